@@ -1,0 +1,22 @@
+"""The two kinds of mistake that a person can repair.
+
+`UsageError` is misuse (a wrong option, an id that is not there): the command line exits with 2.
+`DataError` is a file or folder that does not hold what it must: it exits with 1.
+Each message says what, where, the rule, and the value found.
+"""
+
+
+class UsageError(ValueError):
+    """The call is wrong: another argument would make it right."""
+
+
+class DataError(ValueError):
+    """The data are wrong: another file, or a mended one, would make it right."""
+
+
+def suggest(name: str, known: list[str]) -> str:
+    """' Did you mean 'x'?' for the nearest known name, or an empty string."""
+    import difflib
+
+    near = difflib.get_close_matches(name, known, n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""

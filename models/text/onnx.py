@@ -1,0 +1,82 @@
+"""BERT as 8-bit ONNX: a quarter of the size, quick on processors without bfloat16.
+
+Dynamic quantisation: weights int8 per channel, activations scaled at run time, nothing to
+calibrate (ONNX Runtime, "Quantize ONNX Models"). Needs the extra `[onnx]`.
+"""
+
+import importlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kg.errors import DataError, UsageError
+from models.text.bert import BertEncoder
+from models.text.encoder import Vectors
+from models.text.folder import file_hash, load_tokenizer, quiet, tokenizer_files
+from models.text.pooled import PooledEncoder
+
+_MODEL, _FACTS = "model.int8.onnx", "onnx.json"
+
+
+def export_int8(encoder: BertEncoder, directory: str | os.PathLike[str]) -> Path:
+    """Write the int8 network, tokenizer and settings of a BERT into a folder that `OnnxEncoder` reads.
+
+    The encoder itself stays as it is. Raises UsageError without the extra `[onnx]`.
+    """
+    for module in ("onnx", "onnxscript"):
+        _needed(module)
+    quantization = _needed("onnxruntime.quantization")
+    target = Path(directory)
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target) as work:
+        plain, small = Path(work) / "plain.onnx", Path(work) / _MODEL
+        _export_plain(encoder, plain)
+        quantization.quantize_dynamic(
+            plain, small, per_channel=True, op_types_to_quantize=["MatMul", "Gather"]
+        )
+        os.replace(small, target / _MODEL)
+    for path in (encoder.folder / "config.json", *tokenizer_files(encoder.folder)):
+        shutil.copyfile(path, target / path.name)
+    facts = {"dim": encoder.dim, "max_tokens": encoder.max_tokens, "source": encoder.id}
+    (target / _FACTS).write_text(json.dumps(facts, indent=1), "utf-8")
+    return target
+
+
+class OnnxEncoder(PooledEncoder):
+    """The folder that `export_int8` wrote, on `threads` processor threads (0: all)."""
+
+    def __init__(
+        self, directory: str | os.PathLike[str], *, batch_tokens: int = 2048, threads: int = 0
+    ) -> None:
+        runtime = _needed("onnxruntime")
+        folder = Path(directory)
+        try:
+            facts = json.loads((folder / _FACTS).read_text("utf-8"))
+            self.dim = int(facts["dim"])
+            super().__init__(load_tokenizer(folder), int(facts["max_tokens"]), batch_tokens)
+            parts = [file_hash(path) for path in (folder / _MODEL, *tokenizer_files(folder))]
+        except (OSError, TypeError, KeyError) as error:
+            raise DataError(
+                f"'{folder}' must be a folder written by export_int8: {error!r}."
+            ) from error
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = threads
+        try:
+            self._session = runtime.InferenceSession(
+                folder / _MODEL, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime has no common base for its own errors
+            raise DataError(f"'{folder / _MODEL}' cannot be loaded: {error}") from error
+        self.id = f"onnx-int8:{file_hash(*parts)}:mean:len{self.max_tokens}"
+
+    def _pool(self, ids: NDArray[np.int64], mask: NDArray[np.int64] | None) -> Vectors:
+        """Mean over real tokens, float32 [B, dim], computed inside the graph."""
+        mask = np.ones_like(ids) if mask is None else mask
+        (rows,) = self._session.run(None, {"input_ids": ids, "attention_mask": mask})
+        return np.asarray(rows, np.float32)

@@ -1,0 +1,78 @@
+"""What encoders that read token by token share: tokens, batches of equal length, one row a text."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kg.errors import UsageError
+from models.text.batches import length_batches, padded_ids
+from models.text.encoder import Progress, Vectors, checked_texts, unit_rows
+
+_CHUNK = 65_536  # texts tokenised at a time, to bound memory
+
+
+class PooledEncoder:
+    """`encode` and `unknown_share` over a tokenizer and a `_pool` that a subclass supplies."""
+
+    dim: int
+    id: str
+
+    def __init__(self, tokenizer: Any, max_tokens: int, batch_tokens: int) -> None:
+        """`tokenizer` is a transformers fast tokenizer; both limits count tokens."""
+        limits = (("max_tokens", max_tokens, 3), ("batch_tokens", batch_tokens, 1))
+        for name, value, least in limits:
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise UsageError(
+                    f"The '{name}' parameter of {type(self).__name__} must be an int >= {least}. "
+                    f"Got {value!r} instead."
+                )
+        # The Rust tokenizer itself: set once here, it can be read by several threads at a time.
+        self._tokens = tokenizer.backend_tokenizer
+        self._tokens.enable_truncation(max_length=max_tokens)
+        self._tokens.no_padding()
+        self._special = int(tokenizer.num_special_tokens_to_add())
+        self._pad = int(tokenizer.pad_token_id or 0)
+        self._unknown = tokenizer.unk_token_id
+        self.max_tokens, self.batch_tokens = max_tokens, batch_tokens
+
+    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
+        """float32 [n, dim], rows of length 1; a text without a token of its own is a zero row.
+
+        Equal texts are encoded once. `progress` hears (texts done, texts in all) after each batch.
+        """
+        texts = checked_texts(texts, f"{type(self).__name__}.encode")
+        distinct = list(dict.fromkeys(texts))
+        rows = np.zeros((len(distinct), self.dim), np.float32)
+        done = len(texts) - len(distinct)
+        for start in range(0, len(distinct), _CHUNK):
+            chunk = self._ids(distinct[start : start + _CHUNK])
+            lengths = np.array([len(ids) for ids in chunk], np.int64)
+            for at, width in length_batches(lengths, self.batch_tokens):
+                if width > self._special:
+                    ids, mask = padded_ids([chunk[i] for i in at], width, self._pad)
+                    rows[start + at] = self._pool(ids, mask)
+                done += len(at)
+                if progress:
+                    progress(done, len(texts))
+            rows[start : start + len(chunk)][lengths <= self._special] = 0
+        place = {text: i for i, text in enumerate(distinct)}
+        return unit_rows(rows)[[place[text] for text in texts]]
+
+    def unknown_share(self, texts: Sequence[str]) -> float:
+        """Share of [UNK] among the tokens that the texts themselves make; 0 for no tokens."""
+        texts = checked_texts(texts, f"{type(self).__name__}.unknown_share")
+        if self._unknown is None:
+            return 0.0
+        rows = self._ids(texts)
+        total = sum(max(len(ids) - self._special, 0) for ids in rows)
+        return sum(ids.count(self._unknown) for ids in rows) / total if total else 0.0
+
+    def _ids(self, texts: list[str]) -> list[list[int]]:
+        """Token ids of each text, special tokens included, cut at `max_tokens`."""
+        return [encoding.ids for encoding in self._tokens.encode_batch_fast(texts)]
+
+    def _pool(self, ids: NDArray[np.int64], mask: NDArray[np.int64] | None) -> Vectors:
+        """Ids [B, L], mask [B, L] (none: no padding) to the mean over tokens, float32 [B, dim]."""
+        raise NotImplementedError
