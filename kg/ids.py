@@ -1,0 +1,69 @@
+"""External ids to dense numbers and back.
+
+Ids are text everywhere outside; the numbers exist only inside. A `Vocab` sorts before it numbers,
+so a shuffled input gives the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from kg.errors import DataError, UsageError, suggest
+
+
+@dataclass(frozen=True)
+class Vocab:
+    """N unique ids in sorted order; the position of an id is its number.
+
+    Raises `DataError` for an empty, repeated or unsorted id.
+    """
+
+    ids: tuple[str, ...]
+    name: str = "id"
+    _index: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        index = {key: number for number, key in enumerate(self.ids)}
+        if len(index) != len(self.ids):
+            raise DataError(f"The ids of a {self.name} vocabulary must be unique.")
+        if "" in index:
+            raise DataError(f"A {self.name} id must not be empty.")
+        if any(a > b for a, b in zip(self.ids, self.ids[1:], strict=False)):
+            raise DataError(f"The ids of a {self.name} vocabulary must be sorted.")
+        object.__setattr__(self, "_index", index)
+
+    @classmethod
+    def of(cls, ids: Iterable[object], name: str = "id") -> Vocab:
+        """The vocabulary of these ids, in whatever order and number they come."""
+        return cls(tuple(sorted({str(key) for key in ids})), name)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._index
+
+    def encode(
+        self, ids: Iterable[object], missing: Literal["error", "negative"] = "error"
+    ) -> np.ndarray:
+        """Numbers int64 [n] of `ids`; a stranger raises `UsageError`, or becomes -1 on request."""
+        keys = [str(key) for key in ids]
+        codes = np.fromiter((self._index.get(k, -1) for k in keys), np.int64, len(keys))
+        if missing == "error" and (codes < 0).any():
+            stranger = keys[int(np.flatnonzero(codes < 0)[0])]
+            raise UsageError(
+                f"The {self.name} {stranger!r} is not known: there are {len(self)} {self.name}s"
+                f" in this data.{suggest(stranger, list(self.ids[:20000]))}"
+            )
+        return codes
+
+    def decode(self, codes: Sequence[int] | np.ndarray) -> list[str]:
+        """Ids of the numbers; a number outside [0, N) raises `IndexError`."""
+        numbers = np.asarray(codes, np.int64).reshape(-1)
+        if numbers.size and (numbers.min() < 0 or numbers.max() >= len(self)):
+            raise IndexError(f"Numbers must be in [0, {len(self)}).")
+        return [self.ids[number] for number in numbers.tolist()]
