@@ -1,1 +1,28 @@
-""""""
+"""Events and catalogue to a knowledge graph, splits, samples and texts: arrays in, arrays out.
+
+The idea: a shop's files say who did what with which item, and what each item is. `EventLog` and
+`Catalog` read them; `clean` keeps what is usable and counts the rest; `temporal_split` or
+`leave_one_out` hides the future; `build_graph` joins training events and facts into one typed
+graph; `verbalise` writes a history as a sentence that BERT can read. No torch here.
+
+    errors      UsageError (exit 2) and DataError (exit 1)
+    ids         Vocab: external ids to dense numbers and back
+    schema      Behaviour: view, click, purchase, search, … with weight and phrase
+    tables      CSV, TSV, Parquet, gzipped or not, every column as text
+    times       epoch seconds, milliseconds or ISO 8601 to UTC seconds
+    events      EventLog
+    clean       duplicates, bots, impossible times, unknown items: counted and kept aside
+    catalog     Catalog: items (or users) with text and typed attributes
+    triples     extra facts from a file
+    graph       KnowledgeGraph, to and from networkx
+    build       build_graph: events + attributes + triples; the guard against leaked events
+    split       temporal_split and leave_one_out
+    sequences   Sequences: histories as one ragged array
+    sampling    negatives and neighbours
+    verbalise   a behaviour sequence as text, in English and Chinese
+    labels      named intents from the graph, and weak labels from what people did next
+    paths       short paths through the graph, as explanations
+    storage     a built data folder on disk
+    datasets    the bundled sample
+    testing     the tiny and the planted world
+"""

@@ -1,0 +1,209 @@
+"""The catalogue: items with a title, a text and typed attributes; users with attributes.
+
+An attribute is a sparse relation from rows to named values (a category, a brand, several tags).
+Numbers become bands by quantile, so that each attribute can be a node of the knowledge graph.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from kg.errors import DataError
+from kg.ids import Vocab
+from kg.tables import pick_columns, read_table
+
+ITEM_COLUMNS: dict[str, tuple[str, ...]] = {
+    "item_id": ("item_id", "item", "itemid", "id", "sku", "product_id", "productid", "movie_id",
+                "movieid", "asin", "article_id", "stock_code", "商品", "商品id"),
+    "title": ("title", "name", "item_name", "product_name", "标题", "名称"),
+    "text": ("text", "description", "abstract", "plot", "描述", "简介"),
+}  # fmt: skip
+USER_COLUMNS: dict[str, tuple[str, ...]] = {
+    "user_id": ("user_id", "user", "userid", "customer_id", "household_id", "id", "用户", "用户id"),
+}
+MAX_SHARE = 0.5
+"""A column with more distinct values than this share of its rows is an identifier, not a group."""
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """M pairs (row, value): row int64 [M] into the table, value int64 [M] into `values`."""
+
+    name: str
+    values: Vocab
+    row: np.ndarray
+    value: np.ndarray
+
+    @classmethod
+    def of(cls, name: str, cells: Sequence[Sequence[str]]) -> Attribute:
+        """From the list of values of each row; a row may have none or several."""
+        values = Vocab.of((v for cell in cells for v in cell), name)
+        row = np.repeat(np.arange(len(cells)), [len(cell) for cell in cells]).astype(np.int64)
+        return cls(name, values, row, values.encode([v for cell in cells for v in cell]))
+
+    def of_row(self, row: int) -> list[str]:
+        """The values of one row."""
+        return self.values.decode(self.value[self.row == row])
+
+    def cells(self, rows: int) -> list[list[str]]:
+        """The values of every row, in the row's own order."""
+        out: list[list[str]] = [[] for _ in range(rows)]
+        for row, value in zip(self.row.tolist(), self.value.tolist(), strict=True):
+            out[row].append(self.values.ids[value])
+        return out
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """N items (or users): ids, a title and a text each (empty: none), and attributes."""
+
+    ids: Vocab
+    titles: tuple[str, ...]
+    texts: tuple[str, ...]
+    attributes: tuple[Attribute, ...] = ()
+    ignored: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not (len(self.ids) == len(self.titles) == len(self.texts)):
+            raise DataError("A Catalog must have one title and one text per id.")
+        for attribute in self.attributes:
+            if attribute.row.size and attribute.row.max() >= len(self.ids):
+                raise DataError(f"Attribute {attribute.name!r} names a row beyond the catalogue.")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def attribute(self, name: str) -> Attribute | None:
+        """The attribute of this name, or None."""
+        return next((a for a in self.attributes if a.name == name), None)
+
+    def title(self, code: int) -> str:
+        """What to call the item: its title, or its id."""
+        return self.titles[code] or self.ids.ids[code]
+
+    def full_texts(self) -> list[str]:
+        """What the text encoder reads per item: title, text, then categories and brand.
+
+        An item with nothing to read gives the empty text.
+        """
+        parts = [[t, x] for t, x in zip(self.titles, self.texts, strict=True)]
+        for attribute in self.attributes:
+            if attribute.name in TEXT_ATTRIBUTES:
+                for row, cell in enumerate(attribute.cells(len(self))):
+                    parts[row].append(", ".join(cell))
+        return [". ".join(p for p in part if p) for part in parts]
+
+    @classmethod
+    def of(
+        cls,
+        ids: Sequence[object],
+        titles: Sequence[str] | None = None,
+        texts: Sequence[str] | None = None,
+        attributes: Mapping[str, Sequence[Sequence[str]]] | None = None,
+        *,
+        name: str = "item",
+        ignored: tuple[str, ...] = (),
+    ) -> Catalog:
+        """A catalogue from columns, sorted by id. `DataError` names the first repeated id."""
+        keys = [str(key) for key in ids]
+        vocab = Vocab.of(keys, name)
+        if len(vocab) != len(keys):
+            seen: set[str] = set()
+            twice = next(key for key in keys if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+            raise DataError(f"Each {name} id must stand once. Got {twice!r} more than once.")
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+
+        def sort(column: Sequence[str] | None) -> tuple[str, ...]:
+            return tuple((column[i] or "") if column is not None else "" for i in order)
+
+        built = tuple(
+            Attribute.of(key, [list(cells[i]) for i in order])
+            for key, cells in (attributes or {}).items()
+        )
+        return cls(vocab, sort(titles), sort(texts), built, ignored)
+
+    @classmethod
+    def read(
+        cls,
+        path: str | Path,
+        *,
+        columns: Mapping[str, str] | None = None,
+        kind: str = "item",
+    ) -> Catalog:
+        """Items (or, with kind="user", users) from CSV, TSV or Parquet, gzipped or not.
+
+        `columns` maps a role (item_id, title, text) to a column name; any other role, such as
+        `category=cat`, renames an attribute. Cells may hold several values joined by '|'.
+        """
+        frame = read_table(path)
+        wanted = ITEM_COLUMNS if kind == "item" else USER_COLUMNS
+        mapping = dict(columns or {})
+        main = {role: name for role, name in mapping.items() if role in wanted}
+        key = f"{kind}_id"
+        roles = pick_columns(frame, wanted, main, needed=(key,), where=str(path))
+        renamed = {n: r for r, n in mapping.items() if r not in wanted and n in frame.columns}
+        attributes, ignored = _attributes(frame, set(roles.values()), renamed)
+        ids = frame[roles[key]].str.strip_chars().fill_null("").to_list()
+        if "" in ids:
+            raise DataError(
+                f"{path}, row {ids.index('') + 1}: column {roles[key]!r} must not be empty."
+            )
+        text = {
+            role: frame[name].str.strip_chars().fill_null("").to_list()
+            for role, name in roles.items()
+        }
+        try:
+            return cls.of(ids, text.get("title"), text.get("text"), attributes, name=kind,
+                          ignored=ignored)  # fmt: skip
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from None
+
+
+TEXT_ATTRIBUTES = ("category", "categories", "genre", "genres", "department", "brand", "类别")
+
+
+def _attributes(
+    frame: pl.DataFrame, used: set[str], renamed: Mapping[str, str]
+) -> tuple[dict[str, list[list[str]]], tuple[str, ...]]:
+    """Attribute cells per column, and the columns that group nothing (nearly one value a row)."""
+    found: dict[str, list[list[str]]] = {}
+    ignored: list[str] = []
+    for column in frame.columns:
+        if column in used:
+            continue
+        cells = _cells(frame[column])
+        distinct = len({v for cell in cells for v in cell})
+        filled = sum(1 for cell in cells if cell)
+        lonely = filled > 20 and distinct > MAX_SHARE * filled and column not in renamed
+        if distinct == 0 or lonely:
+            ignored.append(column)
+        else:
+            found[renamed.get(column, column)] = cells
+    return found, tuple(ignored)
+
+
+def _cells(column: pl.Series) -> list[list[str]]:
+    text = column.str.strip_chars().fill_null("")
+    plain = text.replace("", None).cast(pl.Float64, strict=False)
+    filled = int((text != "").sum())
+    if filled and plain.len() - plain.null_count() == filled and plain.n_unique() > 200:
+        return _bands(plain)
+    return [
+        list(dict.fromkeys(part.strip() for part in cell.split("|") if part.strip()))
+        for cell in text.to_list()
+    ]
+
+
+def _bands(plain: pl.Series, count: int = 5) -> list[list[str]]:
+    """Numbers with many values, as quantile bands named by their limits."""
+    values = plain.to_numpy().astype(float)
+    edges = np.unique(np.nanquantile(values, np.linspace(0, 1, count + 1)))
+    band = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, max(len(edges) - 2, 0))
+    names = [f"{a:g}–{b:g}" for a, b in itertools.pairwise(edges)] or [f"{edges[0]:g}"]
+    return [[] if np.isnan(v) else [names[int(b)]] for v, b in zip(values, band, strict=True)]

@@ -1,0 +1,142 @@
+"""Cleaning: what cannot be used is counted and kept aside, never lost silently."""
+
+from __future__ import annotations
+
+import time as clock
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field
+
+from kg.errors import DataError
+from kg.events import _NOBODY, EventLog
+from kg.ids import Vocab
+from kg.times import NO_TIME
+
+
+class CleanConfig(BaseModel):
+    """Rules of cleaning."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    drop_duplicates: bool = Field(
+        True, description="Same user, item, behaviour, time and query: keep the first."
+    )
+    max_events_per_day: int = Field(
+        2000, ge=1, description="A user with more events within one day is taken for a bot."
+    )
+    future_slack_days: float = Field(
+        1.0, ge=0, description="Times later than now plus this are impossible."
+    )
+
+
+@dataclass(frozen=True)
+class CleanReport:
+    """What was read, kept and kept aside (by reason); `aside` holds the rows with their reason."""
+
+    read: int
+    kept: int
+    reasons: dict[str, int]
+    aside: pl.DataFrame = field(repr=False)
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{n:,} {reason}" for reason, n in self.reasons.items()) or "none"
+        return f"{self.read:,} events read, {self.kept:,} kept, kept aside: {told}"
+
+
+def clean(
+    log: EventLog,
+    items: Vocab,
+    config: CleanConfig | None = None,
+    *,
+    now: float | None = None,
+) -> tuple[EventLog, CleanReport]:
+    """The usable events, numbered by the catalogue's `items`, and a report of the rest.
+
+    Kept aside, in this order: no user, unknown item, impossible time, duplicate, bot.
+    Raises `DataError` if no event is left.
+    """
+    config = config or CleanConfig()
+    code = _item_codes(log, items)
+    reason = np.full(len(log), "", dtype="U16")
+
+    def mark(name: str, where: np.ndarray) -> None:
+        reason[(reason == "") & where] = name
+
+    nobody = log.users.encode([_NOBODY], missing="negative")[0]
+    mark("no user", log.user == nobody)
+    mark("unknown item", log.has_item & (code < 0))
+    mark("no item", ~log.has_item & ~_has_query(log))
+    if log.time is not None:
+        latest = (clock.time() if now is None else now) + 86400 * config.future_slack_days
+        mark("no time", log.time == NO_TIME)
+        mark("impossible time", (log.time <= 0) | (log.time > latest))
+    if config.drop_duplicates and log.time is not None:
+        mark("duplicate", _duplicates(log, reason == ""))
+    mark("bot", _bots(log, reason == "", config.max_events_per_day))
+    return _split_off(log, code, reason, items)
+
+
+def _item_codes(log: EventLog, items: Vocab) -> np.ndarray:
+    if len(log.items) == 0:
+        return log.item.copy()
+    translate = items.encode(log.items.ids, missing="negative")
+    return np.where(log.has_item, translate[np.maximum(log.item, 0)], -1)
+
+
+def _has_query(log: EventLog) -> np.ndarray:
+    if log.query is None:
+        return np.zeros(len(log), bool)
+    return np.array([bool(text) for text in log.query], bool)
+
+
+def _duplicates(log: EventLog, among: np.ndarray) -> np.ndarray:
+    assert log.time is not None
+    frame = pl.DataFrame(
+        {"u": log.user, "i": log.item, "b": log.behaviour, "t": log.time,
+         "q": list(log.query) if log.query is not None else [""] * len(log),
+         "at": np.arange(len(log))}
+    ).filter(pl.Series(among))  # fmt: skip
+    first = frame.unique(subset=["u", "i", "b", "t", "q"], keep="first", maintain_order=True)
+    repeated = among.copy()
+    repeated[first["at"].to_numpy()] = False
+    return repeated
+
+
+def _bots(log: EventLog, among: np.ndarray, limit: int) -> np.ndarray:
+    if log.time is None:
+        return np.zeros(len(log), bool)
+    day = log.time // 86400
+    frame = pl.DataFrame({"u": log.user, "d": day}).filter(pl.Series(among))
+    busy = frame.group_by("u", "d").len().filter(pl.col("len") > limit)["u"].unique().to_numpy()
+    return np.isin(log.user, busy)
+
+
+def _split_off(
+    log: EventLog, code: np.ndarray, reason: np.ndarray, items: Vocab
+) -> tuple[EventLog, CleanReport]:
+    names, counts = np.unique(reason[reason != ""], return_counts=True)
+    reasons = dict(zip(names.tolist(), counts.tolist(), strict=True))
+    keep = reason == ""
+    if not keep.any():
+        told = ", ".join(f"{count} {name}" for name, count in reasons.items())
+        raise DataError(f"No valid event is left of {len(log)}: {told or 'the log is empty'}.")
+    aside = log.take(~keep).to_frame()
+    row = log.row if log.row is not None else np.arange(1, len(log) + 1)
+    aside = aside.with_columns(
+        pl.col("user").replace(_NOBODY, ""), pl.Series("row", row[~keep]),
+        pl.Series("reason", reason[~keep].tolist(), dtype=pl.String),
+    )  # fmt: skip
+    kept = _renumbered(log.take(keep), code[keep], items)
+    return kept, CleanReport(len(log), int(keep.sum()), reasons, aside)
+
+
+def _renumbered(log: EventLog, code: np.ndarray, items: Vocab) -> EventLog:
+    """Users that lost all their events leave the vocabulary, as do behaviours nobody shows."""
+    seen, user = np.unique(log.user, return_inverse=True)
+    shown, behaviour = np.unique(log.behaviour, return_inverse=True)
+    return EventLog(
+        Vocab(tuple(log.users.decode(seen)), "user"), items,
+        tuple(log.behaviours[b] for b in shown), user.astype(np.int64), code,
+        behaviour.astype(np.int64), log.time, log.value, log.query, log.row,
+    )  # fmt: skip

@@ -1,0 +1,232 @@
+"""The event log: who did what with which item, and when.
+
+Every later part (splits, graph, samples, texts) starts from an `EventLog`, sorted by user, then
+time, then the order of the file: a stable sort, so events of one second keep their written order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from kg.errors import DataError
+from kg.ids import Vocab
+from kg.schema import Behaviour, behaviour_named
+from kg.tables import existing_file, numbers, open_bytes, pick_columns, read_table
+from kg.times import to_seconds
+
+EVENT_COLUMNS: dict[str, tuple[str, ...]] = {
+    "user": ("user", "user_id", "userid", "visitor_id", "visitorid", "customer_id", "uid",
+             "session_id", "household_id", "用户", "用户id"),
+    "item": ("item", "item_id", "itemid", "product_id", "productid", "movie_id", "movieid",
+             "sku", "asin", "article_id", "iid", "商品", "商品id"),
+    "behaviour": ("behaviour", "behavior", "event", "event_type", "action", "type", "行为"),
+    "time": ("time", "timestamp", "datetime", "date", "ts", "at", "时间"),
+    "value": ("value", "rating", "quantity", "score", "weight"),
+    "query": ("query", "search_query", "search", "text", "搜索词"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class EventLog:
+    """E events, sorted by user, then time (if known), then order of arrival.
+
+    user, item, behaviour are int64 [E]; item is -1 for a search without an item. `time` is int64
+    [E] UTC seconds or None when only the order is known. `value` is float32 [E] (NaN: none).
+    `query` holds the search text per event, or is None. `row` is the row of the file, from 1.
+    """
+
+    users: Vocab
+    items: Vocab
+    behaviours: tuple[Behaviour, ...]
+    user: np.ndarray
+    item: np.ndarray
+    behaviour: np.ndarray
+    time: np.ndarray | None = None
+    value: np.ndarray | None = None
+    query: tuple[str, ...] | None = None
+    row: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("item", "behaviour", "time", "value", "query", "row"):
+            column = getattr(self, name)
+            if column is not None and len(column) != len(self.user):
+                raise DataError(
+                    f"EventLog.{name} must have one entry per event ({len(self.user)}). "
+                    f"Got {len(column)} instead."
+                )
+        limits = (("user", 0, len(self.users)), ("item", -1, len(self.items)),
+                  ("behaviour", 0, len(self.behaviours)))  # fmt: skip
+        for name, low, high in limits:
+            column = getattr(self, name)
+            if column.size and (column.min() < low or column.max() >= high):
+                raise DataError(f"EventLog.{name} must lie in [{low}, {high}).")
+        if (np.diff(self.user) < 0).any():
+            raise DataError("The events of an EventLog must be sorted by user: use EventLog.of.")
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    @property
+    def has_item(self) -> np.ndarray:
+        """bool [E]: False for a search event that names no item."""
+        return self.item >= 0
+
+    @property
+    def weight(self) -> np.ndarray:
+        """float32 [E], the weight of each event's behaviour."""
+        return np.array([b.weight for b in self.behaviours], np.float32)[self.behaviour]
+
+    def take(self, keep: np.ndarray) -> EventLog:
+        """The events at these positions (bool mask [E] or int64, ascending), same vocabularies."""
+        index = np.flatnonzero(keep) if keep.dtype == bool else keep
+        query = self.query
+        return replace(
+            self,
+            user=self.user[index], item=self.item[index], behaviour=self.behaviour[index],
+            time=None if self.time is None else self.time[index],
+            value=None if self.value is None else self.value[index],
+            query=None if query is None else tuple(query[i] for i in index.tolist()),
+            row=None if self.row is None else self.row[index],
+        )  # fmt: skip
+
+    def item_counts(self) -> np.ndarray:
+        """int64 [N_item]: events per item."""
+        return np.bincount(self.item[self.has_item], minlength=len(self.items)).astype(np.int64)
+
+    def user_counts(self) -> np.ndarray:
+        """int64 [N_user]: events per user."""
+        return np.bincount(self.user, minlength=len(self.users)).astype(np.int64)
+
+    @classmethod
+    def of(
+        cls,
+        user: Sequence[object],
+        item: Sequence[object | None],
+        *,
+        behaviour: Sequence[str] | str = "view",
+        time: np.ndarray | None = None,
+        value: np.ndarray | None = None,
+        query: Sequence[str | None] | None = None,
+        own: tuple[Behaviour, ...] = (),
+        row: np.ndarray | None = None,
+    ) -> EventLog:
+        """A log from columns of external ids; an empty or missing item is -1."""
+        users = Vocab.of(user, "user")
+        keys = ["" if key is None else str(key) for key in item]
+        items = Vocab.of((key for key in keys if key), "item")
+        named = [behaviour] * len(keys) if isinstance(behaviour, str) else list(behaviour)
+        kinds = {name: behaviour_named(name, own) for name in sorted(set(named))}
+        behaviours = tuple(sorted(set(kinds.values()), key=lambda kind: kind.name))
+        code = {name: behaviours.index(kind) for name, kind in kinds.items()}
+        user_code = users.encode(user)
+        stamps = None if time is None else np.asarray(time, np.int64)
+        by = (user_code,) if stamps is None else (stamps, user_code)
+        order = np.lexsort(by)  # lexsort is stable: ties keep the order of the file
+        rows = np.arange(1, len(keys) + 1) if row is None else row
+        return cls(
+            users, items, behaviours,
+            user_code[order], items.encode(keys, missing="negative")[order],
+            np.array([code[name] for name in named], np.int64)[order],
+            None if stamps is None else stamps[order],
+            None if value is None else np.asarray(value, np.float32)[order],
+            None if query is None else tuple(query[i] or "" for i in order.tolist()),
+            rows[order],
+        )  # fmt: skip
+
+    @classmethod
+    def read(
+        cls,
+        path: str | Path,
+        *,
+        columns: Mapping[str, str] | None = None,
+        use_time: bool = True,
+        own: tuple[Behaviour, ...] = (),
+    ) -> EventLog:
+        """Events from CSV, TSV, Parquet (gzipped or not) or one user a line ('user item item …').
+
+        `columns` maps a role (user, item, behaviour, time, value, query) to a column name; what it
+        leaves out is guessed from the usual spellings. `use_time=False` keeps the order of rows.
+        """
+        if _is_sequences(Path(path)):
+            return read_sequences(path, own=own)
+        frame = read_table(path)
+        roles = pick_columns(
+            frame, EVENT_COLUMNS, columns or {}, needed=("user", "item"), where=str(path)
+        )
+        text = {role: frame[name].str.strip_chars() for role, name in roles.items()}
+        users = text["user"].fill_null("").to_list()
+        items = text["item"].fill_null("").to_list()
+        query = text["query"].fill_null("").to_list() if "query" in text else None
+        value = numbers(text["value"], str(path)) if "value" in text else None
+        time = to_seconds(text["time"], str(path)) if use_time and "time" in text else None
+        if "behaviour" in text:
+            behaviour: list[str] | str = text["behaviour"].fill_null("view").to_list()
+        else:
+            behaviour = "rating" if roles.get("value") == "rating" else "view"
+        keep = np.array([bool(key) for key in users])
+        if not keep.any():
+            raise DataError(f"{path}: column {roles['user']!r} must not be empty in every row.")
+        return cls._kept(keep, users, items, behaviour, time, value, query, own)
+
+    @classmethod
+    def _kept(cls, keep, users, items, behaviour, time, value, query, own):  # type: ignore[no-untyped-def]
+        """Rows without a user can belong to no one: they become the user '' only to be counted."""
+        users = [key if ok else _NOBODY for key, ok in zip(users, keep, strict=True)]
+        return cls.of(users, items, behaviour=behaviour, time=time, value=value, query=query,
+                      own=own)  # fmt: skip
+
+    def to_frame(self) -> pl.DataFrame:
+        """The events with external ids, in the order of the log."""
+        item = ["" if code < 0 else self.items.ids[code] for code in self.item.tolist()]
+        data: dict[str, object] = {
+            "user": pl.Series(self.users.decode(self.user), dtype=pl.String),
+            "item": pl.Series(item, dtype=pl.String),
+            "behaviour": pl.Series(
+                [self.behaviours[code].name for code in self.behaviour.tolist()], dtype=pl.String
+            ),
+        }
+        if self.time is not None:
+            data["time"] = self.time
+        if self.value is not None:
+            data["value"] = self.value
+        if self.query is not None:
+            data["query"] = pl.Series(list(self.query), dtype=pl.String)
+        return pl.DataFrame(data)
+
+
+_NOBODY = "\x00nobody"
+"""Stands for an empty user id until `kg.clean` keeps the row aside."""
+
+
+def _is_sequences(path: Path) -> bool:
+    return "".join(path.suffixes[-2:]) in (".txt", ".txt.gz") or path.name.endswith(".txt.gz")
+
+
+def read_sequences(path: str | Path, *, own: tuple[Behaviour, ...] = ()) -> EventLog:
+    """One user a line, no header: 'user item item …', oldest first (the format of S3-Rec)."""
+    file = existing_file(path)
+    users: list[str] = []
+    items: list[str] = []
+    try:
+        with open_bytes(file) as handle:
+            for number, line in enumerate(handle, 1):
+                user, *rest = line.decode("utf-8").split()[:] or [""]
+                if user and not rest:
+                    raise DataError(f"{file}, line {number}: user {user!r} has no item.")
+                users += [user] * len(rest)
+                items += rest
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{file}, line {number}, holds the byte 0x{error.object[error.start]:02x}, "
+            "which is not UTF-8."
+        ) from None
+    except (OSError, EOFError) as error:
+        raise DataError(f"{file} cannot be read: {error}.") from None
+    if not users:
+        raise DataError(f"{file} is empty: at least one line 'user item …' is needed.")
+    return EventLog.of(users, items, own=own)

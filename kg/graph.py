@@ -1,0 +1,137 @@
+"""The knowledge graph: typed nodes, typed edges, arrays only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kg.errors import DataError
+from kg.events import EventLog
+from kg.ids import Vocab
+
+if TYPE_CHECKING:
+    import networkx
+
+Relation = tuple[str, str, str]
+"""(source type, relation, target type)."""
+
+
+@dataclass(frozen=True)
+class KnowledgeGraph:
+    """Nodes per type and edges int64 [2, E] per (source, relation, target).
+
+    `names` holds what to call a node where its id says nothing to a person. `events` names the
+    relations that come from the event log: they are the ones that a cut-off time must bound.
+    """
+
+    vocabs: Mapping[str, Vocab]
+    edges: Mapping[Relation, np.ndarray]
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    events: frozenset[Relation] = frozenset()
+
+    def __post_init__(self) -> None:
+        for relation, index in self.edges.items():
+            source, _, target = relation
+            for row, kind in ((0, source), (1, target)):
+                if kind not in self.vocabs:
+                    raise DataError(f"Relation {relation} names the unknown node type {kind!r}.")
+                ends = index[row]
+                if ends.size and (ends.min() < 0 or ends.max() >= len(self.vocabs[kind])):
+                    raise DataError(
+                        f"Edges of {relation} must point to nodes in [0, {len(self.vocabs[kind])})"
+                        f" of type {kind!r}. Got {int(ends.max())} instead."
+                    )
+
+    @property
+    def num_nodes(self) -> dict[str, int]:
+        """Nodes per type."""
+        return {kind: len(vocab) for kind, vocab in self.vocabs.items()}
+
+    @property
+    def num_edges(self) -> int:
+        """Edges of all relations."""
+        return sum(index.shape[1] for index in self.edges.values())
+
+    @property
+    def fact_relations(self) -> list[Relation]:
+        """Relations that state facts (do not come from events), in a fixed order."""
+        return sorted(relation for relation in self.edges if relation not in self.events)
+
+    def name(self, kind: str, code: int) -> str:
+        """What to call this node."""
+        known = self.names.get(kind)
+        return (known[code] if known else "") or self.vocabs[kind].ids[code]
+
+    def facts(self) -> KnowledgeGraph:
+        """The same graph without a single event."""
+        kept = {r: e for r, e in self.edges.items() if r not in self.events}
+        return replace(self, edges=kept, events=frozenset())
+
+    def with_events(self, log: EventLog) -> KnowledgeGraph:
+        """The facts with the user–item edges of this log, one relation per behaviour."""
+        if log.items != self.vocabs["item"]:
+            raise DataError(
+                "The log and the graph must number the same items: call "
+                "clean(log, catalog.ids) before building the graph."
+            )
+        edges = {r: e for r, e in self.edges.items() if r not in self.events}
+        events: set[Relation] = set()
+        for code, behaviour in enumerate(log.behaviours):
+            of_kind = (log.behaviour == code) & log.has_item
+            if of_kind.any():
+                relation = ("user", behaviour.name, "item")
+                pairs = np.stack([log.user[of_kind], log.item[of_kind]])
+                edges[relation] = np.unique(pairs, axis=1)
+                events.add(relation)
+        vocabs = {**self.vocabs, "user": log.users}
+        return replace(self, vocabs=vocabs, edges=edges, events=frozenset(events))
+
+    def to_networkx(self) -> networkx.MultiDiGraph:
+        """A MultiDiGraph: nodes (type, id) with `name`, edges keyed by relation."""
+        import networkx as nx
+
+        graph = nx.MultiDiGraph()
+        for kind, vocab in self.vocabs.items():
+            for code, key in enumerate(vocab.ids):
+                graph.add_node((kind, key), type=kind, name=self.name(kind, code))
+        for relation, index in self.edges.items():
+            source, name, target = relation
+            heads, tails = (
+                self.vocabs[source].decode(index[0]),
+                self.vocabs[target].decode(index[1]),
+            )
+            for head, tail in zip(heads, tails, strict=True):
+                graph.add_edge(
+                    (source, head), (target, tail), key=name, event=relation in self.events
+                )
+        return graph
+
+    @classmethod
+    def from_networkx(cls, graph: networkx.MultiDiGraph) -> KnowledgeGraph:
+        """The inverse of `to_networkx`; `DataError` names a node that is not a (type, id) pair."""
+        ids: dict[str, dict[str, str]] = {}
+        for node, data in graph.nodes(data=True):
+            if not (isinstance(node, tuple) and len(node) == 2):
+                raise DataError(f"A node must be a pair (type, id). Got {node!r} instead.")
+            kind, key = str(node[0]), str(node[1])
+            ids.setdefault(kind, {})[key] = str(data.get("name", key))
+        vocabs = {kind: Vocab.of(keys, kind) for kind, keys in ids.items()}
+        pairs: dict[Relation, list[tuple[str, str]]] = {}
+        events: set[Relation] = set()
+        for (source, head), (target, tail), key, data in graph.edges(keys=True, data=True):
+            relation = (str(source), str(key), str(target))
+            pairs.setdefault(relation, []).append((str(head), str(tail)))
+            if data.get("event"):
+                events.add(relation)
+        edges = {
+            r: np.stack(
+                [vocabs[r[0]].encode([a for a, _ in p]), vocabs[r[2]].encode([b for _, b in p])]
+            )
+            for r, p in pairs.items()
+        }
+        edges = {r: np.unique(index, axis=1) for r, index in edges.items()}
+        names = {kind: tuple(ids[kind][key] for key in vocab.ids) for kind, vocab in vocabs.items()}
+        return cls(vocabs, edges, names, frozenset(events))

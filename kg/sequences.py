@@ -1,0 +1,69 @@
+"""Histories as one ragged array: the events of user u are `offsets[u]:offsets[u + 1]`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from kg.events import EventLog
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """U histories, oldest event first, E events with an item in all.
+
+    offsets int64 [U + 1]; item, behaviour int64 [E]; time int64 [E] or None.
+    """
+
+    offsets: np.ndarray
+    item: np.ndarray
+    behaviour: np.ndarray
+    time: np.ndarray | None
+    num_items: int
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """int64 [U]."""
+        return np.diff(self.offsets)
+
+    def items_of(self, row: int) -> np.ndarray:
+        """int64 [L], the items of one history, oldest first."""
+        return self.item[self.offsets[row] : self.offsets[row + 1]]
+
+    def take(self, rows: np.ndarray) -> Sequences:
+        """The histories of these rows, in this order."""
+        starts, lengths = self.offsets[rows], self.lengths[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        index = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
+        time = None if self.time is None else self.time[index]
+        return Sequences(offsets, self.item[index], self.behaviour[index], time, self.num_items)
+
+    def matrix(self, weights: np.ndarray | None = None) -> sparse.csr_matrix:
+        """float32 [U, N]: 1 where the user touched the item (or `weights` [E], summed)."""
+        data = np.ones(len(self.item), np.float32) if weights is None else weights
+        shape = (len(self), self.num_items)
+        out = sparse.csr_matrix((data, self.item.copy(), self.offsets.copy()), shape=shape)
+        out.sum_duplicates()
+        if weights is None:
+            out.data[:] = 1.0
+        return out
+
+    @classmethod
+    def of(cls, log: EventLog) -> Sequences:
+        """The histories of every user of the log; events without an item are left out."""
+        keep = log.take(log.has_item) if not log.has_item.all() else log
+        counts = keep.user_counts()
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        return cls(offsets, keep.item, keep.behaviour, keep.time, len(log.items))
+
+    @classmethod
+    def single(cls, items: np.ndarray, num_items: int) -> Sequences:
+        """One history given by its items alone (behaviour 0, no times)."""
+        items = np.asarray(items, np.int64)
+        zeros = np.zeros(len(items), np.int64)
+        return cls(np.array([0, len(items)], np.int64), items, zeros, None, num_items)

@@ -1,0 +1,109 @@
+"""Train, validation and test without a look into the future.
+
+`leave_one_out` holds out the last event of each user; it is the literature's protocol, and still
+lets the model see other users' later events. `temporal_split` cuts the whole log at one time and
+is the honest one where times are known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kg.errors import DataError, UsageError
+from kg.events import EventLog
+
+
+@dataclass(frozen=True)
+class Split:
+    """Three logs over the same vocabularies; `valid` or `test` may be empty."""
+
+    train: EventLog
+    valid: EventLog
+    test: EventLog
+
+    def __post_init__(self) -> None:
+        if len(self.train) == 0:
+            raise DataError("The training part of a split must hold at least one event.")
+
+    def before_test(self) -> EventLog:
+        """Train and validation events together: what is known when the test begins."""
+        return merged(self.train, self.valid)
+
+
+def merged(first: EventLog, second: EventLog) -> EventLog:
+    """The events of both logs (one vocabulary), sorted again; ties keep `first` before `second`."""
+    if len(second) == 0:
+        return first
+    if first.users != second.users or first.items != second.items:
+        raise DataError("Only logs over the same users and items can be merged.")
+    user = np.concatenate([first.user, second.user])
+
+    def both(name: str) -> np.ndarray | None:
+        a, b = getattr(first, name), getattr(second, name)
+        return None if a is None or b is None else np.concatenate([a, b])
+
+    time = both("time")
+    order = np.lexsort((user,) if time is None else (time, user))
+    query = None
+    if first.query is not None and second.query is not None:
+        joined = first.query + second.query
+        query = tuple(joined[i] for i in order.tolist())
+
+    def sort(column: np.ndarray | None) -> np.ndarray | None:
+        return None if column is None else column[order]
+
+    item, behaviour = both("item"), both("behaviour")
+    assert item is not None
+    assert behaviour is not None
+    return EventLog(
+        first.users, first.items, first.behaviours, user[order], item[order], behaviour[order],
+        sort(time), sort(both("value")), query, sort(both("row")),
+    )  # fmt: skip
+
+
+def leave_one_out(
+    log: EventLog, *, valid: bool = True, test: bool = True, minimum: int = 1
+) -> Split:
+    """Each user's last event is test, the one before it validation, the rest training.
+
+    A user keeps at least `minimum` training events; one with too few gives nothing away.
+    Events of a search without an item are never held out.
+    """
+    from_end = _from_end(log)
+    held = int(valid) + int(test)
+    enough = np.bincount(log.user[log.has_item], minlength=len(log.users)) >= minimum + held
+    target = enough[log.user] & log.has_item
+    is_test = target & (from_end == 0) if test else np.zeros(len(log), bool)
+    is_valid = target & (from_end == int(test)) if valid else np.zeros(len(log), bool)
+    return Split(log.take(~(is_test | is_valid)), log.take(is_valid), log.take(is_test))
+
+
+def _from_end(log: EventLog) -> np.ndarray:
+    """int64 [E]: how many later item events the same user has."""
+    total = np.bincount(log.user[log.has_item], minlength=len(log.users))
+    running = np.cumsum(log.has_item)
+    ends = np.cumsum(total)[log.user]
+    return np.asarray(ends - running)
+
+
+def temporal_split(log: EventLog, test: float = 0.1, valid: float = 0.1) -> Split:
+    """Cut the log at two times: the last `test` share of events, and `valid` before it.
+
+    Raises `UsageError` for a log without times or shares outside [0, 1).
+    """
+    if log.time is None:
+        raise UsageError("temporal_split needs times; use leave_one_out for a log without them.")
+    if not (0 <= test < 1 and 0 <= valid < 1 and test + valid < 1):
+        raise UsageError(
+            f"The shares 'test' and 'valid' must lie in [0, 1) and sum to less than 1. "
+            f"Got {test} and {valid} instead."
+        )
+    stamps = np.sort(log.time)
+    n = len(stamps)
+    far = stamps[-1] + 1
+    test_at = stamps[int(n * (1 - test))] if test > 0 else far
+    valid_at = stamps[int(n * (1 - test - valid))] if valid > 0 else test_at
+    is_test, is_train = log.time >= test_at, log.time < valid_at
+    return Split(log.take(is_train), log.take(~is_train & ~is_test), log.take(is_test))

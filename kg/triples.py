@@ -1,0 +1,161 @@
+"""Extra facts from a file of triples: head, relation, tail.
+
+With an entities file, heads and tails are entity ids and that file says which entity is which
+item: entity 12 and item 12 are different things. Without it, an id that matches an item is that
+item; where plain numbers could be read both ways it is an error unless the caller says "item".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from kg.errors import DataError
+from kg.graph import Relation
+from kg.ids import Vocab
+from kg.tables import pick_columns, read_table
+
+TRIPLE_COLUMNS: dict[str, tuple[str, ...]] = {
+    "head": ("head", "head_id", "subject", "source_id", "h"),
+    "relation": ("relation", "relation_id", "predicate", "r"),
+    "tail": ("tail", "tail_id", "object", "target_id", "t"),
+}
+ENTITY_COLUMNS: dict[str, tuple[str, ...]] = {
+    "entity_id": ("entity_id", "entity", "id"),
+    "type": ("type", "kind", "class"),
+    "name": ("name", "label", "title"),
+    "item_id": ("item_id", "item"),
+}
+
+
+@dataclass(frozen=True)
+class Triples:
+    """Facts by relation, with the nodes they bring: vocabularies and names per new type."""
+
+    edges: Mapping[Relation, np.ndarray]
+    vocabs: Mapping[str, Vocab]
+    names: Mapping[str, tuple[str, ...]]
+    dropped: Mapping[str, int]
+
+
+def read_triples(
+    path: str | Path,
+    items: Vocab,
+    *,
+    entities: str | Path | None = None,
+    triple_ids: Literal["item"] | None = None,
+    skip_relations: tuple[str, ...] = (),
+) -> Triples:
+    """The triples of a file, in terms of the catalogue's items.
+
+    Raises `DataError` naming the row of an empty cell or of an entity that is not declared, or
+    the id that could be read both ways.
+    """
+    frame = read_table(path)
+    roles = pick_columns(
+        frame, TRIPLE_COLUMNS, {}, needed=("head", "relation", "tail"), where=str(path)
+    )
+    frame = frame.select(
+        pl.col(name).str.strip_chars().fill_null("").alias(role) for role, name in roles.items()
+    )
+    for role in ("head", "relation", "tail"):
+        empty = np.flatnonzero((frame[role] == "").to_numpy())
+        if empty.size:
+            raise DataError(f"{path}, row {int(empty[0]) + 1}: '{role}' must not be empty.")
+    skipped = frame.filter(pl.col("relation").is_in(list(skip_relations)))
+    frame = frame.filter(~pl.col("relation").is_in(list(skip_relations)))
+    if entities is None:
+        kind, key, names = _matched_to_items(frame, items, triple_ids, str(path))
+        lost: set[str] = set()
+    else:
+        kind, key, names, lost = _declared(frame, items, Path(entities), str(path))
+    return _grouped(frame, items, kind, key, names, len(skipped), lost)
+
+
+def _matched_to_items(
+    frame: pl.DataFrame, items: Vocab, triple_ids: str | None, where: str
+) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    ends = set(frame["head"].to_list()) | set(frame["tail"].to_list())
+    matched = {end for end in ends if end in items}
+    strangers = ends - matched
+    if not matched:
+        raise DataError(
+            f"{where}: no head or tail is an item id. Heads such as {frame['head'][0]!r} must be "
+            "item ids, or an --entities file must say which entity is which item."
+        )
+    numeric = [end for end in strangers if end.isdigit()]
+    if triple_ids is None and numeric and any(end.isdigit() for end in matched):
+        raise DataError(
+            f"{where}: the id {min(numeric)!r} is a plain number that is no item, while "
+            f"{min(end for end in matched if end.isdigit())!r} is one: the numbers may be entity "
+            "ids. Give the --entities file, or say --triple-ids item if equal numbers mean items."
+        )
+    kind = dict.fromkeys(matched, "item") | dict.fromkeys(strangers, "entity")
+    return kind, {end: end for end in ends}, {}
+
+
+def _declared(
+    frame: pl.DataFrame, items: Vocab, file: Path, where: str
+) -> tuple[dict[str, str], dict[str, str], dict[str, str], set[str]]:
+    table = read_table(file)
+    roles = pick_columns(table, ENTITY_COLUMNS, {}, needed=("entity_id",), where=str(file))
+    columns = {role: table[name].fill_null("").to_list() for role, name in roles.items()}
+    ids = columns["entity_id"]
+    blank = [""] * len(ids)
+    kind: dict[str, str] = {}
+    key: dict[str, str] = {}
+    names: dict[str, str] = {}
+    lost: set[str] = set()
+    rows = zip(ids, columns.get("type", blank), columns.get("name", blank),
+               columns.get("item_id", blank), strict=True)  # fmt: skip
+    for entity, type_, name, item in rows:
+        if item:
+            kind[entity], key[entity] = "item", item
+            if item not in items:
+                lost.add(entity)
+        else:
+            kind[entity], key[entity] = (type_ or "entity"), entity
+            names[entity] = name
+    for role in ("head", "tail"):
+        unknown = np.flatnonzero([end not in kind for end in frame[role].to_list()])
+        if unknown.size:
+            row = int(unknown[0])
+            stranger = frame[role][row]
+            raise DataError(
+                f"{where}, row {row + 1}: the {role} {stranger!r} is not declared in {file}."
+            )
+    return kind, key, names, lost
+
+
+def _grouped(
+    frame: pl.DataFrame, items: Vocab, kind: dict[str, str], key: dict[str, str],
+    names: dict[str, str], skipped: int, lost: set[str],
+) -> Triples:  # fmt: skip
+    heads, tails = frame["head"].to_list(), frame["tail"].to_list()
+    members: dict[str, set[str]] = {}
+    groups: dict[Relation, tuple[list[str], list[str]]] = {}
+    dropped = 0
+    for head, name, tail in zip(heads, frame["relation"].to_list(), tails, strict=True):
+        if head in lost or tail in lost:
+            dropped += 1
+            continue
+        relation = (kind[head], name, kind[tail])
+        pair = groups.setdefault(relation, ([], []))
+        pair[0].append(key[head])
+        pair[1].append(key[tail])
+        for end in (head, tail):
+            if kind[end] != "item":
+                members.setdefault(kind[end], set()).add(key[end])
+    vocabs = {type_: Vocab.of(keys, type_) for type_, keys in members.items()} | {"item": items}
+    edges = {
+        r: np.unique(np.stack([vocabs[r[0]].encode(a), vocabs[r[2]].encode(b)]), axis=1)
+        for r, (a, b) in groups.items()
+    }
+    called = {t: tuple(names.get(k, k) for k in v.ids) for t, v in vocabs.items() if t != "item"}
+    told = {"skipped relation": skipped, "item not in the catalogue": dropped}
+    return Triples(edges, vocabs, called, {why: n for why, n in told.items() if n})
