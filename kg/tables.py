@@ -1,42 +1,70 @@
 """Reading a user's table: CSV, TSV or Parquet, gzipped or not, every column as text.
 
 Ids must stay as they were written ('0114709' is not 114709), so nothing is guessed here; whoever
-asks for numbers calls `numbers` or `kg.times`, which name the row that is wrong.
+asks for numbers calls `numbers` or `kg.times`, which name the row that is wrong. Rows are counted
+from 1 below the header, blank lines not counted; lines are those of the file.
 """
 
 from __future__ import annotations
 
-import codecs
+import csv
 import gzip
-from collections.abc import Mapping
+import io
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import polars as pl
 
 from kg.errors import DataError, UsageError, suggest
 
+UNREADABLE = (OSError, EOFError, zlib.error)
+"""What a broken disk, a lacking permission or a cut-off gzip file raises while it is read."""
+_BROKEN = (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, OverflowError)
+_BOM = b"\xef\xbb\xbf"
+
 
 def read_table(path: str | Path) -> pl.DataFrame:
     """Every column of the file as text (null where empty).
 
-    Raises `UsageError` if there is no such file, `DataError` if it is empty or cannot be read.
+    Columns without a name (the row numbers that pandas writes) and empty rows at the end are left
+    out. Raises `UsageError` if there is no such file, `DataError` if it is empty or cannot be read.
     """
     file = existing_file(path)
-    frame = _read_parquet(file) if ".parquet" in file.suffixes else _read_csv(file)
+    raw = _bytes(file)
+    frame = _read_parquet(raw, file) if _is_parquet(raw, file) else _read_csv(raw, file)
+    frame = frame.head(_filled_height(frame))
     if frame.height == 0:
         raise DataError(f"{file} has a header and no rows: at least one row is needed.")
     return frame
 
 
+def column_names(path: str | Path) -> list[str]:
+    """The names of the table's columns, without reading its rows. Errors as in `read_table`."""
+    file = existing_file(path)
+    try:
+        with open_bytes(file) as handle:
+            start = handle.read(65536)
+            if _is_parquet(start, file):
+                schema = pl.read_parquet_schema(io.BytesIO(start + handle.read()))
+                return [name for name in schema if not _unnamed(name)]
+    except UNREADABLE + _BROKEN as error:
+        raise DataError(f"{file} cannot be read: {_first_line(error)}.") from None
+    start, _, _ = _plain(start).replace(b"\r", b"\n").partition(b"\n")
+    names = _header(start.decode("utf-8", "replace"), _separator(start), file)
+    return [name for name in names if not _unnamed(name)]
+
+
 def existing_file(path: str | Path) -> Path:
     """The path, checked to be a file with something in it."""
     file = Path(path)
-    if not file.exists():
-        raise UsageError(f"There is no file {file}.")
-    if file.is_dir():
-        raise UsageError(f"{file} is a folder; a file is needed.")
     try:
+        if not file.exists():
+            raise UsageError(f"There is no file {file}.")
+        if file.is_dir():
+            raise UsageError(f"{file} is a folder; a file is needed.")
         size = file.stat().st_size
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror}.") from None
@@ -45,51 +73,119 @@ def existing_file(path: str | Path) -> Path:
     return file
 
 
-def _read_parquet(file: Path) -> pl.DataFrame:
-    try:
-        raw = open_bytes(file).read()
-        frame = pl.read_parquet(raw)
-    except (OSError, EOFError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"{file} is not a readable Parquet file: {_first_line(error)}") from None
-    return frame.select(_as_text(frame[name]) for name in frame.columns)
+def open_bytes(file: Path) -> IO[bytes]:
+    """A binary handle, unzipped where the first bytes say gzip (whatever the name says)."""
+    with open(file, "rb") as handle:
+        zipped = handle.read(2) == b"\x1f\x8b"
+    return gzip.open(file, "rb") if zipped else open(file, "rb")
 
 
-def _as_text(column: pl.Series) -> pl.Series:
-    if column.dtype == pl.List:
-        return column.list.eval(pl.element().cast(pl.String)).list.join("|")
-    if column.dtype in (pl.Datetime, pl.Date):
-        return column.cast(pl.Datetime("us")).dt.strftime("%Y-%m-%dT%H:%M:%S")
-    if column.dtype.is_float() and column.drop_nulls().len() and _all_whole(column):
-        return column.cast(pl.Int64).cast(pl.String)  # pandas turns ids with gaps into floats
+def _bytes(file: Path) -> bytes:
     try:
-        return column.cast(pl.String)
+        with open_bytes(file) as handle:
+            return handle.read()
+    except UNREADABLE as error:
+        raise DataError(f"{file} cannot be read: {_first_line(error)}.") from None
+
+
+def _is_parquet(raw: bytes, file: Path) -> bool:
+    return raw[:4] == b"PAR1" or ".parquet" in file.suffixes
+
+
+def _unnamed(name: str) -> bool:
+    return not name.strip() or name.startswith("__index_level_")
+
+
+def _filled_height(frame: pl.DataFrame) -> int:
+    """Rows up to the last one that holds something."""
+    filled = frame.select(pl.any_horizontal(pl.all().is_not_null()).alias("any"))["any"]
+    rows = np.flatnonzero(filled.to_numpy())
+    return int(rows[-1]) + 1 if rows.size else 0
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0][:200].rstrip(".") or type(error).__name__
+
+
+# Parquet
+
+
+def _read_parquet(raw: bytes, file: Path) -> pl.DataFrame:
+    try:
+        frame = pl.read_parquet(io.BytesIO(raw))
+        return frame.select(_as_text(frame[name], file) for name in frame.columns
+                            if not _unnamed(name))  # fmt: skip
+    except DataError:
+        raise
+    except UNREADABLE + _BROKEN as error:
+        raise DataError(f"{file} is not a readable Parquet file: {_first_line(error)}.") from None
+
+
+def _as_text(column: pl.Series, file: Path) -> pl.Series:
+    kind = column.dtype
+    try:
+        if isinstance(kind, pl.Array):
+            column = column.arr.to_list()
+        if isinstance(column.dtype, pl.List):
+            return column.list.eval(pl.element().cast(pl.String)).list.join("|").replace("", None)
+        if kind in (pl.Datetime, pl.Date):  # a time with a zone becomes UTC
+            return column.cast(pl.Datetime("us")).dt.strftime("%Y-%m-%dT%H:%M:%S")
+        if kind.is_float():
+            column = column.fill_nan(None)
+            if _all_whole(column):  # pandas turns whole numbers with gaps into floats
+                return column.cast(pl.Int64).cast(pl.String)
+        if kind != pl.Struct:
+            return column.cast(pl.String)
     except pl.exceptions.PolarsError:
-        raise DataError(
-            f"Column {column.name!r} has type {column.dtype}, which is neither text, a number, "
-            "a time nor a list."
-        ) from None
+        pass
+    raise DataError(
+        f"{file}: column {column.name!r} must hold text, numbers, times or lists of them. "
+        f"Got the type {kind} instead: leave it out or write it as text."
+    )
 
 
 def _all_whole(column: pl.Series) -> bool:
     values = column.drop_nulls()
-    return bool(values.is_finite().all() and (values == values.round(0)).all()
-                and (values.abs() < 2**53).all())  # fmt: skip
+    return bool(
+        values.is_finite().all() and (values == values.round(0)).all() and (values.abs() < 2**53).all()
+    )
 
 
-def _read_csv(file: Path) -> pl.DataFrame:
-    try:
-        raw = open_bytes(file).read()
-    except (OSError, EOFError) as error:
-        raise DataError(f"{file} cannot be read: {_first_line(error)}") from None
+# CSV and TSV
+
+
+def _read_csv(raw: bytes, file: Path) -> pl.DataFrame:
+    raw = _plain(raw)
     if not raw.strip():
         raise DataError(f"{file} is empty: a header and at least one row are needed.")
-    header = raw[:65536].split(b"\n", 1)[0]
     try:
-        frame = pl.read_csv(raw, separator=_separator(header), infer_schema=False)
-    except pl.exceptions.PolarsError as error:
-        bad = _bad_byte(raw)
-        raise DataError(f"{file}{bad or ' cannot be read as CSV: ' + _first_line(error)}") from None
-    return frame.rename({name: name.strip().lstrip("\ufeff") for name in frame.columns})
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise bad_byte(file, line, raw[error.start]) from None
+    mark = _separator(raw[:65536].partition(b"\n")[0])
+    names = _header(text, mark, file)
+    frame = _quickly(raw, mark, len(names))
+    if frame is None:
+        frame = _row_by_row(text, mark, len(names), file)
+    frame.columns = [name or f"\x00{number}" for number, name in enumerate(names)]
+    return frame.select(
+        name for name in frame.columns if not (name.startswith("\x00") or _unnamed(name))
+    )
+
+
+def _plain(raw: bytes) -> bytes:
+    """Without a byte order mark, and with line ends that the parsers know."""
+    raw = raw.removeprefix(_BOM)
+    return raw if b"\n" in raw else raw.replace(b"\r", b"\n")
+
+
+def bad_byte(file: Path, line: int, byte: int) -> DataError:
+    """The error for a byte that is not UTF-8."""
+    return DataError(
+        f"{file}, line {line}, holds the byte 0x{byte:02x}, which is not UTF-8. "
+        "Save the file as UTF-8 (for instance with `iconv -t utf-8`)."
+    )
 
 
 def _separator(header: bytes) -> str:
@@ -97,27 +193,71 @@ def _separator(header: bytes) -> str:
     return max(counts, key=lambda mark: counts[mark])
 
 
-def _bad_byte(raw: bytes) -> str:
+def _header(text: str, mark: str, file: Path) -> list[str]:
     try:
-        codecs.decode(raw, "utf-8")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        return (
-            f", line {line}, holds the byte 0x{raw[error.start]:02x}, which is not UTF-8. "
-            "Save the file as UTF-8 (for instance with `iconv -t utf-8`)."
-        )
-    return ""
+        row = next(csv.reader(io.StringIO(text[:65536], newline=""), delimiter=mark), [])
+    except csv.Error as error:
+        raise DataError(f"{file}, line 1, cannot be read as a header: {error}.") from None
+    names = [name.strip() for name in row]
+    twice = next((n for i, n in enumerate(names) if n and n in names[:i]), None)
+    if twice is not None:
+        raise DataError(f"{file}, line 1: each column must have its own name. Got {twice!r} twice.")
+    if not any(names):
+        raise DataError(f"{file}, line 1, must name the columns. Got an empty line instead.")
+    return names
 
 
-def open_bytes(file: Path):  # type: ignore[no-untyped-def]
-    """A binary handle, unzipped where the first bytes say gzip (whatever the name says)."""
-    with open(file, "rb") as handle:
-        zipped = handle.read(2) == b"\x1f\x8b"
-    return gzip.open(file, "rb") if zipped else open(file, "rb")
+def _quickly(raw: bytes, mark: str, width: int) -> pl.DataFrame | None:
+    """The table by polars, or None where it fails or some row may be short or blank."""
+    try:
+        frame = pl.read_csv(io.BytesIO(raw), separator=mark, infer_schema=False)
+    except UNREADABLE + _BROKEN:
+        return None
+    if frame.width != width:
+        return None
+    if frame[:, -1].null_count() == 0:  # a short row would end in a null
+        return frame
+    full = raw.count(mark.encode()) == (width - 1) * (frame.height + 1)  # no row has more
+    return frame if full and width > 1 and b'"' not in raw else None
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0][:200]
+def _row_by_row(text: str, mark: str, width: int, file: Path) -> pl.DataFrame:
+    """The same by Python's csv: slower, forgives blank lines and inch marks, names a bad line."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
+    rows: list[list[str]] = []
+    line = 1
+    try:
+        for row in reader:
+            if len(row) == width:
+                rows.append(row)
+            elif any(cell.strip() for cell in row) or len(row) > 1:
+                raise DataError(
+                    f"{file}, line {line}, must have {width} cells as the header has. "
+                    f"Got {len(row)} instead."
+                )
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(f"{file}, line {line}, cannot be read as CSV: {error}.") from None
+    table = zip(*rows[1:], strict=True) if len(rows) > 1 else [()] * width
+    columns = [pl.Series(str(n), cells, dtype=pl.String) for n, cells in enumerate(table)]
+    return pl.DataFrame(columns).with_columns(pl.all().replace("", None))
+
+
+# Roles
+
+
+def unknown_columns(mapping: Mapping[str, str], *column_lists: Iterable[str]) -> None:
+    """Raises `UsageError` if `mapping` ({role: column}) names a column that stands in no list.
+
+    One mapping serves several files, each of which takes the roles that it knows.
+    """
+    known = list(dict.fromkeys(name for names in column_lists for name in names))
+    for role, name in mapping.items():
+        if name not in known:
+            raise UsageError(
+                f"The option --columns must name columns of the files. Got {role}={name!r}, which "
+                f"stands in none of them.{suggest(name, known)} Their columns: {_listed(known)}."
+            )
 
 
 def pick_columns(
@@ -130,41 +270,45 @@ def pick_columns(
 ) -> dict[str, str]:
     """Which column of `frame` plays which role.
 
-    `wanted` gives each role its usual spellings; `mapping` ({role: column}) overrides.
+    `wanted` gives each role its usual spellings; `mapping` ({role: column}) overrides, and may
+    hold roles of other files, which are passed over.
     Raises `DataError` for a role in `needed` that no column can play.
     """
     plain = {name.lower().strip(): name for name in reversed(frame.columns)}
+    taken = {name for role, name in mapping.items() if role in wanted}
     found: dict[str, str] = {}
     for role, spellings in wanted.items():
         if role in mapping:
             if mapping[role] not in frame.columns:
                 raise DataError(
                     f"{where} has no column {mapping[role]!r} (asked for as {role!r})."
-                    f"{suggest(mapping[role], frame.columns)} Its columns: {_listed(frame)}."
+                    f"{suggest(mapping[role], frame.columns)} Its columns: {_listed(frame.columns)}."
                 )
             found[role] = mapping[role]
             continue
         hit = next((plain[name] for name in spellings if name in plain), None)
-        if hit is not None and hit not in mapping.values():
+        if hit is not None and hit not in taken:
             found[role] = hit
     for role in needed:
         if role not in found:
             raise DataError(
                 f"{where} has no column for {role!r}: one of {', '.join(wanted[role][:5])} is "
                 f"looked for, or say which with --columns {role}=NAME. "
-                f"Its columns: {_listed(frame)}."
+                f"Its columns: {_listed(frame.columns)}."
             )
     return found
 
 
-def _listed(frame: pl.DataFrame) -> str:
-    return ", ".join(frame.columns[:20]) + (" …" if frame.width > 20 else "")
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:20]) + (" …" if len(names) > 20 else "")
 
 
 def numbers(column: pl.Series, where: str) -> np.ndarray:
-    """float32 [n], NaN where empty; `DataError` names the first row that is no number."""
-    values = column.str.strip_chars().cast(pl.Float64, strict=False)
-    bad = values.is_null() & (column.str.strip_chars().fill_null("") != "")
+    """float32 [n], NaN where empty or 'nan'; `DataError` names the first row that is no number."""
+    text = column.str.strip_chars()
+    values = text.cast(pl.Float64, strict=False)
+    fits = values.is_nan() | (values.abs() <= float(np.finfo(np.float32).max))
+    bad = ~fits.fill_null(False) & (text.fill_null("") != "")
     if bad.any():
         row = int(np.flatnonzero(bad.to_numpy())[0])
         raise DataError(

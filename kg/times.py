@@ -14,14 +14,19 @@ NO_TIME = np.int64(-(2**62))
 def to_seconds(column: pl.Series, where: str) -> np.ndarray:
     """int64 [n] UTC seconds from epoch seconds, milli- or microseconds, or ISO 8601 text.
 
-    The unit of numbers is judged by their median (a second count of today has ten digits). A time
-    without a zone is read as UTC. An empty cell becomes `NO_TIME`; a column in which no cell can
+    The unit of numbers is judged by their median (a second count of today has ten digits); eight
+    digits that all spell a day, such as 20240131, are dates. A time without a zone is read as
+    UTC. A cell that is empty or cannot be read becomes `NO_TIME`; a column in which no cell can
     be read raises `DataError`.
     """
     text = column.str.strip_chars().replace("", None)
-    plain = text.cast(pl.Float64, strict=False)
-    if plain.null_count() < text.len() and plain.null_count() <= 0.5 * text.len():
-        seconds = _from_numbers(plain)
+    plain = _finite(text.cast(pl.Float64, strict=False))
+    filled = text.len() - text.null_count()
+    count = plain.len() - plain.null_count()
+    if count > 0.5 * filled:
+        days = text.str.to_date("%Y%m%d", strict=False)
+        dates = (text.str.len_chars() == 8) & days.is_not_null() & days.dt.year().is_between(1900, 2199)
+        seconds = _stamps(days) if dates.sum() == count else _from_numbers(plain)
     else:
         seconds = _from_iso(text)
     if (seconds == NO_TIME).all():
@@ -33,22 +38,34 @@ def to_seconds(column: pl.Series, where: str) -> np.ndarray:
     return seconds
 
 
+def _finite(values: pl.Series) -> pl.Series:
+    """Null for what is no number at all, NaN and infinity."""
+    return values.set(~values.is_finite().fill_null(False), None)
+
+
+def _stamps(days: pl.Series) -> np.ndarray:
+    seconds = days.cast(pl.Datetime("us")).dt.epoch("s")
+    return seconds.fill_null(int(NO_TIME)).to_numpy().astype(np.int64)
+
+
 def _from_numbers(plain: pl.Series) -> np.ndarray:
-    median = abs(float(plain.median() or 0.0))  # type: ignore[arg-type]
+    values = plain.to_numpy().astype(np.float64)  # null becomes NaN
+    median = float(np.nanmedian(np.abs(values)))
     unit = 1.0 if median < 1e11 else 1e3 if median < 1e14 else 1e6 if median < 1e17 else 1e9
-    values = plain.fill_null(float("nan")).to_numpy() / unit
-    ok = np.isfinite(values) & (np.abs(values) < 2**53)
+    values = values / unit
+    ok = np.abs(values) < 2**53  # False for NaN
     return np.where(ok, np.floor(np.where(ok, values, 0)), NO_TIME).astype(np.int64)
 
 
 _FORMATS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d", "%Y/%m/%dT%H:%M:%S%.f",
             "%Y/%m/%dT%H:%M", "%Y/%m/%d")  # fmt: skip
+_ZONE = r"(T[0-9:.]+) ?(Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)$"
 
 
 def _from_iso(text: pl.Series) -> np.ndarray:
-    joined = text.str.replace(r"^(\S+)\s+", "$1T", n=1)
-    zone = joined.str.extract(r"T.*?(Z|z|[+-]\d{2}:?\d{2})$")
-    bare = joined.str.replace(r"(T.*?)(Z|z|[+-]\d{2}:?\d{2})$", "$1")
+    joined = text.str.replace(r"^(\S+)\s+", "${1}T", n=1)
+    zone = joined.str.extract(_ZONE, 2)
+    bare = joined.str.replace(_ZONE, "${1}")
     seconds = pl.Series([None] * len(text), dtype=pl.Int64)
     for form in _FORMATS:
         if "%H" in form:
@@ -58,10 +75,14 @@ def _from_iso(text: pl.Series) -> np.ndarray:
         seconds = seconds.zip_with(seconds.is_not_null(), parsed.dt.epoch("s"))
         if seconds.null_count() == text.null_count():
             break
-    digits = zone.str.replace(":", "")
-    hours = digits.str.slice(0, 3).cast(pl.Int64, strict=False).fill_null(0).to_numpy()
-    minutes = digits.str.slice(3, 2).cast(pl.Int64, strict=False).fill_null(0).to_numpy()
-    negative = digits.str.starts_with("-").fill_null(False).to_numpy()
-    shift = hours * 3600 + np.where(negative, -minutes, minutes) * 60
     known = seconds.is_not_null().to_numpy()
-    return np.where(known, seconds.fill_null(0).to_numpy() - shift, NO_TIME).astype(np.int64)
+    return np.where(known, seconds.fill_null(0).to_numpy() - _shift(zone), NO_TIME).astype(np.int64)
+
+
+def _shift(zone: pl.Series) -> np.ndarray:
+    """int64 [n]: seconds that this zone ('+08:00', '-0330', '+08', 'Z' or null) is ahead of UTC."""
+    digits = zone.str.replace(":", "")
+    hours = digits.str.slice(1, 2).cast(pl.Int64, strict=False).fill_null(0).to_numpy()
+    minutes = digits.str.slice(3, 2).cast(pl.Int64, strict=False).fill_null(0).to_numpy()
+    sign = np.where(digits.str.starts_with("-").fill_null(False).to_numpy(), -1, 1)
+    return np.asarray(sign * (hours * 3600 + minutes * 60), np.int64)

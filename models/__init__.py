@@ -1,1 +1,17 @@
-""""""
+"""Networks and losses: text, graph, sequence and intent in, one vector per item and query out.
+
+The idea: an item is its text, its place in the graph and (once people have met it) its id; a query
+is what the history says about the next event, opened towards the intent that BERT reads from the
+verbalised history. Their inner product is the score, so that an index can search it.
+
+    text/        TextEncoder, BertEncoder, HashEncoder, NgramEncoder, the cache on disk
+    whitening    PCA whitening of text vectors
+    gnn/         relational message passing over the knowledge graph
+    items        the item tower: text + graph + s(n)·id
+    sequence     a causal transformer over events
+    intent/      named intents from a verbalised history
+    batch        histories to padded batches, sorted by length
+    losses       full and sampled softmax, multi-label cross-entropy
+    recommender  IntentRecommender, the assembled model
+    testing      contracts that encoders and layers must pass
+"""

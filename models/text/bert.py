@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from kg.errors import DataError, UsageError
 from models.text.encoder import Vectors
-from models.text.folder import content_hash, find_folder, load_model, load_tokenizer
+from models.text.folder import content_hash, find_folder, load_model, load_tokenizer, model_files
 from models.text.pooled import PooledEncoder
 
 DTYPES = ("auto", "float32", "bfloat16")
@@ -54,7 +54,8 @@ class BertEncoder(PooledEncoder):
         self.model.to(self.device, getattr(_torch(), self.dtype))
         self.dim = int(self.model.config.hidden_size)
         short = {"float32": "fp32", "bfloat16": "bf16"}[self.dtype]
-        self.id = f"bert:{content_hash(self.folder)}:mean:len{max_tokens}:{short}"
+        content = content_hash(model_files(self.folder))
+        self.id = f"bert:{content}:mean:len{max_tokens}:{short}"
 
     def _pool(self, ids: NDArray[np.int64], mask: NDArray[np.int64] | None) -> Vectors:
         """Mean of the last hidden states over real tokens, float32 [B, dim]."""

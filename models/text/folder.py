@@ -4,7 +4,7 @@ import hashlib
 import importlib.util
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -54,14 +54,19 @@ def find_folder(name_or_dir: str | os.PathLike[str]) -> Path:
     )
 
 
-def content_hash(folder: Path) -> str:
-    """16 hex digits of the sha256 over config, tokenizer files and weights."""
+def content_hash(paths: Iterable[Path]) -> str:
+    """16 hex digits of the sha256 over the names and contents of files."""
     digest = hashlib.sha256()
-    for path in [folder / "config.json", *tokenizer_files(folder), *weight_files(folder)]:
+    for path in paths:
         with path.open("rb") as file:
             inner = hashlib.file_digest(file, "sha256").hexdigest()
         digest.update(f"{path.name} {inner}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def model_files(folder: Path) -> list[Path]:
+    """Everything that decides a vector: config, tokenizer, weights."""
+    return [folder / "config.json", *tokenizer_files(folder), *weight_files(folder)]
 
 
 def tokenizer_files(folder: Path) -> list[Path]:

@@ -1,0 +1,120 @@
+"""Histories to padded batches, sorted by length so that little is padding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kg.sequences import Sequences
+
+GAP_EDGES = np.array([60, 3600, 86400, 7 * 86400, 30 * 86400, 180 * 86400])
+"""Seconds between two events, in buckets: minute, hour, day, week, month, half a year."""
+NUM_GAPS = len(GAP_EDGES) + 2
+"""Bucket 0 means "no time known"."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B histories, oldest event first, padded at the end.
+
+    item, behaviour, gap int64 [B, L]; mask bool [B, L], True at events; positive int64 [B, L], the
+    next item at each event (meaningless where `target` bool [B, L] is False); user int64 [B].
+    intent float32 [B, T], an intent embedding of the events before position `known_from` [B].
+    """
+
+    item: Tensor
+    behaviour: Tensor
+    gap: Tensor
+    mask: Tensor
+    positive: Tensor
+    target: Tensor
+    user: Tensor
+    intent: Tensor | None = None
+    known_from: Tensor | None = None
+
+
+def pad(
+    sequences: Sequences, rows: np.ndarray, start: np.ndarray, stop: np.ndarray
+) -> dict[str, np.ndarray]:
+    """item, behaviour, gap int64 [B, L] and mask bool [B, L] of events start:stop of each row."""
+    lengths = stop - start
+    width = max(int(lengths.max(initial=0)), 1)
+    column = np.arange(width)
+    mask = column < lengths[:, None]  # [B, L]
+    at = np.where(mask, sequences.offsets[rows][:, None] + start[:, None] + column, 0)
+    if len(sequences.item) == 0:
+        zeros = np.zeros(mask.shape, np.int64)
+        return {"item": zeros, "behaviour": zeros, "gap": zeros, "mask": mask}
+    gap = np.zeros(mask.shape, np.int64)
+    if sequences.time is not None:
+        first = (start[:, None] + column) == 0
+        before = np.maximum(at - 1, 0)
+        seconds = sequences.time[at] - sequences.time[before]
+        bucket = 1 + np.searchsorted(GAP_EDGES, np.maximum(seconds, 0), side="right")
+        gap = np.where(mask & ~first, bucket, 0)
+    return {
+        "item": np.where(mask, sequences.item[at], 0),
+        "behaviour": np.where(mask, sequences.behaviour[at], 0),
+        "gap": gap,
+        "mask": mask,
+    }
+
+
+def to_batch(arrays: dict[str, np.ndarray], rows: np.ndarray) -> Batch:
+    """Inputs as tensors, without targets."""
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    none = torch.zeros_like(tensors["mask"])
+    return Batch(
+        **tensors, positive=tensors["item"], target=none, user=torch.from_numpy(rows.copy())
+    )
+
+
+def training_batches(
+    sequences: Sequences, max_length: int, batch_size: int, rng: np.random.Generator
+) -> Iterator[Batch]:
+    """One epoch: every history with two or more events once, next item at every event.
+
+    A history longer than `max_length` + 1 gives its last window, or half of the time a random one.
+    Batches are cut from histories sorted by length and come in random order.
+    """
+    rows = np.flatnonzero(sequences.lengths >= 2)
+    length = sequences.lengths[rows]
+    window = np.minimum(length, max_length + 1)
+    slack = length - window
+    random_start = rng.integers(0, slack + 1)
+    start = np.where(rng.random(len(rows)) < 0.5, random_start, slack)
+    order = np.lexsort((rng.random(len(rows)), window))
+    chunks = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    for chunk in rng.permutation(len(chunks)):
+        pick = chunks[chunk]
+        yield _with_targets(sequences, rows[pick], start[pick], start[pick] + window[pick])
+
+
+def _with_targets(
+    sequences: Sequences, rows: np.ndarray, start: np.ndarray, stop: np.ndarray
+) -> Batch:
+    arrays = pad(sequences, rows, start, stop)
+    inputs = {name: array[:, :-1] for name, array in arrays.items()}
+    target = torch.from_numpy(arrays["mask"][:, 1:].copy())
+    inputs["mask"] = inputs["mask"] & arrays["mask"][:, 1:]  # the last event has no next
+    batch = to_batch({k: np.ascontiguousarray(v) for k, v in inputs.items()}, rows)
+    positive = torch.from_numpy(arrays["item"][:, 1:].copy())
+    start_at = torch.from_numpy(start.copy())
+    return Batch(batch.item, batch.behaviour, batch.gap, batch.mask, positive, target, batch.user,
+                 known_from=start_at)  # fmt: skip
+
+
+def history_batches(
+    sequences: Sequences, max_length: int, batch_size: int
+) -> Iterator[tuple[np.ndarray, Batch]]:
+    """(rows, batch) of every history's last `max_length` events, shortest first."""
+    order = np.argsort(np.minimum(sequences.lengths, max_length), kind="stable")
+    for i in range(0, len(order), batch_size):
+        rows = order[i : i + batch_size]
+        stop = sequences.lengths[rows]
+        start = np.maximum(stop - max_length, 0)
+        yield rows, to_batch(pad(sequences, rows, start, stop), rows)

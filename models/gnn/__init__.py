@@ -1,0 +1,10 @@
+"""Graph networks over the knowledge graph: features in, vectors out, so new nodes work too.
+
+    adjacency   relations as row-normalised sparse matrices, both directions
+    relational  RelationalConv (one relation) and RelationalGNN (two steps over all of them)
+"""
+
+from models.gnn.adjacency import Adjacency, adjacencies
+from models.gnn.relational import RelationalConv, RelationalGNN
+
+__all__ = ["Adjacency", "adjacencies", "RelationalConv", "RelationalGNN"]

@@ -1,0 +1,71 @@
+"""Relations of the knowledge graph as row-normalised sparse matrices, in both directions."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor
+
+from kg.graph import KnowledgeGraph
+
+
+@dataclass(frozen=True)
+class Adjacency:
+    """Messages from `source` to `target` nodes: `forward` CSR [N_target, N_source], rows sum to 1.
+
+    `backward` is its transpose, kept because the gradient needs it at every step.
+    """
+
+    source: str
+    relation: str
+    target: str
+    forward: Tensor
+    backward: Tensor
+
+    @property
+    def key(self) -> str:
+        """A name that can be a module key."""
+        return f"{self.source}>{self.relation}>{self.target}".replace(".", "_")
+
+
+def adjacencies(graph: KnowledgeGraph, *, user_edges: bool = True) -> list[Adjacency]:
+    """Each relation forwards and backwards (named '~relation'), in a fixed order."""
+    out = []
+    for relation in sorted(graph.edges):
+        source, name, target = relation
+        if not user_edges and "user" in (source, target):
+            continue
+        index = graph.edges[relation]
+        if index.shape[1] == 0:
+            continue
+        n_source, n_target = len(graph.vocabs[source]), len(graph.vocabs[target])
+        ones = np.ones(index.shape[1], np.float32)
+        incoming = sparse.csr_matrix((ones, (index[1], index[0])), shape=(n_target, n_source))
+        out.append(_adjacency(source, name, target, incoming))
+        out.append(_adjacency(target, "~" + name, source, incoming.T.tocsr()))
+    return out
+
+
+def _adjacency(source: str, name: str, target: str, counts: sparse.csr_matrix) -> Adjacency:
+    degree = np.asarray(counts.sum(1)).ravel()
+    scale = np.divide(1.0, degree, out=np.zeros_like(degree), where=degree > 0)
+    mean = sparse.diags(scale).dot(counts).tocsr().astype(np.float32)
+    return Adjacency(source, name, target, to_csr(mean), to_csr(mean.T.tocsr()))
+
+
+def to_csr(matrix: sparse.csr_matrix) -> Tensor:
+    """A torch CSR tensor of a scipy one."""
+    matrix.sort_indices()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch calls its CSR support "beta" on each construction
+        return torch.sparse_csr_tensor(
+            torch.from_numpy(matrix.indptr.astype(np.int64)),
+            torch.from_numpy(matrix.indices.astype(np.int64)),
+            torch.from_numpy(matrix.data.astype(np.float32)),
+            size=matrix.shape,
+            check_invariants=False,
+        )

@@ -1,0 +1,126 @@
+"""The assembled model: item tower, sequence transformer and intent, one item and one query vector."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from kg.graph import KnowledgeGraph
+from kg.sequences import Sequences
+from models.batch import Batch, history_batches
+from models.gnn.adjacency import adjacencies
+from models.items import ItemParts, ItemTower
+from models.sequence import CausalTransformer
+from models.whitening import Whitening
+
+
+class ModelConfig(BaseModel):
+    """What is learned: sizes and dropouts of the model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    dim: int = Field(64, ge=2, le=1024, description="Width of item and query vectors.")
+    layers: int = Field(2, ge=1, le=12, description="Transformer blocks.")
+    heads: int = Field(2, ge=1, description="Attention heads; must divide dim.")
+    dropout: float = Field(0.4, ge=0, lt=1, description="Dropout of events and blocks.")
+    item_dropout: float = Field(0.1, ge=0, lt=1, description="Dropout of text and graph parts.")
+    id_dropout: float = Field(0.1, ge=0, lt=1, description="How often an item's id is hidden.")
+    warm_count: float = Field(2.0, gt=0, description="k in s(n) = n / (n + k).")
+    max_length: int = Field(50, ge=1, le=2048, description="Events of a history that are read.")
+    text_dim: int = Field(256, ge=1, description="Directions kept by the whitening of texts.")
+    user_edges: bool = Field(False, description="Also pass messages along user–item edges.")
+
+
+class IntentRecommender(nn.Module):
+    """Scores by inner product: query(history, intent) · item(text, graph, id).
+
+    `graph` must hold training events only; `text` is float32 [N_item, T] from an encoder, zero
+    rows for items without text; `intent_dim` is the width of intent embeddings, 0 for none.
+    """
+
+    def __init__(
+        self,
+        graph: KnowledgeGraph,
+        text: np.ndarray,
+        config: ModelConfig | None = None,
+        *,
+        behaviours: int = 1,
+        intent_dim: int = 0,
+        counts: np.ndarray | None = None,
+        whitening: Whitening | None = None,
+    ) -> None:
+        super().__init__()
+        self.config = config = config or ModelConfig()
+        self.graph = graph
+        if counts is None:
+            counts = item_counts(graph)
+        self.whitening = whitening or Whitening.fit(text, np.flatnonzero(counts), config.text_dim)
+        self.items = ItemTower(
+            torch.from_numpy(self.whitening.apply(text)), torch.from_numpy(counts.copy()),
+            adjacencies(graph, user_edges=config.user_edges), graph.num_nodes, dim=config.dim,
+            dropout=config.item_dropout, id_dropout=config.id_dropout,
+            warm_count=config.warm_count,
+        )  # fmt: skip
+        self.sequence = CausalTransformer(
+            config.dim, config.layers, config.heads, config.dropout, config.max_length, behaviours
+        )
+        self.intent_dim = intent_dim
+        self.intent = nn.Linear(max(intent_dim, 1), config.dim)
+        self.intent_gate = nn.Parameter(torch.tensor(0.0))
+
+    @property
+    def trained_items(self) -> Tensor:
+        """bool [N]: items with training events; the others are never negatives."""
+        return self.items.counts > 0
+
+    def query(self, batch: Batch, items: Tensor) -> Tensor:
+        """Query vectors [B, L, D] after each event, given item vectors [N, D]."""
+        hidden = self.sequence(batch, items)
+        if batch.intent is None or self.intent_dim == 0:
+            return hidden
+        added = torch.tanh(self.intent_gate) * self.intent(batch.intent)  # [B, D]
+        place = torch.arange(batch.item.shape[1])
+        known = torch.zeros_like(batch.user) if batch.known_from is None else batch.known_from
+        return hidden + (place >= known[:, None])[..., None] * added[:, None]
+
+    def forward(self, batch: Batch) -> tuple[Tensor, ItemParts]:
+        parts = self.items()
+        return self.query(batch, parts.vector), parts
+
+    @torch.inference_mode()
+    def encode_histories(
+        self, histories: Sequences, items: Tensor, intent: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Queries float32 [U, D] after the last event of each history; zero for an empty one.
+
+        `intent` float32 [U, T] are intent embeddings of the same histories.
+        """
+        self.eval()
+        out = np.zeros((len(histories), self.config.dim), np.float32)
+        for rows, batch in history_batches(histories, self.config.max_length, 512):
+            if intent is not None and self.intent_dim:
+                batch = replace(batch, intent=torch.from_numpy(intent[rows]))
+            hidden = self.query(batch, items)  # [B, L, D]
+            last = (batch.mask.sum(1) - 1).clamp(min=0)
+            found = hidden[torch.arange(len(rows)), last]
+            out[rows] = (found * batch.mask.any(1)[:, None]).numpy()
+        return out
+
+    def gates(self) -> dict[str, float]:
+        """How far each part is open: the scalars that a person may read."""
+        tower = self.items
+        out = {"text": tower.text_gate.item(), "graph": tower.graph_gate.item()}
+        out["intent"] = torch.tanh(self.intent_gate).item()
+        convs = tower.gnn.to_items.items()
+        return out | {f"relation {key}": conv.gate.item() for key, conv in convs}
+
+
+def item_counts(graph: KnowledgeGraph) -> np.ndarray:
+    """int64 [N_item]: training events per item, as the graph has them (distinct users)."""
+    total = np.zeros(len(graph.vocabs["item"]), np.int64)
+    for relation in graph.events:
+        total += np.bincount(graph.edges[relation][1], minlength=len(total))
+    return total

@@ -1,0 +1,61 @@
+"""Contracts of the parts in `models`: a new class joins one in two lines of its test.
+
+- `check_text_encoder`: shape, length 1, empty texts, order, duplicates, odd texts
+"""
+
+import numpy as np
+
+from models.text.encoder import TextEncoder
+
+_TEXTS = (
+    "red nail polish",
+    "",
+    "waterproof hiking boots, size 42, for men and women who walk in the rain",
+    "猫粮 无谷全价成猫粮",
+    "red nail polish",
+    "🐈\u200d⬛ cat \x00\x07 food \ud800",
+    "oil",
+)
+
+
+def check_text_encoder(encoder: TextEncoder, tolerance: float = 1e-5) -> None:
+    """Hold an encoder to the contract of `TextEncoder`; AssertionError names what it breaks.
+
+    `tolerance` is how far an entry may move when other texts share the batch: 1e-5 suits
+    float32, 2e-2 bfloat16 and int8.
+    """
+    rows = encoder.encode(_TEXTS)
+    _check_rows(encoder, rows, len(_TEXTS))
+    assert not rows[1].any(), "an empty text must give a zero row"
+    assert np.allclose(np.linalg.norm(rows[[0, 2, 6]], axis=1), 1, atol=1e-4), "length must be 1"
+    assert np.array_equal(rows, encoder.encode(_TEXTS)), "the same call must give the same rows"
+    assert np.array_equal(rows[0], rows[4]), "equal texts must have equal rows"
+    back = encoder.encode(_TEXTS[::-1])[::-1]
+    assert np.allclose(rows, back, atol=tolerance), "order must not matter"
+    for text, row in zip(_TEXTS, rows, strict=True):
+        alone = encoder.encode([text])[0]
+        assert np.allclose(alone, row, atol=tolerance), f"{text!r} alone must equal it in a batch"
+    _check_extremes(encoder)
+
+
+def _check_rows(encoder: TextEncoder, rows: np.ndarray, count: int) -> None:
+    """Type, shape and finite values; rows of length 1 or 0."""
+    assert rows.dtype == np.float32, f"rows must be float32, not {rows.dtype}"
+    assert rows.shape == (count, encoder.dim), f"rows must be {(count, encoder.dim)}"
+    assert np.isfinite(rows).all(), "rows must be finite"
+    lengths = np.linalg.norm(rows, axis=1)
+    assert (np.isclose(lengths, 1, atol=1e-4) | (lengths == 0)).all(), "length must be 1 or 0"
+
+
+def _check_extremes(encoder: TextEncoder) -> None:
+    """No text, a very long one, progress, identity and unknown share."""
+    assert encoder.encode([]).shape == (0, encoder.dim), "no text must give no row"
+    _check_rows(encoder, encoder.encode(["word " * 10_000, "w" * 50_000]), 2)
+    heard: list[tuple[int, int]] = []
+    encoder.encode(_TEXTS, lambda done, total: heard.append((done, total)))
+    assert heard[-1] == (len(_TEXTS), len(_TEXTS)), "progress must end with all texts"
+    assert heard == sorted(heard), "progress must never go back"
+    assert isinstance(encoder.id, str), "an id must be a string"
+    assert encoder.id, "an id must not be empty"
+    assert 0 <= encoder.unknown_share(_TEXTS) <= 1, "the unknown share must lie in [0, 1]"
+    assert encoder.unknown_share([]) == 0, "no token, no unknown token"
