@@ -21,7 +21,9 @@ def build_graph(
     """Item and user attributes and extra triples as typed relations, and the log's events.
 
     Every attribute is a relation ("item", name, name); every behaviour is ("user", behaviour,
-    "item"). Give the training part of a split: whatever is in `log` is in the graph.
+    "item"). An attribute called like a node type that is there becomes the type item_NAME (or
+    user_NAME). Edges are sorted, each once. Give the training part of a split: whatever is in
+    `log` is in the graph.
     """
     vocabs: dict[str, Vocab] = {"item": catalog.ids, "user": log.users}
     edges: dict[Relation, np.ndarray] = {}
@@ -48,23 +50,44 @@ def _add_attributes(
         source = rows[attribute.row]
         known = source >= 0
         vocabs[type_] = attribute.values
-        edges[(kind, attribute.name, type_)] = np.stack([source[known], attribute.value[known]])
+        pairs = np.stack([source[known], attribute.value[known]])
+        edges[(kind, attribute.name, type_)] = np.unique(pairs, axis=1)
 
 
 def assert_train_only(graph: KnowledgeGraph, train: EventLog) -> None:
-    """Raises `DataError` if the graph holds a user–item edge that is not in `train`."""
-    allowed = set()
-    for code, behaviour in enumerate(train.behaviours):
-        of_kind = (train.behaviour == code) & train.has_item
-        pairs = np.unique(np.stack([train.user[of_kind], train.item[of_kind]]), axis=1)
-        allowed |= {(behaviour.name, int(u), int(i)) for u, i in pairs.T}
-    for relation in sorted(graph.events):
-        held = {(relation[1], int(u), int(i)) for u, i in graph.edges[relation].T}
-        leaked = held - allowed
-        if leaked:
-            name, user, item = min(leaked)
+    """Raises `DataError` if the graph holds a user–item edge that is not in `train`.
+
+    A relation named like a behaviour of the log must hold that behaviour's pairs only; any other
+    one between users and items, pairs of whatever behaviour.
+    """
+    if graph.vocabs.get("user") != train.users or graph.vocabs.get("item") != train.items:
+        raise DataError(
+            "The graph and the training events must number the same users and items: "
+            "build it from split.train."
+        )
+    for relation in sorted(graph.edges):
+        if {relation[0], relation[2]} != {"user", "item"}:
+            continue
+        edges = graph.edges[relation]
+        pairs = edges if relation[0] == "user" else edges[::-1]
+        leaked = pairs[:, ~np.isin(_pair_code(pairs, train), _allowed(relation, graph, train))]
+        if leaked.size:
+            user, item = leaked[:, 0].tolist()
             raise DataError(
-                f"The graph holds {len(leaked)} {name} edges that are not in the training events "
-                f"(for instance user {graph.vocabs['user'].ids[user]!r}, item "
-                f"{graph.vocabs['item'].ids[item]!r}): build it from split.train."
+                f"The graph holds {leaked.shape[1]} {relation[1]} edges that are not in the "
+                f"training events (for instance user {train.users.ids[user]!r}, item "
+                f"{train.items.ids[item]!r}): build it from split.train."
             )
+
+
+def _pair_code(pairs: np.ndarray, log: EventLog) -> np.ndarray:
+    """int64 [E], one number per (user, item) of `pairs` [2, E]."""
+    return np.asarray(pairs[0] * max(len(log.items), 1) + pairs[1], np.int64)
+
+
+def _allowed(relation: Relation, graph: KnowledgeGraph, train: EventLog) -> np.ndarray:
+    kinds = np.array([kind.name == relation[1] for kind in train.behaviours], bool)
+    shown = train.has_item
+    if relation in graph.events or kinds.any():
+        shown = shown & kinds[train.behaviour]
+    return _pair_code(np.stack([train.user[shown], train.item[shown]]), train)

@@ -7,6 +7,8 @@ Numbers become bands by quantile, so that each attribute can be a node of the kn
 from __future__ import annotations
 
 import itertools
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from kg.errors import DataError
+from kg.errors import DataError, UsageError
+from kg.events import EVENT_COLUMNS
 from kg.ids import Vocab
 from kg.tables import pick_columns, read_table
 
@@ -39,6 +42,14 @@ class Attribute:
     values: Vocab
     row: np.ndarray
     value: np.ndarray
+
+    def __post_init__(self) -> None:
+        if len(self.row) != len(self.value):
+            raise DataError(f"Attribute {self.name!r} must have one value per row entry.")
+        if self.row.size and (
+            self.row.min() < 0 or self.value.min() < 0 or self.value.max() >= len(self.values)
+        ):
+            raise DataError(f"Attribute {self.name!r} points outside its rows or values.")
 
     @classmethod
     def of(cls, name: str, cells: Sequence[Sequence[str]]) -> Attribute:
@@ -110,12 +121,21 @@ class Catalog:
         name: str = "item",
         ignored: tuple[str, ...] = (),
     ) -> Catalog:
-        """A catalogue from columns, sorted by id. `DataError` names the first repeated id."""
+        """A catalogue from columns, sorted by id.
+
+        Raises `DataError` naming the first repeated id, or a column of another length.
+        """
         keys = [str(key) for key in ids]
+        columns = {"titles": titles, "texts": texts, **(attributes or {})}
+        for label, column in columns.items():
+            if column is not None and len(column) != len(keys):
+                raise DataError(
+                    f"The column {label!r} of a Catalog must have one entry per id ({len(keys)}). "
+                    f"Got {len(column)} instead."
+                )
         vocab = Vocab.of(keys, name)
         if len(vocab) != len(keys):
-            seen: set[str] = set()
-            twice = next(key for key in keys if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+            twice = next(key for key, count in Counter(keys).items() if count > 1)
             raise DataError(f"Each {name} id must stand once. Got {twice!r} more than once.")
         order = sorted(range(len(keys)), key=keys.__getitem__)
 
@@ -139,15 +159,20 @@ class Catalog:
         """Items (or, with kind="user", users) from CSV, TSV or Parquet, gzipped or not.
 
         `columns` maps a role (item_id, title, text) to a column name; any other role, such as
-        `category=cat`, renames an attribute. Cells may hold several values joined by '|'.
+        `category=cat`, renames an attribute and keeps it whatever it holds. Roles of other files
+        (user, time, …) are passed over. Cells may hold several values joined by '|'.
         """
+        if kind not in ("item", "user"):
+            raise UsageError(
+                f"The kind of a Catalog must be 'item' or 'user'. Got {kind!r} instead."
+            )
         frame = read_table(path)
         wanted = ITEM_COLUMNS if kind == "item" else USER_COLUMNS
         mapping = dict(columns or {})
         main = {role: name for role, name in mapping.items() if role in wanted}
         key = f"{kind}_id"
         roles = pick_columns(frame, wanted, main, needed=(key,), where=str(path))
-        renamed = {n: r for r, n in mapping.items() if r not in wanted and n in frame.columns}
+        renamed = {n: r for r, n in mapping.items() if r not in _ROLES and n in frame.columns}
         attributes, ignored = _attributes(frame, set(roles.values()), renamed)
         ids = frame[roles[key]].str.strip_chars().fill_null("").to_list()
         if "" in ids:
@@ -166,6 +191,12 @@ class Catalog:
 
 
 TEXT_ATTRIBUTES = ("category", "categories", "genre", "genres", "department", "brand", "类别")
+_ROLES = {*EVENT_COLUMNS, *ITEM_COLUMNS, *USER_COLUMNS}
+FEW_ROWS = 20
+"""Up to so many filled rows nothing is taken for an identifier."""
+_CALLED_ID = re.compile(r"(^|[_\W])(id|ID|Id)$|[a-z]I[Dd]$")
+MANY_NUMBERS = 200
+"""A column of numbers with more distinct values than this becomes bands."""
 
 
 def _attributes(
@@ -177,27 +208,50 @@ def _attributes(
     for column in frame.columns:
         if column in used:
             continue
-        cells = _cells(frame[column])
-        distinct = len({v for cell in cells for v in cell})
-        filled = sum(1 for cell in cells if cell)
-        lonely = filled > 20 and distinct > MAX_SHARE * filled and column not in renamed
-        if distinct == 0 or lonely:
+        asked = column in renamed
+        overruled = not asked and column in renamed.values()
+        cells = _cells(frame[column], keep=asked)
+        if cells is None or overruled:
             ignored.append(column)
         else:
             found[renamed.get(column, column)] = cells
     return found, tuple(ignored)
 
 
-def _cells(column: pl.Series) -> list[list[str]]:
-    text = column.str.strip_chars().fill_null("")
-    plain = text.replace("", None).cast(pl.Float64, strict=False)
-    filled = int((text != "").sum())
-    if filled and plain.len() - plain.null_count() == filled and plain.n_unique() > 200:
-        return _bands(plain)
-    return [
+def _cells(column: pl.Series, *, keep: bool) -> list[list[str]] | None:
+    """The values of each row; None for an empty column or (unless `keep`) an identifier.
+
+    Many numbers become bands, unless the column is called an id (manufacturer_id): then equal
+    numbers are one thing. Whole numbers that hardly repeat are an identifier, prices are not.
+    """
+    text = column.str.strip_chars().replace("", None)
+    filled = text.len() - text.null_count()
+    plain = _as_numbers(text)
+    if plain is not None:
+        numbers = plain.drop_nulls()
+        lonely = filled > FEW_ROWS and numbers.n_unique() > MAX_SHARE * filled
+        whole = bool((numbers % 1 == 0).all())
+        if lonely and whole and not keep:
+            return None
+        many = numbers.n_unique() > MANY_NUMBERS
+        if not _CALLED_ID.search(column.name) and (many or (lonely and not whole)):
+            return _bands(plain)
+        text = text.set(plain.is_null(), None)
+    cells = [
         list(dict.fromkeys(part.strip() for part in cell.split("|") if part.strip()))
-        for cell in text.to_list()
+        for cell in text.fill_null("").to_list()
     ]
+    distinct = len({value for cell in cells for value in cell})
+    lonely = filled > FEW_ROWS and distinct > MAX_SHARE * filled
+    return None if distinct == 0 or (lonely and not keep) else cells
+
+
+def _as_numbers(text: pl.Series) -> pl.Series | None:
+    """The numbers of a column in which every filled cell is a finite one ('nan': none), or None."""
+    plain = text.cast(pl.Float64, strict=False)
+    if plain.null_count() > text.null_count() or plain.is_infinite().any():
+        return None
+    return plain.fill_nan(None)
 
 
 def _bands(plain: pl.Series, count: int = 5) -> list[list[str]]:

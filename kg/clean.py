@@ -10,7 +10,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from kg.errors import DataError
-from kg.events import _NOBODY, EventLog
+from kg.events import NOBODY, EventLog
 from kg.ids import Vocab
 from kg.times import NO_TIME
 
@@ -20,13 +20,13 @@ class CleanConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     drop_duplicates: bool = Field(
-        True, description="Same user, item, behaviour, time and query: keep the first."
+        default=True, description="Same user, item, behaviour, time and query: keep the first."
     )
     max_events_per_day: int = Field(
-        2000, ge=1, description="A user with more events within one day is taken for a bot."
+        default=2000, ge=1, description="A user with more events within one day is taken for a bot."
     )
     future_slack_days: float = Field(
-        1.0, ge=0, description="Times later than now plus this are impossible."
+        default=1.0, ge=0, description="Times later than now plus this are impossible."
     )
 
 
@@ -53,7 +53,9 @@ def clean(
 ) -> tuple[EventLog, CleanReport]:
     """The usable events, numbered by the catalogue's `items`, and a report of the rest.
 
-    Kept aside, in this order: no user, unknown item, impossible time, duplicate, bot.
+    Kept aside, by the first reason that holds: no user, unknown item, no item (and no query), no
+    time, impossible time (1970 or before, or later than `now`), duplicate, bot. Duplicates and
+    bots are looked for only where times are known: without them a repetition may be meant.
     Raises `DataError` if no event is left.
     """
     config = config or CleanConfig()
@@ -63,7 +65,7 @@ def clean(
     def mark(name: str, where: np.ndarray) -> None:
         reason[(reason == "") & where] = name
 
-    nobody = log.users.encode([_NOBODY], missing="negative")[0]
+    nobody = log.users.encode([NOBODY], missing="negative")[0]
     mark("no user", log.user == nobody)
     mark("unknown item", log.has_item & (code < 0))
     mark("no item", ~log.has_item & ~_has_query(log))
@@ -124,7 +126,7 @@ def _split_off(
     aside = log.take(~keep).to_frame()
     row = log.row if log.row is not None else np.arange(1, len(log) + 1)
     aside = aside.with_columns(
-        pl.col("user").replace(_NOBODY, ""), pl.Series("row", row[~keep]),
+        pl.col("user").replace(NOBODY, ""), pl.Series("row", row[~keep]),
         pl.Series("reason", reason[~keep].tolist(), dtype=pl.String),
     )  # fmt: skip
     kept = _renumbered(log.take(keep), code[keep], items)

@@ -16,7 +16,16 @@ import polars as pl
 from kg.errors import DataError
 from kg.ids import Vocab
 from kg.schema import Behaviour, behaviour_named
-from kg.tables import existing_file, numbers, open_bytes, pick_columns, read_table
+from kg.tables import (
+    UNREADABLE,
+    bad_byte,
+    column_names,
+    existing_file,
+    numbers,
+    open_bytes,
+    pick_columns,
+    read_table,
+)
 from kg.times import to_seconds
 
 EVENT_COLUMNS: dict[str, tuple[str, ...]] = {
@@ -65,8 +74,11 @@ class EventLog:
             column = getattr(self, name)
             if column.size and (column.min() < low or column.max() >= high):
                 raise DataError(f"EventLog.{name} must lie in [{low}, {high}).")
-        if (np.diff(self.user) < 0).any():
+        step = np.diff(self.user)
+        if (step < 0).any():
             raise DataError("The events of an EventLog must be sorted by user: use EventLog.of.")
+        if self.time is not None and ((np.diff(self.time) < 0) & (step == 0)).any():
+            raise DataError("A user's events must be sorted by time: use EventLog.of.")
 
     def __len__(self) -> int:
         return len(self.user)
@@ -115,8 +127,20 @@ class EventLog:
         own: tuple[Behaviour, ...] = (),
         row: np.ndarray | None = None,
     ) -> EventLog:
-        """A log from columns of external ids; an empty or missing item is -1."""
-        users = Vocab.of(user, "user")
+        """A log from columns of external ids; an empty or missing item is -1.
+
+        `time` is int64 [E] UTC seconds. Raises `DataError` if a column has another length than
+        `user`, or a user id is empty.
+        """
+        columns = {"item": item, "time": time, "value": value, "query": query, "row": row}
+        columns["behaviour"] = None if isinstance(behaviour, str) else behaviour
+        for name, column in columns.items():
+            if column is not None and len(column) != len(user):
+                raise DataError(
+                    f"The '{name}' parameter of EventLog.of must have one entry per event "
+                    f"({len(user)}). Got {len(column)} instead."
+                )
+        users = Vocab.of(("" if key is None else key for key in user), "user")
         keys = ["" if key is None else str(key) for key in item]
         items = Vocab.of((key for key in keys if key), "item")
         named = [behaviour] * len(keys) if isinstance(behaviour, str) else list(behaviour)
@@ -150,7 +174,9 @@ class EventLog:
         """Events from CSV, TSV, Parquet (gzipped or not) or one user a line ('user item item …').
 
         `columns` maps a role (user, item, behaviour, time, value, query) to a column name; what it
-        leaves out is guessed from the usual spellings. `use_time=False` keeps the order of rows.
+        leaves out is guessed from the usual spellings, and roles of other files are passed over.
+        `use_time=False` keeps the order of rows. Without a behaviour column, a row with a value
+        in a column called 'rating' is a rating, and any other row a view.
         """
         if _is_sequences(Path(path)):
             return read_sequences(path, own=own)
@@ -159,26 +185,27 @@ class EventLog:
             frame, EVENT_COLUMNS, columns or {}, needed=("user", "item"), where=str(path)
         )
         text = {role: frame[name].str.strip_chars() for role, name in roles.items()}
-        users = text["user"].fill_null("").to_list()
-        items = text["item"].fill_null("").to_list()
-        query = text["query"].fill_null("").to_list() if "query" in text else None
-        value = numbers(text["value"], str(path)) if "value" in text else None
-        time = to_seconds(text["time"], str(path)) if use_time and "time" in text else None
-        if "behaviour" in text:
-            behaviour: list[str] | str = text["behaviour"].fill_null("view").to_list()
-        else:
-            behaviour = "rating" if roles.get("value") == "rating" else "view"
-        keep = np.array([bool(key) for key in users])
-        if not keep.any():
+        users = text["user"].fill_null("")
+        if (users == "").all():
             raise DataError(f"{path}: column {roles['user']!r} must not be empty in every row.")
-        return cls._kept(keep, users, items, behaviour, time, value, query, own)
-
-    @classmethod
-    def _kept(cls, keep, users, items, behaviour, time, value, query, own):  # type: ignore[no-untyped-def]
-        """Rows without a user can belong to no one: they become the user '' only to be counted."""
-        users = [key if ok else _NOBODY for key, ok in zip(users, keep, strict=True)]
-        return cls.of(users, items, behaviour=behaviour, time=time, value=value, query=query,
-                      own=own)  # fmt: skip
+        value = numbers(text["value"], str(path)) if "value" in text else None
+        if value is not None and np.isnan(value).all():
+            value = None
+        behaviour: str | list[str]
+        if "behaviour" in text:
+            behaviour = text["behaviour"].replace("", None).fill_null("view").to_list()
+        else:
+            rated = value is not None and roles["value"].strip().lower() == "rating"
+            behaviour = _rated_or_viewed(value) if value is not None and rated else "view"
+        return cls.of(
+            users.replace("", NOBODY).to_list(),  # such a row belongs to no one: clean counts it
+            text["item"].fill_null("").to_list(),
+            behaviour=behaviour,
+            time=to_seconds(text["time"], str(path)) if use_time and "time" in text else None,
+            value=value,
+            query=text["query"].fill_null("").to_list() if "query" in text else None,
+            own=own,
+        )
 
     def to_frame(self) -> pl.DataFrame:
         """The events with external ids, in the order of the log."""
@@ -199,33 +226,43 @@ class EventLog:
         return pl.DataFrame(data)
 
 
-_NOBODY = "\x00nobody"
+NOBODY = "\x00nobody"
 """Stands for an empty user id until `kg.clean` keeps the row aside."""
 
 
+def _rated_or_viewed(value: np.ndarray) -> list[str]:
+    return np.where(np.isnan(value), "view", "rating").tolist()
+
+
 def _is_sequences(path: Path) -> bool:
-    return "".join(path.suffixes[-2:]) in (".txt", ".txt.gz") or path.name.endswith(".txt.gz")
+    """A .txt file, unless its first line names a column of users and one of items."""
+    if not path.name.lower().endswith((".txt", ".txt.gz")):
+        return False
+    names = {name.lower() for name in column_names(path)}
+    return not all(names.intersection(EVENT_COLUMNS[role]) for role in ("user", "item"))
 
 
 def read_sequences(path: str | Path, *, own: tuple[Behaviour, ...] = ()) -> EventLog:
-    """One user a line, no header: 'user item item …', oldest first (the format of S3-Rec)."""
+    """One user a line, no header: 'user item item …', oldest first (the format of S3-Rec).
+
+    Blank lines are passed over. Raises `DataError` naming the line of a user without an item or
+    of a byte that is not UTF-8.
+    """
     file = existing_file(path)
     users: list[str] = []
     items: list[str] = []
+    number = 0
     try:
         with open_bytes(file) as handle:
             for number, line in enumerate(handle, 1):
-                user, *rest = line.decode("utf-8").split()[:] or [""]
+                user, *rest = line.decode("utf-8-sig" if number == 1 else "utf-8").split() or [""]
                 if user and not rest:
                     raise DataError(f"{file}, line {number}: user {user!r} has no item.")
                 users += [user] * len(rest)
                 items += rest
     except UnicodeDecodeError as error:
-        raise DataError(
-            f"{file}, line {number}, holds the byte 0x{error.object[error.start]:02x}, "
-            "which is not UTF-8."
-        ) from None
-    except (OSError, EOFError) as error:
+        raise bad_byte(file, number, error.object[error.start]) from None
+    except UNREADABLE as error:
         raise DataError(f"{file} cannot be read: {error}.") from None
     if not users:
         raise DataError(f"{file} is empty: at least one line 'user item …' is needed.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kg.errors import DataError
+from kg.errors import DataError, UsageError
 from kg.events import EventLog
 from kg.ids import Vocab
 
@@ -35,15 +35,24 @@ class KnowledgeGraph:
     def __post_init__(self) -> None:
         for relation, index in self.edges.items():
             source, _, target = relation
-            for row, kind in ((0, source), (1, target)):
+            if index.ndim != 2 or len(index) != 2:
+                raise DataError(
+                    f"Edges of {relation} must have the shape [2, E]. Got {index.shape} instead."
+                )
+            for ends, kind in ((index[0], source), (index[1], target)):
                 if kind not in self.vocabs:
                     raise DataError(f"Relation {relation} names the unknown node type {kind!r}.")
-                ends = index[row]
-                if ends.size and (ends.min() < 0 or ends.max() >= len(self.vocabs[kind])):
+                outside = ends[(ends < 0) | (ends >= len(self.vocabs[kind]))]
+                if outside.size:
                     raise DataError(
                         f"Edges of {relation} must point to nodes in [0, {len(self.vocabs[kind])})"
-                        f" of type {kind!r}. Got {int(ends.max())} instead."
+                        f" of type {kind!r}. Got {int(outside[0])} instead."
                     )
+        for kind, names in self.names.items():
+            if kind in self.vocabs and len(names) != len(self.vocabs[kind]):
+                raise DataError(f"There must be one name per node of type {kind!r}.")
+        if not self.events <= self.edges.keys():
+            raise DataError("Every event relation of a graph must be one of its relations.")
 
     @property
     def num_nodes(self) -> dict[str, int]:
@@ -71,13 +80,20 @@ class KnowledgeGraph:
         return replace(self, edges=kept, events=frozenset())
 
     def with_events(self, log: EventLog) -> KnowledgeGraph:
-        """The facts with the user–item edges of this log, one relation per behaviour."""
+        """The facts with the user–item edges of this log, one relation per behaviour.
+
+        Raises `DataError` if the log numbers other items, or other users than the facts do.
+        """
         if log.items != self.vocabs["item"]:
             raise DataError(
                 "The log and the graph must number the same items: call "
                 "clean(log, catalog.ids) before building the graph."
             )
         edges = {r: e for r, e in self.edges.items() if r not in self.events}
+        if self.vocabs.get("user", log.users) != log.users and any("user" in r[::2] for r in edges):
+            raise DataError(
+                "The graph holds facts about users, so the log must number the same users."
+            )
         events: set[Relation] = set()
         for code, behaviour in enumerate(log.behaviours):
             of_kind = (log.behaviour == code) & log.has_item
@@ -112,6 +128,11 @@ class KnowledgeGraph:
     @classmethod
     def from_networkx(cls, graph: networkx.MultiDiGraph) -> KnowledgeGraph:
         """The inverse of `to_networkx`; `DataError` names a node that is not a (type, id) pair."""
+        if not (graph.is_directed() and graph.is_multigraph()):
+            raise UsageError(
+                "KnowledgeGraph.from_networkx needs a MultiDiGraph whose edge keys name the "
+                f"relations. Got a {type(graph).__name__} instead."
+            )
         ids: dict[str, dict[str, str]] = {}
         for node, data in graph.nodes(data=True):
             if not (isinstance(node, tuple) and len(node) == 2):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from kg.errors import DataError
 from kg.events import EventLog
 
 
@@ -22,6 +23,19 @@ class Sequences:
     behaviour: np.ndarray
     time: np.ndarray | None
     num_items: int
+
+    def __post_init__(self) -> None:
+        bounds = self.offsets
+        if len(bounds) == 0 or bounds[0] != 0 or bounds[-1] != len(self.item):
+            raise DataError(
+                f"Sequences.offsets must begin with 0 and end with the {len(self.item)} events."
+            )
+        if (np.diff(bounds) < 0).any():
+            raise DataError("Sequences.offsets must not fall.")
+        for name in ("behaviour", "time"):
+            column = getattr(self, name)
+            if column is not None and len(column) != len(self.item):
+                raise DataError(f"Sequences.{name} must have one entry per event.")
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

@@ -34,10 +34,11 @@ class Split:
 
 def merged(first: EventLog, second: EventLog) -> EventLog:
     """The events of both logs (one vocabulary), sorted again; ties keep `first` before `second`."""
+    same = ("users", "items", "behaviours")
+    if any(getattr(first, name) != getattr(second, name) for name in same):
+        raise DataError("Only logs over the same users, items and behaviours can be merged.")
     if len(second) == 0:
         return first
-    if first.users != second.users or first.items != second.items:
-        raise DataError("Only logs over the same users and items can be merged.")
     user = np.concatenate([first.user, second.user])
 
     def both(name: str) -> np.ndarray | None:
@@ -66,15 +67,16 @@ def merged(first: EventLog, second: EventLog) -> EventLog:
 def leave_one_out(
     log: EventLog, *, valid: bool = True, test: bool = True, minimum: int = 1
 ) -> Split:
-    """Each user's last event is test, the one before it validation, the rest training.
+    """Each user's last item event is test, the one before it validation, the rest training.
 
-    A user keeps at least `minimum` training events; one with too few gives nothing away.
-    Events of a search without an item are never held out.
+    A user keeps at least `minimum` training events; one with too few gives nothing away. A search
+    without an item goes where the item event before it goes, so that no part holds what came
+    later: mask with `has_item` to get the targets. Tied times keep the order of the file.
     """
     from_end = _from_end(log)
     held = int(valid) + int(test)
     enough = np.bincount(log.user[log.has_item], minlength=len(log.users)) >= minimum + held
-    target = enough[log.user] & log.has_item
+    target = enough[log.user]
     is_test = target & (from_end == 0) if test else np.zeros(len(log), bool)
     is_valid = target & (from_end == int(test)) if valid else np.zeros(len(log), bool)
     return Split(log.take(~(is_test | is_valid)), log.take(is_valid), log.take(is_test))
@@ -91,7 +93,9 @@ def _from_end(log: EventLog) -> np.ndarray:
 def temporal_split(log: EventLog, test: float = 0.1, valid: float = 0.1) -> Split:
     """Cut the log at two times: the last `test` share of events, and `valid` before it.
 
-    Raises `UsageError` for a log without times or shares outside [0, 1).
+    Events of one time stay together in the later part, which may so grow beyond its share.
+    Raises `UsageError` for a log without times or shares outside [0, 1), `DataError` if no
+    training event is left.
     """
     if log.time is None:
         raise UsageError("temporal_split needs times; use leave_one_out for a log without them.")
@@ -100,10 +104,16 @@ def temporal_split(log: EventLog, test: float = 0.1, valid: float = 0.1) -> Spli
             f"The shares 'test' and 'valid' must lie in [0, 1) and sum to less than 1. "
             f"Got {test} and {valid} instead."
         )
+    if len(log) == 0:
+        raise DataError("The log to split must hold at least one event.")
     stamps = np.sort(log.time)
-    n = len(stamps)
-    far = stamps[-1] + 1
-    test_at = stamps[int(n * (1 - test))] if test > 0 else far
-    valid_at = stamps[int(n * (1 - test - valid))] if valid > 0 else test_at
+
+    def cut(share: float) -> int:
+        """The time from which on the last `share` of the events lie."""
+        place = int(len(stamps) * (1 - share) + 1e-9)  # 10 * (1 - 0.3) must not become 6
+        return int(stamps[place] if place < len(stamps) else stamps[-1] + 1)
+
+    test_at = cut(test)
+    valid_at = cut(test + valid) if valid > 0 else test_at
     is_test, is_train = log.time >= test_at, log.time < valid_at
     return Split(log.take(is_train), log.take(~is_train & ~is_test), log.take(is_test))

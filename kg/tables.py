@@ -13,7 +13,6 @@ import io
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import polars as pl
@@ -73,7 +72,7 @@ def existing_file(path: str | Path) -> Path:
     return file
 
 
-def open_bytes(file: Path) -> IO[bytes]:
+def open_bytes(file: Path) -> gzip.GzipFile | io.BufferedReader:
     """A binary handle, unzipped where the first bytes say gzip (whatever the name says)."""
     with open(file, "rb") as handle:
         zipped = handle.read(2) == b"\x1f\x8b"
@@ -128,7 +127,7 @@ def _as_text(column: pl.Series, file: Path) -> pl.Series:
             column = column.arr.to_list()
         if isinstance(column.dtype, pl.List):
             return column.list.eval(pl.element().cast(pl.String)).list.join("|").replace("", None)
-        if kind in (pl.Datetime, pl.Date):  # a time with a zone becomes UTC
+        if kind == pl.Datetime:  # a time with a zone becomes UTC
             return column.cast(pl.Datetime("us")).dt.strftime("%Y-%m-%dT%H:%M:%S")
         if kind.is_float():
             column = column.fill_nan(None)
@@ -147,7 +146,9 @@ def _as_text(column: pl.Series, file: Path) -> pl.Series:
 def _all_whole(column: pl.Series) -> bool:
     values = column.drop_nulls()
     return bool(
-        values.is_finite().all() and (values == values.round(0)).all() and (values.abs() < 2**53).all()
+        values.is_finite().all()
+        and (values == values.round(0)).all()
+        and (values.abs() < 2**53).all()
     )
 
 
@@ -282,7 +283,8 @@ def pick_columns(
             if mapping[role] not in frame.columns:
                 raise DataError(
                     f"{where} has no column {mapping[role]!r} (asked for as {role!r})."
-                    f"{suggest(mapping[role], frame.columns)} Its columns: {_listed(frame.columns)}."
+                    f"{suggest(mapping[role], frame.columns)} "
+                    f"Its columns: {_listed(frame.columns)}."
                 )
             found[role] = mapping[role]
             continue

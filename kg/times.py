@@ -21,14 +21,12 @@ def to_seconds(column: pl.Series, where: str) -> np.ndarray:
     """
     text = column.str.strip_chars().replace("", None)
     plain = _finite(text.cast(pl.Float64, strict=False))
-    filled = text.len() - text.null_count()
-    count = plain.len() - plain.null_count()
-    if count > 0.5 * filled:
-        days = text.str.to_date("%Y%m%d", strict=False)
-        dates = (text.str.len_chars() == 8) & days.is_not_null() & days.dt.year().is_between(1900, 2199)
-        seconds = _stamps(days) if dates.sum() == count else _from_numbers(plain)
-    else:
+    if plain.null_count() == text.null_count() and plain.null_count() < len(plain):
+        seconds = _from_numbers(text, plain)
+    else:  # what the minority of the cells holds is no time
         seconds = _from_iso(text)
+        if plain.is_not_null().sum() > (seconds != NO_TIME).sum():
+            seconds = _from_numbers(text, plain)
     if (seconds == NO_TIME).all():
         raise DataError(
             f"{where}: column {column.name!r} must hold epoch seconds, milliseconds or ISO 8601 "
@@ -43,12 +41,12 @@ def _finite(values: pl.Series) -> pl.Series:
     return values.set(~values.is_finite().fill_null(False), None)
 
 
-def _stamps(days: pl.Series) -> np.ndarray:
-    seconds = days.cast(pl.Datetime("us")).dt.epoch("s")
-    return seconds.fill_null(int(NO_TIME)).to_numpy().astype(np.int64)
-
-
-def _from_numbers(plain: pl.Series) -> np.ndarray:
+def _from_numbers(text: pl.Series, plain: pl.Series) -> np.ndarray:
+    days = text.str.to_date("%Y%m%d", strict=False)
+    days = days.set(~days.dt.year().is_between(1900, 2199) | (text.str.len_chars() != 8), None)
+    if days.null_count() == plain.null_count():
+        stamps = days.cast(pl.Datetime("us")).dt.epoch("s").fill_null(int(NO_TIME))
+        return stamps.to_numpy().astype(np.int64)
     values = plain.to_numpy().astype(np.float64)  # null becomes NaN
     median = float(np.nanmedian(np.abs(values)))
     unit = 1.0 if median < 1e11 else 1e3 if median < 1e14 else 1e6 if median < 1e17 else 1e9

@@ -35,7 +35,10 @@ ENTITY_COLUMNS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Triples:
-    """Facts by relation, with the nodes they bring: vocabularies and names per new type."""
+    """Facts by relation, with the nodes they bring: vocabularies and names per new type.
+
+    `dropped` counts the triples left out, by reason.
+    """
 
     edges: Mapping[Relation, np.ndarray]
     vocabs: Mapping[str, Vocab]
@@ -53,6 +56,8 @@ def read_triples(
 ) -> Triples:
     """The triples of a file, in terms of the catalogue's items.
 
+    An entity of type "item" that is no item of the catalogue is dropped with its triples and
+    counted; an entity of type "user" becomes "entity_user": the users are those of the log.
     Raises `DataError` naming the row of an empty cell or of an entity that is not declared, or
     the id that could be read both ways.
     """
@@ -61,20 +66,23 @@ def read_triples(
         frame, TRIPLE_COLUMNS, {}, needed=("head", "relation", "tail"), where=str(path)
     )
     frame = frame.select(
-        pl.col(name).str.strip_chars().fill_null("").alias(role) for role, name in roles.items()
+        pl.int_range(1, pl.len() + 1).alias("row"),
+        *(pl.col(name).str.strip_chars().fill_null("").alias(role) for role, name in roles.items()),
     )
     for role in ("head", "relation", "tail"):
         empty = np.flatnonzero((frame[role] == "").to_numpy())
         if empty.size:
             raise DataError(f"{path}, row {int(empty[0]) + 1}: '{role}' must not be empty.")
-    skipped = frame.filter(pl.col("relation").is_in(list(skip_relations)))
-    frame = frame.filter(~pl.col("relation").is_in(list(skip_relations)))
+    unwanted = frame["relation"].is_in(list(skip_relations))
+    frame = frame.filter(~unwanted)
+    if frame.height == 0:
+        return Triples({}, {"item": items}, {}, {"skipped relation": int(unwanted.sum())})
     if entities is None:
         kind, key, names = _matched_to_items(frame, items, triple_ids, str(path))
         lost: set[str] = set()
     else:
         kind, key, names, lost = _declared(frame, items, Path(entities), str(path))
-    return _grouped(frame, items, kind, key, names, len(skipped), lost)
+    return _grouped(frame, items, kind, key, names, int(unwanted.sum()), lost)
 
 
 def _matched_to_items(
@@ -104,8 +112,11 @@ def _declared(
 ) -> tuple[dict[str, str], dict[str, str], dict[str, str], set[str]]:
     table = read_table(file)
     roles = pick_columns(table, ENTITY_COLUMNS, {}, needed=("entity_id",), where=str(file))
-    columns = {role: table[name].fill_null("").to_list() for role, name in roles.items()}
+    columns = {
+        role: table[name].str.strip_chars().fill_null("").to_list() for role, name in roles.items()
+    }
     ids = columns["entity_id"]
+    _check_declarations(ids, str(file))
     blank = [""] * len(ids)
     kind: dict[str, str] = {}
     key: dict[str, str] = {}
@@ -114,12 +125,12 @@ def _declared(
     rows = zip(ids, columns.get("type", blank), columns.get("name", blank),
                columns.get("item_id", blank), strict=True)  # fmt: skip
     for entity, type_, name, item in rows:
-        if item:
+        if item or type_ == "item":
             kind[entity], key[entity] = "item", item
             if item not in items:
                 lost.add(entity)
         else:
-            kind[entity], key[entity] = (type_ or "entity"), entity
+            kind[entity], key[entity] = _TAKEN.get(type_, type_) or "entity", entity
             names[entity] = name
     for role in ("head", "tail"):
         unknown = np.flatnonzero([end not in kind for end in frame[role].to_list()])
@@ -127,9 +138,25 @@ def _declared(
             row = int(unknown[0])
             stranger = frame[role][row]
             raise DataError(
-                f"{where}, row {row + 1}: the {role} {stranger!r} is not declared in {file}."
+                f"{where}, row {frame['row'][row]}: the {role} {stranger!r} "
+                f"is not declared in {file}."
             )
     return kind, key, names, lost
+
+
+_TAKEN = {"user": "entity_user"}
+
+
+def _check_declarations(ids: list[str], where: str) -> None:
+    seen: set[str] = set()
+    for row, entity in enumerate(ids, 1):
+        if not entity:
+            raise DataError(f"{where}, row {row}: the entity id must not be empty.")
+        if entity in seen:
+            raise DataError(
+                f"{where}, row {row}: each entity must stand once. Got {entity!r} again."
+            )
+        seen.add(entity)
 
 
 def _grouped(

@@ -1,0 +1,161 @@
+"""Score every item for every held-out user, rank, and count: no sampled candidates.
+
+Sampled candidates reorder models (Krichene and Rendle, On sampled metrics for item recommendation,
+2020), so the whole catalogue is ranked. Values are kept per user for intervals and paired tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from kg.errors import DataError, UsageError, suggest
+from kg.events import EventLog
+from kg.sequences import Sequences
+from recsys.hits import Hits, top_k
+from recsys.metrics import RANKING, lists
+
+ScoreFn = Callable[[Sequences], np.ndarray]
+"""U histories to scores float32 [U, N]; -inf: never recommend this item."""
+
+__all__ = ["EvalReport", "Hits", "ScoreFn", "evaluate_scores", "top_k"]
+
+
+@dataclass(frozen=True, eq=False)
+class EvalReport:
+    """Means over users, by name ('ndcg@10'), and the values they are the means of.
+
+    `per_user` holds float64 [users] per metric (not for coverage and gini, which describe all lists
+    together); its row i belongs to the user number `user[i]`, int64 [users], ascending.
+    """
+
+    metrics: dict[str, float]
+    per_user: dict[str, np.ndarray] = field(repr=False)
+    user: np.ndarray = field(repr=False)
+
+    @property
+    def users(self) -> int:
+        """How many users were scored."""
+        return len(self.user)
+
+    def interval(self, name: str) -> tuple[float, float]:
+        """95 % interval of the mean over users: mean ± 1.96 s / sqrt(users), s with n - 1.
+
+        One user has no spread: the limits are NaN. Users without a value (NaN) are left out.
+        """
+        if name not in self.per_user:
+            known = list(self.per_user)
+            raise UsageError(
+                f"interval() needs a metric that has a value per user: {', '.join(known)}. "
+                f"Got {name!r} instead.{suggest(name, known)}"
+            )
+        values = self.per_user[name]
+        values = values[~np.isnan(values)]
+        if len(values) < 2:
+            return float("nan"), float("nan")
+        half = 1.959964 * values.std(ddof=1) / np.sqrt(len(values))
+        return float(values.mean() - half), float(values.mean() + half)
+
+    def to_frame(self) -> pl.DataFrame:
+        """One row per metric: metric, k, value, low, high (null where there is no interval)."""
+        rows = []
+        for name, value in self.metrics.items():
+            low, high = self.interval(name) if name in self.per_user else (None, None)
+            metric, _, k = name.partition("@")
+            rows.append((metric, int(k), value, low, high))
+        kinds = {"metric": pl.String, "k": pl.Int64, "value": pl.Float64, "low": pl.Float64,
+                 "high": pl.Float64}  # fmt: skip
+        return pl.DataFrame(rows, schema=kinds, orient="row")
+
+    def __str__(self) -> str:
+        lines = [f"{self.users:,} users"]
+        for name, value in self.metrics.items():
+            spread = ""
+            if name in self.per_user:
+                low, high = self.interval(name)
+                spread = f"   [{low:.4f}, {high:.4f}]"
+            lines.append(f"{name:<13} {value:8.4f}{spread}")
+        return "\n".join(lines)
+
+
+def evaluate_scores(
+    score_fn: ScoreFn,
+    histories: Sequences,
+    target: EventLog,
+    *,
+    ks: Sequence[int] = (10, 20),
+    filter_seen: bool = True,
+    batch: int = 256,
+    item_counts: np.ndarray | None = None,
+) -> EvalReport:
+    """Rank all items for each user that has at least one item in `target`.
+
+    Row u of `histories` is user u of `target.users`; an empty history is scored too. With
+    `filter_seen` the items of the history leave the ranking; a target item among them cannot be
+    hit but still counts as relevant. A target item named twice is one relevant item.
+    `item_counts` int64 [N] (for novelty): users per item, by default those of `histories`.
+    """
+    _check(histories, target, ks, batch)
+    n = histories.num_items
+    pairs = np.unique(target.user[target.has_item] * n + target.item[target.has_item])
+    users, relevant = np.unique(pairs // n, return_counts=True)
+    if len(users) == 0:
+        raise DataError("The target of evaluate_scores must hold at least one event with an item.")
+    parts = [
+        _ranked(score_fn, histories.take(users[at : at + batch]), max(ks), filter_seen)
+        for at in range(0, len(users), batch)
+    ]
+    index = np.concatenate(parts)  # [users, max(ks)]
+    hits = (index >= 0) & _contains(pairs, users[:, None] * n + index)
+    if item_counts is None:
+        item_counts = np.asarray(histories.matrix().getnnz(axis=0))
+    per_user: dict[str, np.ndarray] = {}
+    metrics: dict[str, float] = {}
+    for k in ks:
+        per_user |= {f"{name}@{k}": fn(hits, relevant, k) for name, fn in RANKING.items()}
+        per_user[f"novelty@{k}"] = lists.novelty(index[:, :k], item_counts, len(histories))
+        metrics |= {name: _mean(per_user[name]) for name in per_user if name not in metrics}
+        metrics[f"coverage@{k}"] = lists.coverage(index[:, :k], n)
+        metrics[f"gini@{k}"] = lists.gini(index[:, :k], n)
+    return EvalReport(metrics, per_user, users)
+
+
+def _ranked(score_fn: ScoreFn, histories: Sequences, k: int, filter_seen: bool) -> np.ndarray:
+    """int64 [B, k], the best items of each history; what `score_fn` returned stays as it was."""
+    scores = np.asarray(score_fn(histories))
+    if scores.shape != (len(histories), histories.num_items):
+        raise DataError(
+            f"The score function must return [{len(histories)}, {histories.num_items}] (histories, "
+            f"items). Got {list(scores.shape)} instead."
+        )
+    if filter_seen:
+        scores = scores.astype(np.float32, copy=True)
+        scores[np.repeat(np.arange(len(histories)), histories.lengths), histories.item] = -np.inf
+    return top_k(scores, k).index
+
+
+def _contains(sorted_keys: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """bool, the shape of `keys`: is the key among `sorted_keys`?"""
+    at = np.minimum(np.searchsorted(sorted_keys, keys), len(sorted_keys) - 1)
+    return np.asarray(sorted_keys[at] == keys)
+
+
+def _mean(values: np.ndarray) -> float:
+    values = values[~np.isnan(values)]
+    return float(values.mean()) if len(values) else float("nan")
+
+
+def _check(histories: Sequences, target: EventLog, ks: Sequence[int], batch: int) -> None:
+    if len(histories) != len(target.users) or histories.num_items != len(target.items):
+        raise UsageError(
+            "The histories of evaluate_scores must have a row per user and the items of the target "
+            f"({len(target.users)} users, {len(target.items)} items). "
+            f"Got {len(histories)} and {histories.num_items} instead."
+        )
+    if not ks or min(ks) < 1 or batch < 1:
+        raise UsageError(
+            f"The 'ks' and 'batch' of evaluate_scores must be at least 1. Got {ks} and {batch}."
+        )
