@@ -1,1 +1,77 @@
-""""""
+"""Train, index, recommend, explain, evaluate: everything a user needs comes from here.
+
+The idea: `fit` (or the parts it is made of) turns a log and a catalogue into a `Recommender`;
+that object answers, and `save` makes a folder of it that is whole or not there.
+
+    config       RunConfig: one TOML file
+    fit          the offline job in one straight line
+    train        training as a generator of EpochReport
+    checkpoint   a training's state on disk
+    intents      verbalised histories to embeddings and named intents
+    items        trained items and those added since
+    index        VectorIndex: FAISS, or exact torch
+    hits         top-k answers as arrays
+    recommender  Recommender: recommend, similar, intents, explain, with_items
+    explain      why: a path, a near text, the parts of the score
+    store        a run on disk
+    encoders     the encoder of a run, loaded when it is needed
+    metrics/     ranking, lists, labels
+    evaluate     full ranking, seen items masked
+    baselines/   popularity, item-kNN, EASE, text-kNN
+    demo         the demo
+    cli/         the command line
+    testing      the contract of a recommender
+
+Names are imported when they are first used, so that `kgintent --help` does not wait for torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kg.build import build_graph as build_graph
+    from kg.catalog import Catalog as Catalog
+    from kg.clean import clean as clean
+    from kg.events import EventLog as EventLog
+    from kg.split import leave_one_out as leave_one_out
+    from kg.split import temporal_split as temporal_split
+    from kg.storage import Dataset as Dataset
+    from kg.triples import read_triples as read_triples
+    from models.recommender import IntentRecommender as IntentRecommender
+    from models.recommender import ModelConfig as ModelConfig
+    from models.text import BertEncoder as BertEncoder
+    from models.text import HashEncoder as HashEncoder
+    from models.text import encode_texts as encode_texts
+    from recsys.config import RunConfig as RunConfig
+    from recsys.evaluate import evaluate_scores as evaluate_scores
+    from recsys.fit import fit as fit
+    from recsys.fit import judge as judge
+    from recsys.intents import learn_intents as learn_intents
+    from recsys.recommender import Recommender as Recommender
+    from recsys.train import RunOptions as RunOptions
+    from recsys.train import TrainConfig as TrainConfig
+    from recsys.train import train as train
+
+_HOMES = {
+    "build_graph": "kg.build", "Catalog": "kg.catalog", "clean": "kg.clean",
+    "EventLog": "kg.events", "leave_one_out": "kg.split", "temporal_split": "kg.split",
+    "Dataset": "kg.storage", "read_triples": "kg.triples",
+    "load_movielens_small": "kg.datasets",
+    "IntentRecommender": "models.recommender", "ModelConfig": "models.recommender",
+    "BertEncoder": "models.text", "HashEncoder": "models.text", "encode_texts": "models.text",
+    "RunConfig": "recsys.config", "evaluate_scores": "recsys.evaluate", "fit": "recsys.fit",
+    "judge": "recsys.fit", "learn_intents": "recsys.intents", "Recommender": "recsys.recommender",
+    "RunOptions": "recsys.train", "TrainConfig": "recsys.train", "train": "recsys.train",
+}  # fmt: skip
+_SHADOWED = {"train", "fit"}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'recsys' has no attribute {name!r}")
+    found = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = found  # also puts the function back where a submodule of its name landed
+    return found

@@ -1,7 +1,7 @@
 """Graph networks over the knowledge graph: features in, vectors out, so new nodes work too.
 
-    adjacency   relations as row-normalised sparse matrices, both directions
-    relational  RelationalConv (one relation) and RelationalGNN (two steps over all of them)
+adjacency   relations as row-normalised sparse matrices, both directions
+relational  RelationalConv (one relation) and RelationalGNN (two steps over all of them)
 """
 
 from models.gnn.adjacency import Adjacency, adjacencies

@@ -68,7 +68,9 @@ class RelationalGNN(nn.Module):
         self.to_neighbours = nn.ModuleDict(first)
         self.to_items = nn.ModuleDict(second)
 
-    def hidden(self, states: dict[str, Tensor], relations: Sequence[Adjacency]) -> dict[str, Tensor]:
+    def hidden(
+        self, states: dict[str, Tensor], relations: Sequence[Adjacency]
+    ) -> dict[str, Tensor]:
         """h of every type but the items, which keep their own features."""
         out = dict(states)
         for adjacency in relations:

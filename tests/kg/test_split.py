@@ -163,6 +163,12 @@ def test_merged_sorts_again_and_ties_keep_the_first_log_first() -> None:
     assert back.value.tolist() == [2.0, 1.0, 3.0]
 
 
+def test_merged_interleaves_by_time() -> None:
+    log = EventLog.of(["u"] * 4, list("abcd"), time=np.array([1, 2, 3, 4]))
+    back = merged(log.take(np.array([1, 3])), log.take(np.array([0, 2])))
+    assert back.to_frame().equals(log.to_frame())
+
+
 @given(EVENTS)
 def test_before_test_is_the_log_without_the_test(events: list[tuple[str, str, int]]) -> None:
     log = log_of(events)

@@ -21,7 +21,7 @@ def test_tiny() -> None:
     assert world.log.item[1] == -1
     graph = build_graph(world.log, world.catalog, triples=world.triples)
     assert graph.name("maker", 1) == "Fells"
-    assert graph.num_edges == 8 + 5 + 13  # u2 has the jacket by two behaviours
+    assert graph.num_edges == 8 + 5 + 14  # 15 events, one a search without an item
 
 
 def stays(world: World) -> float:

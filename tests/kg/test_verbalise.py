@@ -164,7 +164,7 @@ def test_misuse_is_refused() -> None:
     world = tiny()
     with pytest.raises(UsageError, match="'last'"):
         verbalise_users(world.log, world.catalog, last=0)
-    with pytest.raises(UsageError, match="'ends'.* Got 15"):
+    with pytest.raises(UsageError, match=r"'ends'.* Got 15"):
         verbalise_prefixes(world.log, world.catalog, np.array([3, 15]))
     with pytest.raises(UsageError, match="one behaviour per item"):
         verbalise_items([1, 2], world.catalog, behaviour=["view"])

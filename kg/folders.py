@@ -1,0 +1,140 @@
+"""Folders that are whole or not there: written beside, checked by sha256, swapped in by rename."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from kg.errors import DataError, UsageError
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+
+
+def publish(path: str | Path, write: Callable[[Path], None], facts: Mapping[str, Any]) -> None:
+    """Let `write` fill a new folder, add its manifest, then put it in the place of `path`.
+
+    Whatever goes wrong before the swap leaves `path` as it was. Raises `UsageError` if something
+    that is not ours stands there, `DataError` if it cannot be written.
+    """
+    target = Path(path)
+    recover(target)
+    if target.exists() and not (target / MANIFEST).exists() and not _empty(target):
+        raise UsageError(f"{target} exists and is no folder of kgintent: give another name.")
+    fresh = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}.new"
+    try:
+        fresh.mkdir(parents=True)
+        write(fresh)
+        _write_manifest(fresh, facts)
+        _sync(fresh)
+        _swap(fresh, target)
+    except OSError as error:
+        where = error.filename or target
+        raise DataError(f"{where} cannot be written: {error.strerror or error}.") from None
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _empty(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
+
+
+def _swap(fresh: Path, target: Path) -> None:
+    old = target.parent / f".{target.name}.old"
+    if target.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        os.rename(target, old)
+    os.rename(fresh, target)
+    _sync_directory(target.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def recover(target: Path) -> None:
+    """A kill between the two renames leaves the old folder aside: put it back."""
+    old = target.parent / f".{target.name}.old"
+    if old.exists() and not target.exists():
+        with contextlib.suppress(OSError):
+            os.rename(old, target)
+
+
+def _write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:
+    files = {
+        file.name: {"sha256": file_hash(file), "bytes": file.stat().st_size}
+        for file in sorted(folder.iterdir())
+    }
+    body: dict[str, Any] = {"format": FORMAT, **facts, "files": files}
+    body["self"] = _self_hash(body)
+    text = json.dumps(body, indent=1, ensure_ascii=False, sort_keys=True)
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+
+
+def _self_hash(body: Mapping[str, Any]) -> str:
+    rest = {key: value for key, value in body.items() if key != "self"}
+    text = json.dumps(rest, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_hash(file: Path) -> str:
+    """sha256 of a file's content, hex."""
+    digest = hashlib.sha256()
+    with open(file, "rb") as handle:
+        while block := handle.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _sync(folder: Path) -> None:
+    for file in folder.iterdir():
+        with open(file, "rb+") as handle:
+            os.fsync(handle.fileno())
+    _sync_directory(folder)
+
+
+def _sync_directory(folder: Path) -> None:
+    if os.name == "posix":
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+
+
+def verified(path: str | Path, kind: str) -> dict[str, Any]:
+    """The manifest of a folder of this kind, every file of it checked by size and sha256.
+
+    Raises `UsageError` if there is no such folder, `DataError` naming the part that is damaged.
+    """
+    folder = Path(path)
+    recover(folder)
+    if not folder.is_dir():
+        raise UsageError(f"There is no folder {folder}.")
+    try:
+        body = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        files = body["files"]
+        ok = body["self"] == _self_hash(body)
+    except FileNotFoundError:
+        raise DataError(
+            f"{folder} has no {MANIFEST}: it is no {kind} folder, or half-written."
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise DataError(f"{folder / MANIFEST} is damaged: it cannot be read.") from None
+    if not ok:
+        raise DataError(f"{folder / MANIFEST} is damaged: its own hash does not fit.")
+    if body.get("kind") != kind:
+        raise UsageError(f"{folder} is a {body.get('kind')} folder; a {kind} folder is needed.")
+    if body["format"] != FORMAT:
+        raise DataError(f"{folder} has format {body['format']}; this version reads {FORMAT}.")
+    for name, known in files.items():
+        file = folder / name
+        if not file.is_file():
+            raise DataError(f"{file} is missing from the {kind} folder.")
+        if file.stat().st_size != known["bytes"] or file_hash(file) != known["sha256"]:
+            raise DataError(f"{file} is damaged: its content does not fit the manifest.")
+    return body

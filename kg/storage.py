@@ -1,0 +1,137 @@
+"""A built data folder: events, catalogue, users and graph as JSON and npz, no pickle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kg.catalog import Attribute, Catalog
+from kg.clean import CleanReport
+from kg.errors import DataError
+from kg.events import EventLog
+from kg.folders import publish, verified
+from kg.graph import KnowledgeGraph
+from kg.ids import Vocab
+from kg.schema import Behaviour
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What `kgintent build` makes: a cleaned log, the catalogue, and the facts about both."""
+
+    log: EventLog
+    catalog: Catalog
+    graph: KnowledgeGraph
+
+
+def save_dataset(
+    path: str | Path, data: Dataset, facts: dict[str, Any], report: CleanReport | None = None
+) -> None:
+    """Publish `data` as a folder; what cleaning kept aside goes to `set_aside.csv` in it."""
+
+    def write(folder: Path) -> None:
+        write_dataset(folder, data)
+        if report is not None and len(report.aside):
+            report.aside.write_csv(folder / "set_aside.csv")
+
+    publish(path, write, {"kind": "data", **facts})
+
+
+def load_dataset(path: str | Path) -> Dataset:
+    """The folder, verified; `DataError` names a part that is damaged."""
+    verified(path, "data")
+    return read_dataset(Path(path))
+
+
+def write_dataset(folder: Path, data: Dataset) -> None:
+    """data.json and data.npz in an existing folder."""
+    meta: dict[str, Any] = {}
+    arrays: Arrays = {}
+    meta["log"] = _pack_log(data.log, arrays)
+    meta["catalog"] = _pack_catalog(data.catalog, arrays)
+    meta["graph"] = _pack_graph(data.graph, arrays)
+    text = json.dumps(meta, ensure_ascii=False)
+    (folder / "data.json").write_text(text, encoding="utf-8")
+    np.savez_compressed(folder / "data.npz", allow_pickle=False, **arrays)
+
+
+def read_dataset(folder: Path) -> Dataset:
+    """The inverse of `write_dataset`."""
+    try:
+        meta = json.loads((folder / "data.json").read_text(encoding="utf-8"))
+        with np.load(folder / "data.npz", allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        catalog = _unpack_catalog(meta["catalog"], arrays)
+        log = _unpack_log(meta["log"], arrays, catalog.ids)
+        return Dataset(log, catalog, _unpack_graph(meta["graph"], arrays, catalog.ids, log.users))
+    except (OSError, KeyError, ValueError) as error:
+        raise DataError(f"{folder} holds no readable data: {error}.") from None
+
+
+def _pack_log(log: EventLog, arrays: Arrays) -> dict[str, Any]:
+    for name in ("user", "item", "behaviour", "time", "value", "row"):
+        column = getattr(log, name)
+        if column is not None:
+            arrays[f"log.{name}"] = column
+    kinds = [[b.name, b.weight, b.en, b.zh] for b in log.behaviours]
+    query = list(log.query) if log.query is not None and any(log.query) else None
+    return {"users": log.users.ids, "behaviours": kinds, "query": query}
+
+
+def _unpack_log(meta: dict[str, Any], arrays: Arrays, items: Vocab) -> EventLog:
+    query = meta["query"]
+    return EventLog(
+        Vocab(tuple(meta["users"]), "user"), items,
+        tuple(Behaviour(*kind) for kind in meta["behaviours"]),
+        arrays["log.user"], arrays["log.item"], arrays["log.behaviour"], arrays.get("log.time"),
+        arrays.get("log.value"), None if query is None else tuple(query), arrays.get("log.row"),
+    )  # fmt: skip
+
+
+def _pack_catalog(catalog: Catalog, arrays: Arrays) -> dict[str, Any]:
+    for number, attribute in enumerate(catalog.attributes):
+        arrays[f"attribute.{number}"] = np.stack([attribute.row, attribute.value])
+    return {
+        "ids": catalog.ids.ids, "titles": catalog.titles, "texts": catalog.texts,
+        "attributes": [[a.name, a.values.ids] for a in catalog.attributes],
+        "ignored": catalog.ignored,
+    }  # fmt: skip
+
+
+def _unpack_catalog(meta: dict[str, Any], arrays: Arrays) -> Catalog:
+    attributes = tuple(
+        Attribute(name, Vocab(tuple(values), name), *arrays[f"attribute.{number}"])
+        for number, (name, values) in enumerate(meta["attributes"])
+    )
+    return Catalog(Vocab(tuple(meta["ids"]), "item"), tuple(meta["titles"]), tuple(meta["texts"]),
+                   attributes, tuple(meta["ignored"]))  # fmt: skip
+
+
+def _pack_graph(graph: KnowledgeGraph, arrays: Arrays) -> dict[str, Any]:
+    facts = graph.facts()
+    relations = sorted(facts.edges)
+    for number, relation in enumerate(relations):
+        arrays[f"edges.{number}"] = facts.edges[relation]
+    kinds = sorted(set(facts.vocabs) - {"item", "user"})
+    return {
+        "relations": relations,
+        "nodes": {kind: facts.vocabs[kind].ids for kind in kinds},
+        "names": {kind: facts.names[kind] for kind in kinds if kind in facts.names},
+    }
+
+
+def _unpack_graph(
+    meta: dict[str, Any], arrays: Arrays, items: Vocab, users: Vocab
+) -> KnowledgeGraph:
+    vocabs = {kind: Vocab(tuple(ids), kind) for kind, ids in meta["nodes"].items()}
+    edges = {
+        (r[0], r[1], r[2]): arrays[f"edges.{number}"] for number, r in enumerate(meta["relations"])
+    }
+    names = {kind: tuple(called) for kind, called in meta["names"].items()}
+    return KnowledgeGraph({**vocabs, "item": items, "user": users}, edges, names)

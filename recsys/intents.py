@@ -1,0 +1,109 @@
+"""Learning intents: verbalised histories to embeddings, and named labels from what came next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kg.catalog import Catalog
+from kg.events import EventLog
+from kg.graph import KnowledgeGraph
+from kg.labels import IntentLabels, intent_labels, next_intents
+from kg.split import Split
+from kg.verbalise import Templates, verbalise_prefixes, verbalise_users
+from models.intent import IntentConfig, IntentHead, fit_intent_head
+from models.text import TextCache, TextEncoder, encode_texts
+from models.text.encoder import Progress
+
+
+@dataclass(frozen=True)
+class IntentSignals:
+    """Intent embeddings for training and serving.
+
+    prefix float32 [n, T] with its user [n] and `at` [n], the number of item events that it has
+    read, sorted by user; `valid` and `serve` float32 [U, T] read what is known when validation
+    begins and all there is; `head` and `labels` name the intents (None, if the graph has none).
+    """
+
+    prefix: np.ndarray
+    user: np.ndarray
+    at: np.ndarray
+    valid: np.ndarray
+    serve: np.ndarray
+    labels: IntentLabels
+    head: IntentHead | None
+
+    @property
+    def dim(self) -> int:
+        """T."""
+        return self.prefix.shape[1]
+
+
+def learn_intents(
+    encoder: TextEncoder,
+    split: Split,
+    full: EventLog,
+    catalog: Catalog,
+    graph: KnowledgeGraph,
+    rng: np.random.Generator,
+    config: IntentConfig | None = None,
+    *,
+    texts: int = 6000,
+    templates: Templates | None = None,
+    cache: TextCache | None = None,
+    progress: Progress | None = None,
+) -> IntentSignals:
+    """Verbalise training prefixes, embed them, and fit the head to what those users did next.
+
+    About `texts` prefixes are read, at least one per user with two training events. Nothing later
+    than `split.train` is a text or a label of the training part.
+    """
+    config = config or IntentConfig()
+    told = with_categories(catalog)
+    train = split.train
+    ends = _cuts(train, texts, rng)
+    prefix_texts = verbalise_prefixes(train, told, ends, last=config.last, templates=templates)
+    valid_texts = verbalise_users(train, told, last=config.last, templates=templates)
+    serve_texts = verbalise_users(full, told, last=config.last, templates=templates)
+    vectors = encode_texts(encoder, prefix_texts + valid_texts + serve_texts, cache, progress)
+    prefix, valid, serve = np.split(vectors, np.cumsum([len(prefix_texts), len(valid_texts)]))
+    labels = intent_labels(graph.facts())
+    head = None
+    if len(labels) and len(ends):
+        targets = next_intents(train, labels, ends, config.horizon)
+        head = fit_intent_head(prefix, targets, train.user[ends], config, rng)
+    before = np.cumsum(train.has_item) - train.has_item  # item events before each event
+    start = np.concatenate([[0], np.cumsum(np.bincount(train.user[train.has_item],
+                                                       minlength=len(train.users)))])  # fmt: skip
+    at = before[ends] - start[train.user[ends]]
+    return IntentSignals(prefix, train.user[ends], at, valid, serve, labels, head)
+
+
+def _cuts(train: EventLog, texts: int, rng: np.random.Generator) -> np.ndarray:
+    """Positions e of the log with an event before them, about `texts` in all, every user heard."""
+    first = np.concatenate([[True], train.user[1:] != train.user[:-1]])
+    open_ = np.flatnonzero(~first & train.has_item)
+    users = np.unique(train.user[open_])
+    if len(users) == 0:
+        return open_
+    per_user = max(1, texts // len(users))
+    order = np.lexsort((rng.random(len(open_)), train.user[open_]))
+    chosen = open_[order]
+    _, begin, count = np.unique(train.user[chosen], return_index=True, return_counts=True)
+    rank = np.arange(len(chosen)) - np.repeat(begin, count)
+    return np.sort(chosen[rank < per_user])
+
+
+def with_categories(catalog: Catalog) -> Catalog:
+    """Titles followed by their categories, so that the verbalised history says what kind it was."""
+    for name in ("category", "categories", "genres", "genre", "department", "类别"):
+        attribute = catalog.attribute(name)
+        if attribute is not None:
+            cells = attribute.cells(len(catalog))
+            titles = tuple(
+                f"{catalog.title(code)} ({', '.join(cell[-3:])})" if cell else catalog.title(code)
+                for code, cell in enumerate(cells)
+            )
+            return replace(catalog, titles=titles)
+    return catalog

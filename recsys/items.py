@@ -1,0 +1,153 @@
+"""All items a recommender knows: those of training, and those added since.
+
+Trained items keep their numbers; added ones follow. An id that is added again gets a new number
+and hides the old one, so that nothing trained ever moves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from kg.catalog import Catalog
+from kg.errors import UsageError, suggest
+from kg.graph import KnowledgeGraph, Relation
+from models.gnn.adjacency import Adjacency, to_csr
+from models.recommender import IntentRecommender
+
+Fact = tuple[Relation, int]
+"""A relation that leaves an item, and the node at its end."""
+
+
+@dataclass(frozen=True)
+class ItemStore:
+    """N items: id and title each, parts float32 [N, D] of their vectors, text float32 [N, T].
+
+    hidden bool [N]: in no answer (removed, or replaced by a newer row). `facts` of added items
+    only: what they share with the graph.
+    """
+
+    ids: tuple[str, ...]
+    titles: tuple[str, ...]
+    text_part: np.ndarray
+    graph_part: np.ndarray
+    id_part: np.ndarray
+    text: np.ndarray
+    hidden: np.ndarray
+    trained: int
+    facts: dict[int, tuple[Fact, ...]]
+
+    def __post_init__(self) -> None:
+        codes = {key: code for code, key in enumerate(self.ids)}  # the newest row of an id wins
+        object.__setattr__(self, "_codes", codes)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """float32 [N, D], what queries are multiplied with."""
+        return self.text_part + self.graph_part + self.id_part
+
+    def code(self, key: object, *, hidden_ok: bool = True) -> int:
+        """The number of an id; `UsageError` for a stranger."""
+        codes: dict[str, int] = self._codes  # type: ignore[attr-defined]
+        code = codes.get(str(key))
+        if code is None or (self.hidden[code] and not hidden_ok):
+            raise UsageError(
+                f"The item {str(key)!r} is not known: there are {len(self)} items in this run."
+                f"{suggest(str(key), list(self.ids[:20000]))}"
+            )
+        return code
+
+    def title(self, code: int) -> str:
+        """What to call the item."""
+        return self.titles[code] or self.ids[code]
+
+    @classmethod
+    def of(cls, model: IntentRecommender, catalog: Catalog, text: np.ndarray) -> ItemStore:
+        """The items of training, as the model sees them."""
+        model.eval()
+        with torch.inference_mode():
+            parts = model.items()
+        n = len(catalog)
+        return cls(
+            catalog.ids.ids, catalog.titles, parts.text.numpy().copy(),
+            parts.graph.numpy().copy(), parts.id.numpy().copy(), text,
+            np.zeros(n, bool), n, {},
+        )  # fmt: skip
+
+    def without(self, keys: list[str]) -> ItemStore:
+        """These ids hidden, all else as it was."""
+        hidden = self.hidden.copy()
+        hidden[[self.code(key) for key in keys]] = True
+        return replace(self, hidden=hidden)
+
+    def added(
+        self, model: IntentRecommender, graph: KnowledgeGraph, new: Catalog, text: np.ndarray
+    ) -> ItemStore:
+        """These items too; text float32 [M, T] are their encoder vectors."""
+        edges = match_attributes(graph, new)
+        relations = [
+            _to_new_items(relation, index, len(new), len(graph.vocabs[relation[2]]))
+            for relation, index in sorted(edges.items())
+        ]
+        whitened = torch.from_numpy(model.whitening.apply(text))
+        parts = model.items.new_items(whitened, relations)
+        codes: dict[str, int] = self._codes  # type: ignore[attr-defined]
+        hidden = self.hidden.copy()
+        for key in new.ids.ids:
+            if key in codes:
+                hidden[codes[key]] = True
+        facts = dict(self.facts)
+        for relation, index in sorted(edges.items()):
+            for row, node in index.T.tolist():
+                at = len(self) + row
+                facts[at] = (*facts.get(at, ()), (relation, node))
+        join = np.concatenate
+        return ItemStore(
+            self.ids + new.ids.ids, self.titles + new.titles,
+            join([self.text_part, parts.text.numpy()]),
+            join([self.graph_part, parts.graph.numpy()]),
+            join([self.id_part, parts.id.numpy()]), join([self.text, text]),
+            join([hidden, np.zeros(len(new), bool)]), self.trained, facts,
+        )  # fmt: skip
+
+
+def match_attributes(graph: KnowledgeGraph, new: Catalog) -> dict[Relation, np.ndarray]:
+    """Edges int64 [2, E] (new row, node) for the attributes whose values the graph knows.
+
+    An attribute belongs to the item relation of its name; a value to the node of that id or, case
+    aside, of that name. Values nobody knows give no edge.
+    """
+    by_name = {r[1]: r for r in graph.fact_relations if r[0] == "item" and r[2] != "item"}
+    out: dict[Relation, np.ndarray] = {}
+    for attribute in new.attributes:
+        relation = by_name.get(attribute.name)
+        if relation is None:
+            continue
+        kind = relation[2]
+        called = {graph.name(kind, n).casefold(): n for n in range(len(graph.vocabs[kind]))}
+        called |= {key.casefold(): n for n, key in enumerate(graph.vocabs[kind].ids)}
+        node = np.array([called.get(v.casefold(), -1) for v in attribute.values.ids], np.int64)
+        found = node[attribute.value]
+        known = found >= 0
+        if known.any():
+            out[relation] = np.stack([attribute.row[known], found[known]])
+    return out
+
+
+def _to_new_items(relation: Relation, index: np.ndarray, rows: int, nodes: int) -> Adjacency:
+    """Messages from old nodes to new items, under the name the trained gate goes by."""
+    from scipy import sparse
+
+    counts = sparse.csr_matrix(
+        (np.ones(index.shape[1], np.float32), (index[0], index[1])), shape=(rows, nodes)
+    )
+    degree = np.asarray(counts.sum(1)).ravel()
+    scale = np.divide(1.0, degree, out=np.zeros_like(degree), where=degree > 0)
+    mean = sparse.diags(scale).dot(counts).tocsr().astype(np.float32)
+    back = to_csr(mean.T.tocsr())
+    return Adjacency(relation[2], "~" + relation[1], "item", to_csr(mean), back)

@@ -1,0 +1,314 @@
+"""The public face: recommend, similar, intents, explain, with_items, without_items, save, load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+
+from kg.catalog import Catalog
+from kg.errors import UsageError
+from kg.events import EventLog
+from kg.paths import PathIndex
+from kg.sequences import Sequences
+from kg.verbalise import verbalise_items
+from models.recommender import IntentRecommender
+from models.text import TextEncoder
+from recsys.explain import Explanation, explain_item
+from recsys.hits import Hits
+from recsys.index import VectorIndex
+from recsys.intents import IntentSignals, with_categories
+from recsys.items import ItemStore
+
+MAX_K = 1000
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """One answer: external id, what to call it, and the score (higher is better)."""
+
+    item: str
+    title: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A named intent and its calibrated probability."""
+
+    name: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Recommender:
+    """A trained model with everything it needs to answer. Immutable: changes give a new object."""
+
+    model: IntentRecommender
+    log: EventLog
+    catalog: Catalog
+    items: ItemStore
+    index: VectorIndex
+    histories: Sequences
+    encoder: TextEncoder | None = None
+    intent: IntentSignals | None = None
+    paths: PathIndex | None = None
+
+    @classmethod
+    def from_model(
+        cls,
+        model: IntentRecommender,
+        log: EventLog,
+        catalog: Catalog,
+        text: np.ndarray,
+        *,
+        encoder: TextEncoder | None = None,
+        intents: IntentSignals | None = None,
+    ) -> Recommender:
+        """Serve `model` on the full `log` (what is known now, held-out events included).
+
+        text float32 [N, T] are the item vectors of `encoder`.
+        """
+        store = ItemStore.of(model, catalog, text)
+        return cls(
+            model, log, catalog, store, VectorIndex(store.vectors), Sequences.of(log), encoder,
+            intents, PathIndex.of(model.graph),
+        )  # fmt: skip
+
+    # ---- queries -------------------------------------------------------------------------
+
+    def history(
+        self, user: object | None = None, history: Sequence[object] | None = None
+    ) -> np.ndarray:
+        """Item codes int64 [L], oldest first, of a known user or a given history."""
+        if (user is None) == (history is None):
+            raise UsageError("Say either a user or a history, not both and not neither.")
+        if history is not None:
+            return np.array([self.items.code(key) for key in history], np.int64)
+        return self.histories.items_of(int(self.log.users.encode([user])[0]))
+
+    def _query(
+        self, user: object | None, history: Sequence[object] | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The query float32 [1, D] and the items it came from."""
+        if user is not None and history is None:
+            row = self.log.users.encode([user])
+            one, intent = self.histories.take(row), self.intent
+            told = intent.serve[row] if intent is not None else None
+        else:
+            codes = self.history(user, history)
+            one, told = Sequences.single(codes, len(self.items)), self._embed(codes)
+        vectors = torch.from_numpy(self.items.vectors)
+        return self.model.encode_histories(one, vectors, told), one.items_of(0)
+
+    def _embed(self, codes: np.ndarray) -> np.ndarray | None:
+        """The intent embedding [1, T] of a live history: a BERT pass."""
+        if self.encoder is None or self.intent is None or len(codes) == 0:
+            return None
+        told = with_categories(self._extended())
+        kind = self.log.behaviours[0].name
+        return self.encoder.encode([verbalise_items(codes, told, behaviour=kind)])
+
+    def _extended(self) -> Catalog:
+        """The catalogue with added items, in the order of their codes (ids are not looked up)."""
+        if len(self.items) == len(self.catalog):
+            return self.catalog
+        added = [self.items.title(code) for code in range(len(self.catalog), len(self.items))]
+        return _Titles(self.catalog, tuple(added))
+
+    def recommend(
+        self,
+        user: object | None = None,
+        *,
+        history: Sequence[object] | None = None,
+        k: int = 10,
+        filter_seen: bool = True,
+    ) -> list[Recommendation]:
+        """The k best items for a known user or a given history (ids, oldest first).
+
+        Without a single event to go by, the most popular items. May return fewer than k where the
+        catalogue has no more. `UsageError` for an unknown id or a k outside [1, 1000].
+        """
+        _check_k(k, "recommend")
+        query, seen = self._query(user, history)
+        if len(seen) == 0:
+            return self._popular(k)
+        hits = self._search(query, [seen if filter_seen else seen[:0]], k)
+        return self._named(hits, 0)
+
+    def _search(self, queries: np.ndarray, seen: Sequence[np.ndarray], k: int) -> Hits:
+        """Hits [B, k] without hidden and seen items: over-fetched, then filtered at answer time."""
+        extra = int(self.items.hidden.sum()) + max((len(s) for s in seen), default=0)
+        hits = self.index.search(queries, min(k + extra, len(self.items)))
+        bad = (hits.index < 0) | self.items.hidden[np.maximum(hits.index, 0)]
+        for row, codes in enumerate(seen):
+            bad[row] |= np.isin(hits.index[row], codes)
+        order = np.argsort(bad, axis=1, kind="stable")[:, :k]
+        index = np.where(np.take_along_axis(bad, order, 1), -1,
+                         np.take_along_axis(hits.index, order, 1))  # fmt: skip
+        score = np.where(index < 0, -np.inf, np.take_along_axis(hits.score, order, 1))
+        return Hits(index, score.astype(np.float32))
+
+    def _named(self, hits: Hits, row: int) -> list[Recommendation]:
+        return [
+            Recommendation(self.items.ids[code], self.items.title(code), float(score))
+            for code, score in zip(hits.index[row].tolist(), hits.score[row].tolist(), strict=True)
+            if code >= 0
+        ]
+
+    def _popular(self, k: int) -> list[Recommendation]:
+        counts = self.log.item_counts().astype(np.float64)
+        order = np.lexsort((np.arange(len(counts)), -counts))
+        kept = [code for code in order.tolist() if not self.items.hidden[code]][:k]
+        return [
+            Recommendation(self.items.ids[code], self.items.title(code), float(counts[code]))
+            for code in kept
+        ]
+
+    def recommend_all(
+        self, k: int = 10, *, filter_seen: bool = True, batch: int = 1024
+    ) -> Iterator[pl.DataFrame]:
+        """Every user once, a frame (user_id, item_id, score, rank) per `batch` users."""
+        _check_k(k, "recommend_all")
+        vectors = torch.from_numpy(self.items.vectors)
+        ids = np.array(self.items.ids, dtype=object)
+        for start in range(0, len(self.log.users), batch):
+            rows = np.arange(start, min(start + batch, len(self.log.users)))
+            part = self.histories.take(rows)
+            told = self.intent.serve[rows] if self.intent is not None else None
+            queries = self.model.encode_histories(part, vectors, told)
+            seen = [part.items_of(r) if filter_seen else rows[:0] for r in range(len(rows))]
+            hits = self._search(queries, seen, k)
+            yield self._frame(rows, hits, ids)
+
+    def _frame(self, rows: np.ndarray, hits: Hits, ids: np.ndarray) -> pl.DataFrame:
+        at = np.nonzero(hits.index >= 0)
+        return pl.DataFrame(
+            {
+                "user_id": pl.Series(self.log.users.decode(rows[at[0]]), dtype=pl.String),
+                "item_id": pl.Series(ids[hits.index[at]].tolist(), dtype=pl.String),
+                "score": hits.score[at],
+                "rank": (at[1] + 1).astype(np.int64),
+            }
+        )
+
+    # ---- similarity ----------------------------------------------------------------------
+
+    def similar(
+        self, item: object | None = None, *, text: str | None = None, k: int = 10
+    ) -> list[Recommendation]:
+        """The k items most like an item (cosine of item vectors) or a text (cosine of texts)."""
+        _check_k(k, "similar")
+        if (item is None) == (text is None):
+            raise UsageError("Say either an item or a text, not both and not neither.")
+        if item is not None:
+            code = self.items.code(item)
+            space = self.items.vectors
+            query, own = space[code], code
+        else:
+            assert text is not None
+            if self.encoder is None:
+                raise UsageError("similar(text=…) needs the encoder that this run was made with.")
+            if not text.strip():
+                raise UsageError("The text of similar must not be empty.")
+            space, query, own = self.items.text, self.encoder.encode([text])[0], -1
+        cosine = _cosines(space, query)
+        cosine[self.items.hidden] = -np.inf
+        cosine[np.linalg.norm(space, axis=1) == 0] = -np.inf
+        if own >= 0:
+            cosine[own] = -np.inf
+        from recsys.hits import top_k
+
+        return self._named(top_k(cosine[None], k), 0)
+
+    # ---- intents and reasons -------------------------------------------------------------
+
+    def intents(
+        self, user: object | None = None, *, history: Sequence[object] | None = None, k: int = 5
+    ) -> list[Intent]:
+        """The k most probable named intents; empty where the graph has no categories."""
+        _check_k(k, "intents")
+        codes = self.history(user, history)
+        if self.intent is None or self.intent.head is None or len(codes) == 0:
+            return []
+        if history is None:
+            embedding = self.intent.serve[self.log.users.encode([user])]
+        else:
+            found = self._embed(codes)
+            if found is None:
+                raise UsageError("Intents of a given history need the encoder of this run.")
+            embedding = found
+        p = self.intent.head.probabilities(embedding)[0]
+        order = np.lexsort((np.arange(len(p)), -p))[:k]
+        return [Intent(self.intent.labels.names[i], float(p[i])) for i in order]
+
+    def explain(
+        self, user: object | None = None, *, item: object, history: Sequence[object] | None = None
+    ) -> Explanation:
+        """Why this item for this user: a sentence, the paths, the nearest text, the parts."""
+        query, codes = self._query(user, history)
+        return explain_item(self, query[0], codes, self.items.code(item))
+
+    # ---- changes -------------------------------------------------------------------------
+
+    def with_items(self, new: Catalog) -> Recommender:
+        """These items too, recommendable at once; an id that exists is replaced."""
+        texts = new.full_texts()
+        if self.encoder is not None:
+            vectors = self.encoder.encode(texts).astype(np.float32)
+        elif any(texts):
+            raise UsageError("To add items with a text, the encoder of this run is needed.")
+        else:
+            vectors = np.zeros((len(new), self.items.text.shape[1]), np.float32)
+        store = self.items.added(self.model, self.model.graph, new, vectors)
+        return replace(self, items=store, index=VectorIndex(store.vectors))
+
+    def without_items(self, keys: Sequence[object]) -> Recommender:
+        """These items in no answer from now on."""
+        store = self.items.without([str(key) for key in keys])
+        return replace(self, items=store)
+
+    def save(self, path: str | Path, **facts: object) -> None:
+        """Publish as a run folder (see `recsys.store`)."""
+        from recsys.store import save_run
+
+        save_run(self, path, facts)
+
+    @classmethod
+    def load(cls, path: str | Path, encoder: TextEncoder | None = None) -> Recommender:
+        """A run folder, every file checked by hash; the encoder is loaded when it is needed."""
+        from recsys.store import load_run
+
+        return load_run(path, encoder)
+
+
+class _Titles(Catalog):
+    """A catalogue read by code only: trained items, then added ones."""
+
+    def __init__(self, base: Catalog, added: tuple[str, ...]) -> None:
+        object.__setattr__(self, "ids", base.ids)
+        object.__setattr__(self, "titles", base.titles + added)
+        object.__setattr__(self, "texts", base.texts)
+        object.__setattr__(self, "attributes", ())
+        object.__setattr__(self, "ignored", ())
+
+    def __len__(self) -> int:
+        return len(self.titles)
+
+
+def _check_k(k: int, where: str) -> None:
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= MAX_K:
+        raise UsageError(
+            f"The 'k' parameter of Recommender.{where} must be an int in [1, {MAX_K}]. "
+            f"Got {k!r} instead."
+        )
+
+
+def _cosines(space: np.ndarray, query: np.ndarray) -> np.ndarray:
+    norms = np.linalg.norm(space, axis=1) * np.linalg.norm(query)
+    dots = space @ query
+    return np.divide(dots, norms, out=np.zeros_like(dots), where=norms > 0).astype(np.float32)

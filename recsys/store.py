@@ -1,0 +1,181 @@
+"""A run on disk: a folder that is whole or not there, every file under a hash, no pickle.
+
+manifest.json       hashes, encoder, sizes, configuration, versions
+model.safetensors   weights, whitening, item parts, intent embeddings
+data.json, .npz     events, catalogue and facts, as `kgintent build` made them
+run.json            configuration, added and removed items, names of intents
+index.faiss         the index (absent until `kgintent index`, or where FAISS is not installed)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+from scipy import sparse
+
+from kg.errors import DataError
+from kg.folders import publish, verified
+from kg.graph import KnowledgeGraph
+from kg.labels import IntentLabels
+from kg.paths import PathIndex
+from kg.sequences import Sequences
+from kg.storage import Dataset, read_dataset, write_dataset
+from models.intent import IntentConfig, IntentHead
+from models.recommender import IntentRecommender, ModelConfig
+from models.text import TextEncoder
+from models.whitening import Whitening
+from recsys.encoders import LazyEncoder
+from recsys.index import VectorIndex
+from recsys.intents import IntentSignals
+from recsys.items import ItemStore
+from recsys.recommender import Recommender
+
+KIND = "run"
+
+
+def save_run(rec: Recommender, path: str | Path, facts: Mapping[str, Any]) -> None:
+    """Publish the recommender at `path`; `facts` go into the manifest."""
+
+    def write(folder: Path) -> None:
+        write_dataset(folder, Dataset(rec.log, rec.catalog, rec.model.graph))
+        save_file(_tensors(rec), folder / "model.safetensors")
+        text = json.dumps(_plain(rec), ensure_ascii=False)
+        (folder / "run.json").write_text(text, encoding="utf-8")
+        if rec.index.backend == "faiss":
+            rec.index.save(folder / "index.faiss")
+
+    publish(path, write, {"kind": KIND, **_facts(rec), **facts})
+
+
+def _facts(rec: Recommender) -> dict[str, Any]:
+    names = ("kgintent", "torch", "torch-geometric", "transformers", "faiss-cpu", "numpy")
+    return {
+        "encoder": rec.encoder.id if rec.encoder is not None else None,
+        "dim": rec.model.config.dim, "metric": "inner product", "items": len(rec.items),
+        "users": len(rec.log.users), "events": len(rec.log),
+        "versions": {name: version(name) for name in names},
+    }  # fmt: skip
+
+
+def _tensors(rec: Recommender) -> dict[str, np.ndarray]:
+    out = {f"model/{k}": v.numpy() for k, v in rec.model.state_dict().items()}
+    out |= {
+        "whitening/mean": rec.model.whitening.mean,
+        "whitening/basis": rec.model.whitening.basis,
+    }
+    out["counts"] = rec.model.items.counts.numpy().astype(np.int64)
+    for name in ("text_part", "graph_part", "id_part", "text"):
+        out[f"items/{name}"] = getattr(rec.items, name)
+    if rec.intent is not None:
+        out["intent/serve"] = rec.intent.serve
+        out["intent/valid"] = rec.intent.valid
+        if rec.intent.head is not None:
+            out |= {f"head/{k}": v.numpy() for k, v in rec.intent.head.state_dict().items()}
+            item = rec.intent.labels.item.tocoo()
+            out["labels/pairs"] = np.stack([item.row, item.col]).astype(np.int64)
+    return {k: np.ascontiguousarray(v) for k, v in out.items()}
+
+
+def _plain(rec: Recommender) -> dict[str, Any]:
+    trained = rec.items.trained
+    hidden = np.flatnonzero(rec.items.hidden).tolist()
+    encoder = rec.encoder
+    return {
+        "model": rec.model.config.model_dump(),
+        "intent_dim": rec.model.intent_dim,
+        "behaviours": rec.model.sequence.behaviour.num_embeddings,
+        "encoder": {"name": getattr(encoder, "name", None), "id": encoder.id if encoder else None},
+        "labels": list(rec.intent.labels.names) if rec.intent is not None else [],
+        "label_relation": rec.intent.labels.relation if rec.intent is not None else None,
+        "added": {"ids": rec.items.ids[trained:], "titles": rec.items.titles[trained:]},
+        "facts": [[c, r, n] for c, many in rec.items.facts.items() for r, n in many],
+        "hidden": hidden,
+    }
+
+
+def load_run(path: str | Path, encoder: TextEncoder | None = None) -> Recommender:
+    """The recommender that was saved. `DataError` names the part that is damaged."""
+    manifest = verified(path, KIND)
+    folder = Path(path)
+    data = read_dataset(folder)
+    try:
+        plain = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        tensors = load_file(folder / "model.safetensors")
+        model = _model(plain, tensors, data.graph)
+        store = _store(plain, tensors, data)
+        intent = _intent(plain, tensors, len(data.catalog))
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise DataError(f"{folder} cannot be read: {error}.") from None
+    if encoder is None and plain["encoder"]["name"]:
+        encoder = LazyEncoder(plain["encoder"]["name"], plain["encoder"]["id"],
+                              store.text.shape[1])  # fmt: skip
+    if "index.faiss" in manifest["files"]:
+        index = VectorIndex.load(folder / "index.faiss", store.vectors)
+    else:
+        index = VectorIndex(store.vectors)
+    graph = data.graph.with_events(data.log)
+    return Recommender(model, data.log, data.catalog, store, index, Sequences.of(data.log),
+                       encoder, intent, PathIndex.of(graph))  # fmt: skip
+
+
+def _part(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, torch.Tensor]:
+    size = len(prefix) + 1
+    return {k[size:]: torch.from_numpy(v) for k, v in tensors.items() if k.startswith(prefix + "/")}
+
+
+def _model(
+    plain: dict[str, Any], tensors: dict[str, np.ndarray], graph: KnowledgeGraph
+) -> IntentRecommender:
+    model = IntentRecommender(
+        graph, tensors["items/text"][: len(tensors["counts"])], ModelConfig(**plain["model"]),
+        behaviours=plain["behaviours"], intent_dim=plain["intent_dim"], counts=tensors["counts"],
+        whitening=Whitening(tensors["whitening/mean"], tensors["whitening/basis"]),
+    )  # fmt: skip
+    model.load_state_dict(_part(tensors, "model"))
+    return model.eval()
+
+
+def _store(plain: dict[str, Any], tensors: dict[str, np.ndarray], data: Dataset) -> ItemStore:
+    total = len(tensors["items/text"])
+    hidden = np.zeros(total, bool)
+    hidden[plain["hidden"]] = True
+    facts: dict[int, tuple] = {}
+    for code, relation, node in plain["facts"]:
+        facts[code] = (*facts.get(code, ()), (tuple(relation), node))
+    return ItemStore(
+        data.catalog.ids.ids + tuple(plain["added"]["ids"]),
+        data.catalog.titles + tuple(plain["added"]["titles"]),
+        tensors["items/text_part"], tensors["items/graph_part"], tensors["items/id_part"],
+        tensors["items/text"], hidden, len(data.catalog), facts,
+    )  # fmt: skip
+
+
+def _intent(
+    plain: dict[str, Any], tensors: dict[str, np.ndarray], items: int
+) -> IntentSignals | None:
+    if "intent/serve" not in tensors:
+        return None
+    serve = tensors["intent/serve"]
+    names = tuple(plain["labels"])
+    head = None
+    shape = (items, len(names))
+    matrix = sparse.csr_matrix(shape, dtype=np.float32)
+    if "labels/pairs" in tensors:
+        row, col = tensors["labels/pairs"]
+        matrix = sparse.csr_matrix((np.ones(len(row), np.float32), (row, col)), shape=shape)
+        weights = _part(tensors, "head")
+        hidden = len(weights["net.0.bias"])
+        head = IntentHead(serve.shape[1], len(names), IntentConfig(hidden=hidden))
+        head.load_state_dict(weights)
+    relation = plain["label_relation"]
+    labels = IntentLabels(tuple(relation) if relation else None, names, matrix)
+    none = np.zeros(0, np.int64)
+    return IntentSignals(serve[:0], none, none, tensors["intent/valid"], serve, labels, head)

@@ -1,0 +1,272 @@
+"""Training as a generator of `EpochReport`: early stop is `break`, logging is `print`."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from kg.build import assert_train_only
+from kg.errors import UsageError
+from kg.sequences import Sequences
+from kg.split import Split
+from models.batch import Batch, training_batches
+from models.losses import full_softmax, sampled_softmax
+from models.recommender import IntentRecommender
+from recsys.checkpoint import load_checkpoint, save_checkpoint
+from recsys.evaluate import evaluate_scores
+from recsys.intents import IntentSignals
+
+
+class TrainConfig(BaseModel):
+    """How the model learns; nothing about the machine."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    max_epochs: int = Field(100, ge=1)
+    patience: int = Field(10, ge=1, description="Epochs without a better validation score.")
+    max_minutes: float | None = Field(None, gt=0, description="Stop after this training time.")
+    optimiser: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    batch_size: int = Field(0, ge=0, description="Histories a step; 0: by the number of users.")
+    loss: Literal["auto", "full", "sampled"] = Field(
+        "auto", description="auto: full softmax up to 5,000 items, then sampled."
+    )
+    negatives: int = Field(500, ge=1, description="Shared negatives of the sampled softmax.")
+    clip: float = Field(5.0, gt=0, description="Largest norm of the gradient.")
+
+
+class RunOptions(BaseModel):
+    """The machine's side: seed and threads."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    seed: int = Field(0, ge=0, lt=2**31)
+    threads: int = Field(0, ge=0, description="Threads of torch; 0: as torch chooses.")
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """One epoch: mean loss, seconds of training, validation metrics (empty without validation)."""
+
+    epoch: int
+    loss: float
+    seconds: float
+    metrics: dict[str, float] = field(default_factory=dict)
+    best: bool = False
+
+    def __str__(self) -> str:
+        told = "  ".join(f"{name} {value:.4f}" for name, value in self.metrics.items())
+        mark = " *" if self.best else ""
+        return f"epoch {self.epoch:3d}  loss {self.loss:.4f}  {told}  {self.seconds:.1f} s{mark}"
+
+
+SCORE = "ndcg@10"
+
+
+def train(
+    model: IntentRecommender,
+    split: Split,
+    config: TrainConfig | None = None,
+    options: RunOptions | None = None,
+    *,
+    intents: IntentSignals | None = None,
+    checkpoint: str | Path | None = None,
+    resume: bool = False,
+) -> Iterator[EpochReport]:
+    """Fit `model` to `split.train`, one report an epoch; the best weights are in it at the end.
+
+    "Best" is validation NDCG@10 over all items, seen ones masked; without validation events it is
+    the last epoch. Each epoch draws from its own (seed, epoch) generators, so a resumed run takes
+    the same steps as one that was never stopped. With `checkpoint` (a folder) every epoch is
+    saved there; `resume` goes on from it. Raises `DataError` if the graph knows later events.
+    """
+    config, options = config or TrainConfig(), options or RunOptions()
+    assert_train_only(model.graph, split.train)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    sequences = Sequences.of(split.train)
+    run = _Run(model, split, sequences, config, intents)
+    print_ = run.fingerprint(options)
+    if resume:
+        if checkpoint is None:
+            raise UsageError("To resume, say from which checkpoint folder.")
+        run.restore(load_checkpoint(Path(checkpoint), print_))
+    try:
+        while not run.done():
+            report = run.epoch(options.seed)
+            if checkpoint is not None:
+                save_checkpoint(Path(checkpoint), run.state(), print_)
+            yield report
+    finally:
+        run.finish()
+
+
+class _Run:
+    """The state of one training: weights, optimiser, best so far."""
+
+    def __init__(
+        self, model: IntentRecommender, split: Split, sequences: Sequences, config: TrainConfig,
+        intents: IntentSignals | None,
+    ) -> None:  # fmt: skip
+        self.model, self.split, self.sequences, self.config = model, split, sequences, config
+        self.intents = intents
+        self.candidates = torch.nonzero(model.trained_items).ravel()  # int64 [M]
+        few = len(self.candidates) <= 5000
+        self.full = config.loss == "full" or (config.loss == "auto" and few)
+        learners = int((sequences.lengths >= 2).sum())
+        self.batch_size = config.batch_size or int(np.clip(learners // 20, 16, 256))
+        self.optimiser = _optimiser(model, config)
+        self.best_state = copy.deepcopy(model.state_dict())
+        self.best, self.best_epoch, self.done_epochs, self.seconds = -1.0, 0, 0, 0.0
+
+    def done(self) -> bool:
+        config = self.config
+        if (self.sequences.lengths < 2).all():
+            return True  # nobody has two events: there is no next item to learn from
+        if self.done_epochs >= config.max_epochs:
+            return True
+        if config.max_minutes is not None and self.seconds >= 60 * config.max_minutes:
+            return True
+        return bool(len(self.split.valid)) and self.done_epochs - self.best_epoch >= config.patience
+
+    def epoch(self, seed: int) -> EpochReport:
+        number = self.done_epochs + 1
+        rng = np.random.default_rng([seed, number])
+        started = time.perf_counter()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(rng.integers(2**31)))
+            loss = self._learn(rng)
+        seconds = time.perf_counter() - started
+        self.done_epochs, self.seconds = number, self.seconds + seconds
+        metrics = self.validate()
+        score = metrics.get(SCORE, float(number))
+        if better := score > self.best:
+            self.best, self.best_epoch = score, number
+            self.best_state = copy.deepcopy(self.model.state_dict())
+        return EpochReport(number, loss, seconds, metrics, better)
+
+    def _learn(self, rng: np.random.Generator) -> float:
+        self.model.train()
+        total, steps = 0.0, 0
+        batches = training_batches(
+            self.sequences, self.model.config.max_length, self.batch_size, rng
+        )
+        for batch in batches:
+            loss = self._loss(self._with_intent(batch, rng), rng)
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+            self.optimiser.step()
+            total, steps = total + loss.item(), steps + 1
+        return total / max(steps, 1)
+
+    def _loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:
+        hidden, parts = self.model(batch)
+        query, positive = hidden[batch.target], batch.positive[batch.target]  # [P, D], [P]
+        if self.full:
+            return full_softmax(query, parts.vector, positive, self.model.trained_items)
+        drawn = rng.integers(0, len(self.candidates), self.config.negatives)
+        negative = self.candidates[torch.from_numpy(drawn)]
+        return sampled_softmax(query, parts.vector, positive, negative, len(self.candidates))
+
+    def _with_intent(self, batch: Batch, rng: np.random.Generator) -> Batch:
+        """One of each user's verbalised prefixes; its text is known only from where it ends."""
+        if self.intents is None or not self.model.intent_dim or batch.known_from is None:
+            return replace(batch, known_from=None)
+        signals, user = self.intents, batch.user.numpy()
+        low = np.searchsorted(signals.user, user, side="left")
+        high = np.searchsorted(signals.user, user, side="right")
+        pick = low + (rng.random(len(user)) * (high - low)).astype(np.int64)
+        has = high > low
+        pick = np.where(has, pick, 0)
+        vectors = torch.from_numpy(signals.prefix[pick] * has[:, None])
+        known = torch.from_numpy(np.where(has, signals.at[pick] - 1, 10**9)) - batch.known_from
+        return replace(batch, intent=vectors, known_from=known)
+
+    def validate(self) -> dict[str, float]:
+        """NDCG@10 and HR@10 on the validation events, from what came before them."""
+        if len(self.split.valid) == 0:
+            return {}
+        self.model.eval()
+        with torch.inference_mode():
+            items = self.model.items().vector
+        valid = self.intents.valid if self.intents is not None else None
+        queries = self.model.encode_histories(self.sequences, items, valid)
+        report = evaluate_scores(
+            lambda histories: queries[_rows(histories)] @ items.numpy().T,
+            replace_rows(self.sequences), self.split.valid, ks=(10,), batch=1024,
+        )  # fmt: skip
+        return {name: report.metrics[name] for name in (SCORE, "hr@10")}
+
+    def fingerprint(self, options: RunOptions) -> str:
+        """What must be equal for a resume to mean anything."""
+        shape = {k: list(v.shape) for k, v in self.model.state_dict().items()}
+        kept = self.config.model_dump(exclude={"max_epochs", "max_minutes", "patience"})
+        data = [len(self.split.train), int(self.split.train.item.sum() % 2**31)]
+        return json.dumps([self.model.config.model_dump(), kept, options.seed, data, shape])
+
+    def state(self) -> dict[str, object]:
+        """Everything a resume needs."""
+        return {
+            "weights": self.model.state_dict(), "best_weights": self.best_state,
+            "optimiser": self.optimiser.state_dict(), "best": self.best,
+            "best_epoch": self.best_epoch, "epochs": self.done_epochs, "seconds": self.seconds,
+        }  # fmt: skip
+
+    def restore(self, state: dict) -> None:
+        """Take up a saved state."""
+        self.model.load_state_dict(state["weights"])
+        self.best_state = state["best_weights"]
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.best, self.best_epoch = state["best"], state["best_epoch"]
+        self.done_epochs, self.seconds = state["epochs"], state["seconds"]
+
+    def finish(self) -> None:
+        """The best weights, ready to serve."""
+        self.model.load_state_dict(self.best_state)
+        self.model.eval()
+
+
+@dataclass(frozen=True)
+class _Numbered(Sequences):
+    """Histories that remember which row of all histories each of them is."""
+
+    rows: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def take(self, rows: np.ndarray) -> Sequences:
+        part = super().take(rows)
+        return _Numbered(part.offsets, part.item, part.behaviour, part.time, part.num_items,
+                         self.rows[rows])  # fmt: skip
+
+
+def replace_rows(sequences: Sequences) -> Sequences:
+    """The same histories, numbered, so that queries made once for all can be looked up."""
+    return _Numbered(sequences.offsets, sequences.item, sequences.behaviour, sequences.time,
+                     sequences.num_items, np.arange(len(sequences)))  # fmt: skip
+
+
+def _rows(histories: Sequences) -> np.ndarray:
+    assert isinstance(histories, _Numbered)
+    return histories.rows
+
+
+def scorer(queries: np.ndarray, items: np.ndarray):  # type: ignore[no-untyped-def]
+    """Scores of numbered histories from queries [U, D] and item vectors [N, D]."""
+    return lambda histories: queries[_rows(histories)] @ items.T
+
+
+def _optimiser(model: IntentRecommender, config: TrainConfig) -> torch.optim.Optimizer:
+    if config.optimiser == "sgd":
+        return torch.optim.SGD(model.parameters(), lr=config.learning_rate, momentum=0.9,
+                               weight_decay=config.weight_decay)  # fmt: skip
+    return torch.optim.AdamW(model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98),
+                             weight_decay=config.weight_decay, fused=True)  # fmt: skip
