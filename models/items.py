@@ -35,6 +35,9 @@ class ItemParts:
 class ItemTower(nn.Module):
     """Text [N, T], counts int64 [N] and relations -> `ItemParts` of every item."""
 
+    text: Tensor
+    counts: Tensor
+
     def __init__(
         self,
         text: Tensor,
@@ -66,6 +69,7 @@ class ItemTower(nn.Module):
         nn.init.normal_(self.delta.weight, std=0.02)
         nn.init.normal_(self.project.weight, std=0.02)
         for table in self.nodes.values():
+            assert isinstance(table, nn.Embedding)
             nn.init.normal_(table.weight, std=0.02)
 
     def id_share(self, counts: Tensor) -> Tensor:
@@ -94,7 +98,7 @@ class ItemTower(nn.Module):
 
     @torch.no_grad()
     def new_items(self, text: Tensor, relations: Sequence[Adjacency]) -> ItemParts:
-        """Parts of M items that were not there in training: `relations` lead from old nodes to them.
+        """Parts of M items unseen in training; `relations` lead from old nodes to them.
 
         text [M, T]; every hidden state of the graph stays as it is.
         """

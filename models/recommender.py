@@ -1,4 +1,4 @@
-"""The assembled model: item tower, sequence transformer and intent, one item and one query vector."""
+"""The assembled model: item tower, sequence transformer, intent; one item and one query vector."""
 
 from __future__ import annotations
 
@@ -115,7 +115,9 @@ class IntentRecommender(nn.Module):
         out = {"text": tower.text_gate.item(), "graph": tower.graph_gate.item()}
         out["intent"] = torch.tanh(self.intent_gate).item()
         convs = tower.gnn.to_items.items()
-        return out | {f"relation {key}": conv.gate.item() for key, conv in convs}
+        return out | {
+            f"relation {key}": float(conv.get_parameter("gate").item()) for key, conv in convs
+        }
 
 
 def item_counts(graph: KnowledgeGraph) -> np.ndarray:

@@ -31,6 +31,9 @@ class IntentHead(nn.Module):
     labels, so that rare labels are not fitted to noise.
     """
 
+    scale: Tensor
+    shift: Tensor
+
     def __init__(self, width: int, labels: int, config: IntentConfig | None = None) -> None:
         super().__init__()
         config = config or IntentConfig()

@@ -9,7 +9,7 @@ import typer
 
 app = typer.Typer(
     name="kgintent", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
-    help="Recommendations that know what the user wants now: BERT intent, a knowledge graph, FAISS.",
+    help="Recommendations that know what the user wants now: BERT, a knowledge graph, FAISS.",
 )  # fmt: skip
 items_app = typer.Typer(help="Add or remove items of a run.", no_args_is_help=True)
 app.add_typer(items_app, name="items")

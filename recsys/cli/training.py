@@ -39,7 +39,7 @@ def train_run(
     except KeyboardInterrupt:
         if checkpoint.exists():
             say(f"\nStopped. The best weights so far are kept in {checkpoint}; the same command "
-                "with --resume goes on from there (add --max-epochs N to end it soon).")  # fmt: skip
+                "with --resume goes on from there (--max-epochs N ends it soon).")  # fmt: skip
         raise
     seconds = time.perf_counter() - started
     best = max((r for r in fitted.reports if r.best), key=lambda r: r.epoch, default=None)

@@ -204,3 +204,52 @@ def test_misuse_is_named():
         TextKNN.fit(np.ones((4, 2)), log)
     with pytest.raises(UsageError, match=r"'mean' or 'max'. Got 20 and 'sum'"):
         TextKNN.fit(np.ones((5, 2)), log, how="sum")
+
+
+class Broken:
+    """Popularity with one promise broken by `spoil(scores, histories)`."""
+
+    name = "broken"
+
+    def __init__(self, log: EventLog, spoil) -> None:
+        self.model, self.spoil = Popularity.fit(log), spoil
+
+    def scores(self, histories: Sequences) -> np.ndarray:
+        return self.spoil(self.model.scores(histories), histories)
+
+
+def _by_batch(scores: np.ndarray, histories: Sequences) -> np.ndarray:
+    return scores + np.float32(len(histories))
+
+
+def _by_place(scores: np.ndarray, histories: Sequences) -> np.ndarray:
+    return scores + np.arange(len(scores), dtype=np.float32)[:, None]
+
+
+def _changes_history(scores: np.ndarray, histories: Sequences) -> np.ndarray:
+    histories.item[:] = 0
+    return scores
+
+
+def _no_empty(scores: np.ndarray, histories: Sequences) -> np.ndarray:
+    scores[histories.lengths == 0] = -np.inf
+    return scores
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda scores, _: scores.astype(np.float64), "float32"),
+        (lambda scores, _: scores[:, :-1], "must be"),
+        (lambda scores, _: np.where(scores > 2, np.float32(np.nan), scores), "NaN"),
+        (lambda scores, _: -scores, "[+]inf"),
+        (_by_batch, "alone must score as in the batch"),
+        (_by_place, "alone must score as in the batch"),
+        (_changes_history, "changed item"),
+        (_no_empty, "empty history"),
+    ],
+)
+def test_the_contract_catches_a_broken_model(spoil, told):
+    log = small_log()
+    with pytest.raises(AssertionError, match=told):
+        check_recommender(Broken(log, spoil), log)

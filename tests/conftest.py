@@ -1,0 +1,82 @@
+"""No test reaches the network, one thread each, and no deadline on a shared machine."""
+
+import os
+
+for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
+    os.environ[name] = "1"  # before anything imports transformers; subprocesses inherit it
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import ipaddress
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("kgintent", deadline=None)
+settings.load_profile("kgintent")
+
+_ATTEMPTS: list[str] = []
+
+
+def _is_local(host: Any) -> bool:
+    """True for None, '', localhost and loopback addresses."""
+    host = host.decode() if isinstance(host, bytes) else host
+    if host in (None, "", "localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(str(host).partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _stop(target: Any) -> None:
+    _ATTEMPTS.append(str(target))
+    pytest.fail(f"A test must not reach the network. It tried {target}.")
+
+
+def _guarded(original: Callable[..., Any]) -> Callable[..., Any]:
+    """`connect` or `connect_ex` of a socket, for loopback and Unix sockets only."""
+
+    def connect(self: socket.socket, address: Any) -> Any:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not _is_local(address[0]):
+            _stop(address)
+        return original(self, address)
+
+    return connect
+
+
+def _guarded_lookup(original: Callable[..., Any]) -> Callable[..., Any]:
+    """`getaddrinfo`: without it a machine with no network would hide the attempt."""
+
+    def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if not _is_local(host):
+            _stop(host)
+        return original(host, *args, **kwargs)
+
+    return getaddrinfo
+
+
+# At import, not in a fixture: imports during collection and session fixtures are guarded too.
+socket.socket.connect = _guarded(socket.socket.connect)  # type: ignore[method-assign]
+socket.socket.connect_ex = _guarded(socket.socket.connect_ex)  # type: ignore[method-assign]
+socket.getaddrinfo = _guarded_lookup(socket.getaddrinfo)
+
+
+@pytest.fixture(autouse=True)
+def network_attempts() -> Iterator[list[str]]:
+    """Fails the test in whose time a connection was tried, even if a library hid the error."""
+    yield _ATTEMPTS
+    tried = list(_ATTEMPTS)
+    _ATTEMPTS.clear()
+    assert not tried, f"A test must not reach the network. It tried {tried}."
+
+
+@pytest.fixture(autouse=True)
+def one_torch_thread() -> None:
+    """Two test processes on two cores: more threads would only wait for each other."""
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.set_num_threads(1)
