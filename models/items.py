@@ -2,8 +2,9 @@
 
 v = text + graph + s(n)·δ. δ is an id embedding, s(n) = n / (n + k) grows with the item's count of
 training events n and is 0 for a new item, so that a new item starts from content and moves to
-what people do with it without a cliff. In training δ is masked at random (DropoutNet, Volkovs
-et al. 2017), so that content alone is trained for the task too.
+what people do with it without a cliff. In training δ is masked at random for single items
+(DropoutNet, Volkovs et al. 2017), and in some steps for all of them at once, so that content alone
+is trained for the whole task: a new item must beat old ones to be shown.
 """
 
 from __future__ import annotations
@@ -48,10 +49,12 @@ class ItemTower(nn.Module):
         dim: int,
         dropout: float,
         id_dropout: float,
+        cold_share: float,
         warm_count: float,
     ) -> None:
         super().__init__()
-        self.dim, self.id_dropout, self.warm_count = dim, id_dropout, warm_count
+        self.dim, self.warm_count = dim, warm_count
+        self.id_dropout, self.cold_share = id_dropout, cold_share
         self.register_buffer("text", text, persistent=False)
         self.register_buffer("counts", counts.float(), persistent=False)
         self.relations = list(relations)
@@ -90,6 +93,8 @@ class ItemTower(nn.Module):
         share = self.id_share(self.counts)
         if self.training and self.id_dropout > 0:
             share = share * (torch.rand_like(share) >= self.id_dropout)
+        if self.training and self.cold_share > 0 and torch.rand(()) < self.cold_share:
+            share = torch.zeros_like(share)
         return ItemParts(
             self.text_gate * self.dropout(states["item"]),
             self.graph_gate * self.dropout(graph),

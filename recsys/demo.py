@@ -24,8 +24,10 @@ NEW_FILM = {
     "title": "The Last Orbit (2018)",
     "text": "A lone astronaut on a dying space station must choose between saving her crew and "
     "answering a signal from an alien ship.",
-    "genres": ["Sci-Fi", "Thriller"],
-    "directed_by": ["Ridley Scott"],
+    "genres": ["Sci-Fi", "Action", "Adventure"],
+    "directed_by": ["Christopher Nolan"],
+    "starring": ["Sigourney Weaver", "Matt Damon"],
+    "year": ["2018"],
 }
 
 
@@ -105,7 +107,7 @@ def _new_film(rec: Recommender) -> Recommender:
     _head(f"A film nobody has seen, added live: {film['title']}")
     new = Catalog.of(
         [NEW_ID], [str(film["title"])], [str(film["text"])],
-        {"genres": [list(film["genres"])], "directed_by": [list(film["directed_by"])]},
+        {name: [values] for name, values in film.items() if isinstance(values, list)},
     )  # fmt: skip
     started = time.perf_counter()
     rec = rec.with_items(new)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 TEXT_MATCH = 0.5
 """Cosine of two texts from which they are called alike."""
+WEAK = frozenset({"year", "release_year", "released", "country", "in_language", "language"})
+"""Facts that so many items share that they are a reason only where there is no other."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def _paths(rec: Recommender, history: np.ndarray, code: int, limit: int = 3) -> 
         known = history[history < rec.items.trained][-50:]
         if len(known) == 0:
             return ()
-        found = rec.paths.paths(known, code, limit)
+        found = rec.paths.paths(known, code, limit, WEAK) or rec.paths.paths(known, code, limit)
         return tuple(path.sentence(rec.catalog, rec.model.graph) for path in found)
     return _paths_of_added(rec, history, code, limit)
 

@@ -133,7 +133,7 @@ def test_users_may_have_a_catalogue_too(tmp_path: Path) -> None:
     users = Catalog.read(path, kind="user", columns={"title": "name"})
     assert users.ids == Vocab(("u1", "u2"), "user")
     assert [a.name for a in users.attributes] == ["name", "age"]
-    with pytest.raises(UsageError, match="must be 'item' or 'user'. Got 'shop'"):
+    with pytest.raises(UsageError, match=r"must be 'item' or 'user'\. Got 'shop'"):
         Catalog.read(path, kind="shop")
 
 

@@ -268,21 +268,15 @@ def test_any_bytes_are_a_table_or_a_told_error(
     assert log is None or len(log) > 0
 
 
-@settings(
-    max_examples=200,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(st.data())
-def test_a_damaged_parquet_file_is_a_told_error(tmp_path: Path, data: st.DataObject) -> None:
+def test_a_cut_off_parquet_file_is_a_told_error(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     pl.DataFrame({"user": ["u", "v"], "item": [1, 2]}).write_parquet(path)
-    raw = bytearray(path.read_bytes())
-    for _ in range(data.draw(st.integers(1, 4))):
-        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
-    path.write_bytes(raw)
-    log = told_or(EventLog.read, path)
-    assert log is None or len(log) > 0
+    raw = path.read_bytes()
+    assert len(EventLog.read(path)) == 2
+    for length in range(1, len(raw), 7):
+        path.write_bytes(raw[:length])
+        with pytest.raises(DataError, match=r"t\.parquet is not a readable Parquet file"):
+            EventLog.read(path)
 
 
 CELLS = st.text(

@@ -58,7 +58,7 @@ def test_plain_numbers_that_could_be_both_are_an_error(tmp_path: Path) -> None:
 
 
 def test_no_item_at_all_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no head or tail is an item id. Heads such as 'm7'"):
+    with pytest.raises(DataError, match=r"no head or tail is an item id\. Heads such as 'm7'"):
         triples(tmp_path, "m7,made_by,acme\n")
 
 
