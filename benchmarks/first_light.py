@@ -34,7 +34,7 @@ from recsys.evaluate import evaluate_scores
 from recsys.train import RunOptions, TrainConfig, replace_rows, scorer, train
 
 SETTINGS = {
-    "amazon-beauty": (ModelConfig(dropout=0.5), TrainConfig(patience=10, max_epochs=150)),
+    "amazon-beauty": (ModelConfig(), TrainConfig(patience=10, max_epochs=150)),
     "movielens-1m": (
         ModelConfig(dim=128, max_length=200, dropout=0.2),
         TrainConfig(patience=8, max_epochs=150, batch_size=64, loss="sampled", negatives=500),

@@ -26,8 +26,8 @@ def publish(path: str | Path, write: Callable[[Path], None], facts: Mapping[str,
     """
     target = Path(path)
     recover(target)
-    if target.exists() and not (target / MANIFEST).exists() and not _empty(target):
-        raise UsageError(f"{target} exists and is no folder of kgintent: give another name.")
+    if target.exists() and not _empty(target):
+        _refuse_foreign(target, facts.get("kind"))
     fresh = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}.new"
     try:
         fresh.mkdir(parents=True)
@@ -40,6 +40,21 @@ def publish(path: str | Path, write: Callable[[Path], None], facts: Mapping[str,
         raise DataError(f"{where} cannot be written: {error.strerror or error}.") from None
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _refuse_foreign(target: Path, kind: object) -> None:
+    """Only a folder of ours and of the same kind may be replaced; others have a manifest.json too."""
+    try:
+        body = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
+        ours = body["self"] == _self_hash(body)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        ours = False
+    if not ours:
+        raise UsageError(f"{target} exists and is no folder of kgintent: give another name.")
+    if body.get("kind") != kind:
+        raise UsageError(
+            f"{target} is a {body.get('kind')} folder and would be lost: give another name."
+        )
 
 
 def _empty(path: Path) -> bool:
@@ -123,7 +138,7 @@ def verified(path: str | Path, kind: str) -> dict[str, Any]:
         raise DataError(
             f"{folder} has no {MANIFEST}: it is no {kind} folder, or half-written."
         ) from None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise DataError(f"{folder / MANIFEST} is damaged: it cannot be read.") from None
     if not ok:
         raise DataError(f"{folder / MANIFEST} is damaged: its own hash does not fit.")

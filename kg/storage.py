@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -70,7 +71,7 @@ def read_dataset(folder: Path) -> Dataset:
         catalog = _unpack_catalog(meta["catalog"], arrays)
         log = _unpack_log(meta["log"], arrays, catalog.ids)
         return Dataset(log, catalog, _unpack_graph(meta["graph"], arrays, catalog.ids, log.users))
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, TypeError, BadZipFile) as error:
         raise DataError(f"{folder} holds no readable data: {error}.") from None
 
 

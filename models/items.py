@@ -2,9 +2,8 @@
 
 v = text + graph + s(n)·δ. δ is an id embedding, s(n) = n / (n + k) grows with the item's count of
 training events n and is 0 for a new item, so that a new item starts from content and moves to
-what people do with it without a cliff. In training δ is masked at random for single items
-(DropoutNet, Volkovs et al. 2017), and in some steps for all of them at once, so that content alone
-is trained for the whole task: a new item must beat old ones to be shown.
+what people do with it without a cliff. In training δ is masked at random (DropoutNet, Volkovs
+et al. 2017), so that content alone is trained for the task too.
 """
 
 from __future__ import annotations
@@ -49,12 +48,11 @@ class ItemTower(nn.Module):
         dim: int,
         dropout: float,
         id_dropout: float,
-        cold_share: float,
         warm_count: float,
     ) -> None:
         super().__init__()
         self.dim, self.warm_count = dim, warm_count
-        self.id_dropout, self.cold_share = id_dropout, cold_share
+        self.id_dropout = id_dropout
         self.register_buffer("text", text, persistent=False)
         self.register_buffer("counts", counts.float(), persistent=False)
         self.relations = list(relations)
@@ -62,8 +60,9 @@ class ItemTower(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.delta = nn.Embedding(len(text), dim)
         linked = {a.source for a in relations} | {a.target for a in relations}
+        self.node_types = sorted(linked - {"item", "user"})
         self.nodes = nn.ModuleDict(
-            {t: nn.Embedding(num_nodes[t], dim) for t in sorted(linked - {"item", "user"})}
+            {_key(t): nn.Embedding(num_nodes[t], dim) for t in self.node_types}
         )
         self.num_users = num_nodes.get("user", 0)
         self.gnn = RelationalGNN(relations)
@@ -82,7 +81,7 @@ class ItemTower(nn.Module):
     def states(self) -> dict[str, Tensor]:
         """Features of every node type before any message: users start from nothing (inductive)."""
         out = {"item": self.project(self.text)}  # [N, D]
-        out |= {kind: table.weight for kind, table in self.nodes.items()}
+        out |= {kind: self.nodes[_key(kind)].weight for kind in self.node_types}
         if self.num_users:
             out["user"] = out["item"].new_zeros((self.num_users, self.dim))
         return out
@@ -93,8 +92,6 @@ class ItemTower(nn.Module):
         share = self.id_share(self.counts)
         if self.training and self.id_dropout > 0:
             share = share * (torch.rand_like(share) >= self.id_dropout)
-        if self.training and self.cold_share > 0 and torch.rand(()) < self.cold_share:
-            share = torch.zeros_like(share)
         return ItemParts(
             self.text_gate * self.dropout(states["item"]),
             self.graph_gate * self.dropout(graph),
@@ -113,3 +110,8 @@ class ItemTower(nn.Module):
         return ItemParts(
             self.text_gate * projected, self.graph_gate * graph, torch.zeros_like(projected)
         )
+
+
+def _key(kind: str) -> str:
+    """A node type as a module key: ModuleDict takes neither "type" nor a name with a dot."""
+    return "of " + kind.replace("%", "%25").replace(".", "%2E")

@@ -28,7 +28,6 @@ class ModelConfig(BaseModel):
     dropout: float = Field(0.4, ge=0, lt=1, description="Dropout of events and blocks.")
     item_dropout: float = Field(0.1, ge=0, lt=1, description="Dropout of text and graph parts.")
     id_dropout: float = Field(0.1, ge=0, lt=1, description="How often an item's id is hidden.")
-    cold_share: float = Field(0.2, ge=0, le=1, description="Steps in which all ids are hidden.")
     warm_count: float = Field(2.0, gt=0, description="k in s(n) = n / (n + k).")
     max_length: int = Field(50, ge=1, le=2048, description="Events of a history that are read.")
     text_dim: int = Field(256, ge=1, description="Directions kept by the whitening of texts.")
@@ -63,7 +62,6 @@ class IntentRecommender(nn.Module):
             torch.from_numpy(self.whitening.apply(text)), torch.from_numpy(counts.copy()),
             adjacencies(graph, user_edges=config.user_edges), graph.num_nodes, dim=config.dim,
             dropout=config.item_dropout, id_dropout=config.id_dropout,
-            cold_share=config.cold_share,
             warm_count=config.warm_count,
         )  # fmt: skip
         self.sequence = CausalTransformer(

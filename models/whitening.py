@@ -27,7 +27,9 @@ class Whitening:
             return cls(np.zeros(width, np.float32), np.eye(width, dtype=np.float32)[:, :dim])
         sample = vectors[rows].astype(np.float64)
         mean = sample.mean(0)
-        values, basis = np.linalg.eigh(np.cov(sample - mean, rowvar=False))
+        values, basis = np.linalg.eigh(np.atleast_2d(np.cov(sample - mean, rowvar=False)))
+        if values[-1] < 1e-9:  # all texts are equal: there is no direction to scale
+            return cls(np.zeros(width, np.float32), np.eye(width, dtype=np.float32)[:, :dim])
         keep = np.argsort(values)[::-1][: min(dim, len(rows) - 1)]
         floor = max(values[keep[0]] * 1e-4, 1e-12)  # tiny directions are noise: do not blow up
         scaled = basis[:, keep] / np.sqrt(np.maximum(values[keep], floor))

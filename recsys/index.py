@@ -46,8 +46,14 @@ class VectorIndex:
         queries = np.ascontiguousarray(queries, np.float32)
         if self._faiss is None or k > 2048 or len(self) == 0:
             return top_k(queries @ self.vectors.T, k)
-        score, index = self._faiss.search(queries, min(k, len(self)))
-        return _sorted(index.astype(np.int64), score, k)
+        score, index = self._faiss.search(queries, min(k + 1, len(self)))  # one more shows ties
+        hits = _sorted(index.astype(np.int64), score, k + 1)
+        index, score = hits.index[:, :k].copy(), hits.score[:, :k].copy()
+        cut = (hits.index[:, k] >= 0) & (hits.score[:, k - 1] == hits.score[:, k])
+        if cut.any():  # FAISS leaves open which of the tied items it keeps
+            exact = top_k(queries[cut] @ self.vectors.T, k)
+            index[cut], score[cut] = exact.index, exact.score
+        return Hits(index, score)
 
     def save(self, path: Path) -> None:
         """As a FAISS file (only where FAISS answers; the vectors are stored elsewhere anyway)."""

@@ -68,7 +68,7 @@ def learn_intents(
     serve_texts = verbalise_users(full, told, last=config.last, templates=templates)
     vectors = encode_texts(encoder, prefix_texts + valid_texts + serve_texts, cache, progress)
     prefix, valid, serve = np.split(vectors, np.cumsum([len(prefix_texts), len(valid_texts)]))
-    labels = intent_labels(graph.facts())
+    labels = intent_labels(graph.facts(), min_items=max(1, min(5, len(catalog) // 20)))
     head = None
     if len(labels) and len(ends):
         targets = next_intents(train, labels, ends, config.horizon)

@@ -19,12 +19,14 @@ from kg.verbalise import verbalise_items
 from models.recommender import IntentRecommender
 from models.text import TextEncoder
 from recsys.explain import Explanation, explain_item
-from recsys.hits import Hits
+from recsys.hits import Hits, top_k
 from recsys.index import VectorIndex
 from recsys.intents import IntentSignals, with_categories
 from recsys.items import ItemStore
 
 MAX_K = 1000
+MAX_OVERFETCH = 300
+"""Beyond so many found items per user, scoring all of them is quicker than the index."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,8 @@ class Recommender:
     def _search(self, queries: np.ndarray, seen: Sequence[np.ndarray], k: int) -> Hits:
         """Hits [B, k] without hidden and seen items: over-fetched, then filtered at answer time."""
         extra = int(self.items.hidden.sum()) + max((len(s) for s in seen), default=0)
+        if k + extra > MAX_OVERFETCH:
+            return self._search_all(queries, seen, k)
         hits = self.index.search(queries, min(k + extra, len(self.items)))
         bad = (hits.index < 0) | self.items.hidden[np.maximum(hits.index, 0)]
         for row, codes in enumerate(seen):
@@ -152,6 +156,14 @@ class Recommender:
                          np.take_along_axis(hits.index, order, 1))  # fmt: skip
         score = np.where(index < 0, -np.inf, np.take_along_axis(hits.score, order, 1))
         return Hits(index, score.astype(np.float32))
+
+    def _search_all(self, queries: np.ndarray, seen: Sequence[np.ndarray], k: int) -> Hits:
+        """The same answers from all scores: cheaper where much would be over-fetched."""
+        scores = queries @ self.items.vectors.T  # [B, N]
+        scores[:, self.items.hidden] = -np.inf
+        row = np.repeat(np.arange(len(seen)), [len(codes) for codes in seen])
+        scores[row, np.concatenate([*seen, np.zeros(0, np.int64)])] = -np.inf
+        return top_k(scores, k)
 
     def _named(self, hits: Hits, row: int) -> list[Recommendation]:
         return [
@@ -221,8 +233,6 @@ class Recommender:
         cosine[np.linalg.norm(space, axis=1) == 0] = -np.inf
         if own >= 0:
             cosine[own] = -np.inf
-        from recsys.hits import top_k
-
         return self._named(top_k(cosine[None], k), 0)
 
     # ---- intents and reasons -------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import time
 from collections.abc import Iterator
@@ -211,7 +212,10 @@ class _Run:
         """What must be equal for a resume to mean anything."""
         shape = {k: list(v.shape) for k, v in self.model.state_dict().items()}
         kept = self.config.model_dump(exclude={"max_epochs", "max_minutes", "patience"})
-        data = [len(self.split.train), int(self.split.train.item.sum() % 2**31)]
+        train, digest = self.split.train, hashlib.sha256()
+        for column in (train.user, train.item, train.behaviour, train.time):
+            digest.update(b"" if column is None else column.tobytes())
+        data = [len(train), digest.hexdigest()]
         return json.dumps([self.model.config.model_dump(), kept, options.seed, data, shape])
 
     def state(self) -> dict[str, object]:

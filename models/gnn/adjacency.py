@@ -29,7 +29,8 @@ class Adjacency:
     @property
     def key(self) -> str:
         """A name that can be a module key."""
-        return f"{self.source}>{self.relation}>{self.target}".replace(".", "_")
+        key = f"{self.source}>{self.relation}>{self.target}"
+        return key.replace("%", "%25").replace(".", "%2E")  # 'a.b' and 'a_b' stay two
 
 
 def adjacencies(graph: KnowledgeGraph, *, user_edges: bool = True) -> list[Adjacency]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 app = typer.Typer(
-    name="kgintent", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    name="kgintent", no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
     help="Recommendations that know what the user wants now: BERT, a knowledge graph, FAISS.",
 )  # fmt: skip
 items_app = typer.Typer(help="Add or remove items of a run.", no_args_is_help=True)
@@ -179,7 +180,7 @@ def explain(
     near = f"{e.nearest_text[0]} ({e.nearest_text[1]:.2f})" if e.nearest_text else ""
     row = {"item": e.item, "title": e.title, "reason": e.reason, "more": " | ".join(e.paths[1:]),
            "nearest_text": near, "score": e.score, **e.parts}  # fmt: skip
-    if json:
+    if json or not sys.stdout.isatty():
         show([row], True)
     else:
         show([{"": key, "value": value} for key, value in row.items()], False)
