@@ -1,10 +1,14 @@
 """Contracts of the parts in `models`: a new class joins one in two lines of its test.
 
 - `check_text_encoder`: shape, length 1, empty texts, order, duplicates, odd texts
+- `check_graph_layer`: value and gradient of a mean over neighbours
 """
 
 import numpy as np
+import torch
+from torch import nn
 
+from models.gnn.adjacency import Adjacency
 from models.text.encoder import TextEncoder
 
 _TEXTS = (
@@ -59,3 +63,21 @@ def _check_extremes(encoder: TextEncoder) -> None:
     assert encoder.id, "an id must not be empty"
     assert 0 <= encoder.unknown_share(_TEXTS) <= 1, "the unknown share must lie in [0, 1]"
     assert encoder.unknown_share([]) == 0, "no token, no unknown token"
+
+
+def check_graph_layer(layer: nn.Module, adjacency: Adjacency, scale: float = 1.0) -> None:
+    """Hold a layer to `scale` times the mean over neighbours; AssertionError names what it breaks.
+
+    The value and the gradient must be those of the dense matrix, zero for a node without neighbours.
+    """
+    rows, columns = adjacency.forward.shape
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(columns, 3, generator=generator, requires_grad=True)
+    linked = (adjacency.forward.to_dense() != 0).float()
+    mean = linked / linked.sum(1, keepdim=True).clamp(min=1)
+    out = layer(x, adjacency)
+    assert out.shape == (rows, 3), f"the output must be {(rows, 3)}, not {tuple(out.shape)}"
+    assert torch.allclose(out, scale * mean @ x, atol=1e-5), "must be the mean over neighbours"
+    weight = torch.randn(rows, 3, generator=generator)
+    (found,) = torch.autograd.grad((out * weight).sum(), x)
+    assert torch.allclose(found, scale * mean.T @ weight, atol=1e-5), "the gradient must be dense's"

@@ -50,18 +50,36 @@ def top_k(scores: np.ndarray, k: int) -> Hits:
         )
     if np.isnan(scores).any():
         raise DataError("The scores of top_k must not be NaN.")
+    scores = np.asarray(scores, np.float32)
     rows, n = scores.shape
-    keys = _ordered_keys(scores)
-    if k < n:
-        keys = np.partition(keys, n - k, axis=1)[:, n - k :]
-    keys = -np.sort(-keys, axis=1)  # [B, min(k, N)], best first
-    found = _LOW - (keys & _LOW)
-    best = np.take_along_axis(scores, found, axis=1).astype(np.float32, copy=False)
+    chosen = np.arange(n)[None] if k >= n else _chosen(scores, k)
+    part = np.take_along_axis(scores, np.broadcast_to(chosen, (rows, chosen.shape[1])), axis=1)
+    order = np.lexsort((np.broadcast_to(chosen, part.shape), -part))
+    found = np.take_along_axis(np.broadcast_to(chosen, part.shape), order, axis=1)
+    best = np.take_along_axis(part, order, axis=1)
     index = np.full((rows, k), -1, np.int64)
     score = np.full((rows, k), -np.inf, np.float32)
     index[:, : found.shape[1]] = np.where(np.isneginf(best), -1, found)
     score[:, : found.shape[1]] = best
     return Hits(index, score)
+
+
+def _chosen(scores: np.ndarray, k: int) -> np.ndarray:
+    """int64 [B, k]: the k best of each row, unsorted, equal scores by smaller index.
+
+    Where exactly k items reach the k-th score they are it; only rows with a tie at the border
+    need the slower keys.
+    """
+    n = scores.shape[1]
+    border = np.partition(scores, n - k, axis=1)[:, n - k, None]
+    reached = scores >= border
+    plain = np.count_nonzero(reached, axis=1) == k
+    out = np.empty((len(scores), k), np.int64)
+    out[plain] = np.nonzero(reached[plain])[1].reshape(-1, k)
+    if not plain.all():
+        keys = np.partition(_ordered_keys(scores[~plain]), n - k, axis=1)[:, n - k :]
+        out[~plain] = _LOW - (keys & _LOW)
+    return out
 
 
 _LOW = np.int64(0xFFFFFFFF)

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from kg.build import assert_train_only
-from kg.errors import UsageError
+from kg.errors import DataError, UsageError
 from kg.sequences import Sequences
 from kg.split import Split
 from models.batch import Batch, training_batches
@@ -95,6 +95,8 @@ def train(
     if options.threads:
         torch.set_num_threads(options.threads)
     sequences = Sequences.of(split.train)
+    if not model.trained_items.numpy()[sequences.item].all():  # its loss would be infinite
+        raise DataError("The graph lacks items of the training events: build it from split.train.")
     run = _Run(model, split, sequences, config, intents)
     print_ = run.fingerprint(options)
     if resume:
@@ -137,7 +139,8 @@ class _Run:
             return True
         if config.max_minutes is not None and self.seconds >= 60 * config.max_minutes:
             return True
-        return bool(len(self.split.valid)) and self.done_epochs - self.best_epoch >= config.patience
+        waited = self.done_epochs - self.best_epoch
+        return bool(self.split.valid.has_item.any()) and waited >= config.patience
 
     def epoch(self, seed: int) -> EpochReport:
         number = self.done_epochs + 1
@@ -195,7 +198,7 @@ class _Run:
 
     def validate(self) -> dict[str, float]:
         """NDCG@10 and HR@10 on the validation events, from what came before them."""
-        if len(self.split.valid) == 0:
+        if not self.split.valid.has_item.any():  # empty, or searches only
             return {}
         self.model.eval()
         with torch.inference_mode():

@@ -1,0 +1,116 @@
+"""Batches: each next item once, padding at the end, gaps, windows."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from kg.sequences import Sequences
+from models.batch import GAP_EDGES, NUM_GAPS, history_batches, pad, training_batches
+
+
+def ragged(lengths, *, timed=False, rng=None) -> Sequences:
+    """Items count up through the whole array, so that each event has its own item."""
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    total = int(offsets[-1])
+    time = np.cumsum(rng.integers(0, 9999, total)) if timed else None
+    return Sequences(offsets, np.arange(total), np.arange(total) % 3, time, total)
+
+
+def pairs_of(batches) -> Counter:
+    seen: Counter = Counter()
+    for batch in batches:
+        at = batch.target.numpy()
+        seen.update(zip(batch.item.numpy()[at].tolist(), batch.positive.numpy()[at].tolist(),
+                        strict=True))  # fmt: skip
+    return seen
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 100])
+def test_every_next_item_pair_of_short_histories_once(batch_size):
+    lengths = [0, 1, 2, 5, 3, 1, 6, 0, 4]
+    sequences = ragged(lengths)
+    want = Counter()
+    for u in range(len(lengths)):
+        items = sequences.items_of(u).tolist()
+        want.update(zip(items[:-1], items[1:], strict=True))
+    rng = np.random.default_rng(0)
+    assert pairs_of(training_batches(sequences, 5, batch_size, rng)) == want
+
+
+def test_padding_stands_at_the_end_and_users_are_named():
+    sequences = ragged([2, 4, 3])
+    (batch,) = training_batches(sequences, 10, 10, np.random.default_rng(0))
+    mask = batch.mask.numpy()
+    assert (np.diff(mask.astype(int), axis=1) <= 0).all()
+    assert (mask == batch.target.numpy()).all()
+    assert dict(zip(batch.user.tolist(), mask.sum(1).tolist(), strict=True)) == {0: 1, 1: 3, 2: 2}
+    for row, user in enumerate(batch.user.tolist()):
+        items = sequences.items_of(user)
+        assert batch.item[row][mask[row]].tolist() == items[:-1].tolist()
+
+
+def test_a_long_history_gives_one_window_of_neighbours():
+    sequences = ragged([30])
+    starts = set()
+    for seed in range(40):
+        (batch,) = training_batches(sequences, 4, 8, np.random.default_rng(seed))
+        assert batch.item.shape == (1, 4)
+        start = int(batch.item[0, 0])
+        assert batch.item[0].tolist() == list(range(start, start + 4))
+        assert batch.positive[0].tolist() == list(range(start + 1, start + 5))
+        assert batch.known_from.tolist() == [start]
+        starts.add(start)
+    assert 25 in starts  # the last window
+    assert len(starts) > 5  # and random ones
+
+
+def test_an_epoch_is_decided_by_its_generator():
+    sequences = ragged([9, 2, 7, 5, 12])
+
+    def epoch(seed):
+        batches = training_batches(sequences, 4, 2, np.random.default_rng(seed))
+        return [batch.item.tolist() for batch in batches]
+
+    assert epoch(1) == epoch(1)
+    assert any(epoch(1) != epoch(seed) for seed in range(2, 6))
+
+
+def test_gap_buckets():
+    steps = [0, 59, 60, 3599, 3600, 86400, 7 * 86400, 30 * 86400, 180 * 86400, 10**9]
+    time = np.concatenate([[5], 5 + np.cumsum(steps)])
+    n = len(time)
+    zeros = np.zeros(n, np.int64)
+    sequences = Sequences(np.array([0, n]), zeros, zeros, time, 1)
+    one = np.array([0])
+    gap = pad(sequences, one, one, np.array([n]))["gap"][0]
+    assert gap.tolist() == [0, 1, 1, 2, 2, 3, 4, 5, 6, 7, 7]
+    assert gap.max() < NUM_GAPS == len(GAP_EDGES) + 2
+    later = pad(sequences, one, one + 3, np.array([n]))["gap"][0]
+    assert later.tolist() == gap[3:].tolist()  # a window's first event knows the event before it
+    untimed = Sequences(np.array([0, n]), zeros, zeros, None, 1)
+    assert not pad(untimed, one, one, np.array([n]))["gap"].any()
+
+
+def test_a_gap_never_reaches_into_another_user():
+    rng = np.random.default_rng(3)
+    sequences = ragged([3, 4, 2], timed=True, rng=rng)
+    for rows, batch in history_batches(sequences, 10, 10):
+        assert not batch.gap[:, 0].any()
+        for row, user in enumerate(rows.tolist()):
+            ((_, alone),) = history_batches(sequences.take(np.array([user])), 10, 1)
+            length = alone.gap.shape[1]
+            assert batch.gap[row, :length].tolist() == alone.gap[0].tolist()
+
+
+def test_history_batches_cover_every_user_with_the_last_events():
+    sequences = ragged([0, 7, 2, 3])
+    seen = {}
+    for rows, batch in history_batches(sequences, 3, 2):
+        for row, user in enumerate(rows.tolist()):
+            seen[user] = batch.item[row][batch.mask[row]].tolist()
+    assert seen == {u: sequences.items_of(u)[-3:].tolist() for u in range(4)}
+    empty = ragged([0, 0])
+    assert sum(len(rows) for rows, _ in history_batches(empty, 3, 5)) == 2
+    assert not any(batch.mask.any() for _, batch in history_batches(empty, 3, 5))
+    assert list(training_batches(empty, 3, 5, np.random.default_rng(0))) == []

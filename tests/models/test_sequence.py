@@ -1,0 +1,62 @@
+"""The transformer: causal, and blind to padding."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from kg.sequences import Sequences
+from models.batch import history_batches
+from models.sequence import CausalTransformer
+
+
+@pytest.fixture
+def parts():
+    torch.manual_seed(0)
+    net = CausalTransformer(8, 2, 2, 0.3, 6, 3).eval()
+    rng = np.random.default_rng(0)
+    lengths = np.array([6, 2, 4, 1])
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    total = int(offsets[-1])
+    time = np.cumsum(rng.integers(0, 10**6, total))
+    sequences = Sequences(offsets, rng.integers(0, 9, total), rng.integers(0, 3, total), time, 9)
+    return net, torch.randn(9, 8), sequences
+
+
+@pytest.mark.parametrize("name", ["item", "behaviour", "gap"])
+def test_a_later_event_changes_no_earlier_output(parts, name):
+    net, items, sequences = parts
+    ((_, batch),) = history_batches(sequences.take(np.array([0])), 6, 4)
+    before = net(batch, items)
+    changed = getattr(batch, name).clone()
+    changed[:, 3] = (changed[:, 3] + 1) % 3
+    after = net(replace(batch, **{name: changed}), items)
+    torch.testing.assert_close(after[:, :3], before[:, :3], rtol=0, atol=1e-6)
+    assert (after[:, 3:] - before[:, 3:]).abs().amax(-1).min() > 1e-4
+
+
+def test_order_matters(parts):
+    net, items, _ = parts
+    one = Sequences.single(np.array([1, 2, 3]), 9)
+    two = Sequences.single(np.array([2, 1, 3]), 9)
+    out = [net(next(history_batches(s, 6, 1))[1], items)[0, -1] for s in (one, two)]
+    assert (out[0] - out[1]).abs().max() > 1e-4
+
+
+def test_a_batch_equals_its_rows_alone(parts):
+    net, items, sequences = parts
+    ((rows, batch),) = history_batches(sequences, 6, 4)
+    together = net(batch, items)
+    for row, user in enumerate(rows.tolist()):
+        ((_, alone),) = history_batches(sequences.take(np.array([user])), 6, 1)
+        single = net(alone, items)[0]
+        torch.testing.assert_close(together[row, : len(single)], single, rtol=0, atol=1e-5)
+
+
+def test_what_stands_in_the_padding_has_no_influence(parts):
+    net, items, sequences = parts
+    ((_, batch),) = history_batches(sequences, 6, 4)
+    other = replace(batch, item=torch.where(batch.mask, batch.item, 7))
+    a, b = net(batch, items), net(other, items)
+    torch.testing.assert_close(a[batch.mask], b[batch.mask], rtol=0, atol=1e-6)

@@ -1,0 +1,59 @@
+"""Whitening: unit variance on what it was fitted to, and nothing learned from other rows."""
+
+import numpy as np
+
+from models.whitening import Whitening
+
+
+def skewed(rng, rows=400, dim=6):
+    mix = rng.normal(size=(dim, dim))
+    return (rng.normal(size=(rows, dim)) @ mix + 3).astype(np.float32)
+
+
+def test_training_rows_get_mean_zero_and_unit_variance():
+    vectors = skewed(np.random.default_rng(0))
+    rows = np.arange(300)
+    white = Whitening.fit(vectors, rows, dim=4)
+    out = white.apply(vectors[rows])
+    assert (white.dim, out.shape, out.dtype) == (4, (300, 4), np.float32)
+    np.testing.assert_allclose(out.mean(0), 0, atol=1e-3)
+    np.testing.assert_allclose(np.cov(out, rowvar=False), np.eye(4), atol=1e-3)
+
+
+def test_rows_without_text_stay_zero_and_are_not_learned_from():
+    vectors = skewed(np.random.default_rng(1))
+    vectors[:50] = 0
+    white = Whitening.fit(vectors, np.arange(300), dim=6)
+    assert not white.apply(vectors)[:50].any()
+    assert white.apply(vectors)[50:].any(axis=1).all()
+    without = Whitening.fit(vectors, np.arange(50, 300), dim=6)
+    np.testing.assert_array_equal(white.basis, without.basis)
+
+
+def test_an_untrained_row_changes_nothing():
+    vectors = skewed(np.random.default_rng(2))
+    other = vectors.copy()
+    other[300:] *= -100
+    a, b = Whitening.fit(vectors, np.arange(300), 4), Whitening.fit(other, np.arange(300), 4)
+    np.testing.assert_array_equal(a.mean, b.mean)
+    np.testing.assert_array_equal(a.basis, b.basis)
+    other[7] += 1
+    assert (Whitening.fit(other, np.arange(300), 4).mean != a.mean).any()
+
+
+def test_too_few_or_equal_texts_are_not_blown_up():
+    vectors = np.eye(5, dtype=np.float32)
+    for rows in (np.array([], np.int64), np.array([2])):
+        np.testing.assert_array_equal(Whitening.fit(vectors, rows, 3).apply(vectors), vectors[:, :3])
+    vectors[1] = vectors[2] = vectors[0]
+    out = Whitening.fit(vectors, np.arange(3), 3).apply(vectors)
+    assert np.abs(out).max() < 10
+    one_wide = np.array([[1.0], [3.0], [2.0]], np.float32)
+    np.testing.assert_allclose(Whitening.fit(one_wide, np.arange(3)).apply(one_wide).std(ddof=1), 1)
+
+
+def test_a_direction_that_is_mere_noise_is_not_made_as_loud_as_the_others():
+    vectors = skewed(np.random.default_rng(3), dim=2)
+    vectors = np.concatenate([vectors, 1e-5 * vectors[:, :1] ** 2], axis=1).astype(np.float32)
+    out = Whitening.fit(vectors, np.arange(len(vectors)), 3).apply(vectors)
+    assert out[:, 2].std() < 0.1
