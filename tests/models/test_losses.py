@@ -22,7 +22,9 @@ def by_hand(allowed: list[int]) -> float:
 
 def test_full_softmax_by_hand_and_cold_items_are_no_negatives():
     every = torch.ones(4, dtype=torch.bool)
-    assert full_softmax(QUERY, ITEMS, POSITIVE, every).item() == pytest.approx(by_hand([0, 1, 2, 3]))
+    assert full_softmax(QUERY, ITEMS, POSITIVE, every).item() == pytest.approx(
+        by_hand([0, 1, 2, 3])
+    )
     warm = torch.tensor([True, True, True, False])
     loss = full_softmax(QUERY, ITEMS, POSITIVE, warm)
     assert loss.item() == pytest.approx(by_hand([0, 1, 2]))

@@ -44,7 +44,9 @@ def test_an_untrained_row_changes_nothing():
 def test_too_few_or_equal_texts_are_not_blown_up():
     vectors = np.eye(5, dtype=np.float32)
     for rows in (np.array([], np.int64), np.array([2])):
-        np.testing.assert_array_equal(Whitening.fit(vectors, rows, 3).apply(vectors), vectors[:, :3])
+        np.testing.assert_array_equal(
+            Whitening.fit(vectors, rows, 3).apply(vectors), vectors[:, :3]
+        )
     vectors[1] = vectors[2] = vectors[0]
     out = Whitening.fit(vectors, np.arange(3), 3).apply(vectors)
     assert np.abs(out).max() < 10

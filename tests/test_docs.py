@@ -1,0 +1,55 @@
+"""Every command and snippet of the README runs, in order, on the files that it shows."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def blocks(kind: str) -> list[tuple[str, str]]:
+    """(the line before, the content) of each fenced block of this kind."""
+    text = README.read_text(encoding="utf-8")
+    return re.findall(rf"([^\n]*)\n\n?```{kind}\n(.*?)```", text, re.S)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("readme")
+    for before, content in blocks("csv"):
+        name = re.search(r"`([\w.]+\.csv)`:", before)
+        assert name, f"a csv block must follow a line that names its file, not {before!r}"
+        (folder / name[1]).write_text(content, encoding="utf-8")
+    return folder
+
+
+def run(command: list[str], folder: Path) -> str:
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, f"{command}: {done.stderr[-2000:]}"
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_every_command_runs(folder):
+    lines = [line for _, block in blocks("bash") for line in block.splitlines()]
+    commands = [line for line in lines if line.startswith("kgintent ")]
+    assert len(commands) >= 10
+    for line in commands:
+        run([sys.executable, "-m", "recsys.cli", *shlex.split(line)[1:]], folder)
+    assert (folder / "recs.csv").read_text().startswith("user_id,item_id,score,rank\n")
+
+
+@pytest.mark.slow
+def test_every_snippet_runs(folder):
+    snippets = [content for _, content in blocks("python")]
+    assert snippets
+    for snippet in snippets:
+        assert "shoe9" in run([sys.executable, "-c", snippet], folder)
