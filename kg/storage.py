@@ -56,7 +56,7 @@ def write_dataset(folder: Path, data: Dataset) -> None:
     arrays: Arrays = {}
     meta["log"] = _pack_log(data.log, arrays)
     meta["catalog"] = _pack_catalog(data.catalog, arrays)
-    meta["graph"] = _pack_graph(data.graph, arrays)
+    meta["graph"] = _pack_graph(data.graph, data.catalog.titles, arrays)
     text = json.dumps(meta, ensure_ascii=False)
     (folder / "data.json").write_text(text, encoding="utf-8")
     np.savez_compressed(folder / "data.npz", allow_pickle=False, **arrays)
@@ -70,7 +70,8 @@ def read_dataset(folder: Path) -> Dataset:
             arrays = {name: stored[name] for name in stored.files}
         catalog = _unpack_catalog(meta["catalog"], arrays)
         log = _unpack_log(meta["log"], arrays, catalog.ids)
-        return Dataset(log, catalog, _unpack_graph(meta["graph"], arrays, catalog.ids, log.users))
+        graph = _unpack_graph(meta["graph"], arrays, catalog, log.users)
+        return Dataset(log, catalog, graph)
     except (OSError, KeyError, ValueError, TypeError, BadZipFile) as error:
         raise DataError(f"{folder} holds no readable data: {error}.") from None
 
@@ -114,25 +115,29 @@ def _unpack_catalog(meta: dict[str, Any], arrays: Arrays) -> Catalog:
                    attributes, tuple(meta["ignored"]))  # fmt: skip
 
 
-def _pack_graph(graph: KnowledgeGraph, arrays: Arrays) -> dict[str, Any]:
+def _pack_graph(graph: KnowledgeGraph, titles: tuple[str, ...], arrays: Arrays) -> dict[str, Any]:
     facts = graph.facts()
     relations = sorted(facts.edges)
     for number, relation in enumerate(relations):
         arrays[f"edges.{number}"] = facts.edges[relation]
     kinds = sorted(set(facts.vocabs) - {"item", "user"})
+    called = {kind: names for kind, names in facts.names.items() if kind in facts.vocabs}
+    if called.get("item") == titles:  # the catalogue has them
+        del called["item"]
     return {
         "relations": relations,
         "nodes": {kind: facts.vocabs[kind].ids for kind in kinds},
-        "names": {kind: facts.names[kind] for kind in kinds if kind in facts.names},
+        "names": called,
     }
 
 
 def _unpack_graph(
-    meta: dict[str, Any], arrays: Arrays, items: Vocab, users: Vocab
+    meta: dict[str, Any], arrays: Arrays, catalog: Catalog, users: Vocab
 ) -> KnowledgeGraph:
     vocabs = {kind: Vocab(tuple(ids), kind) for kind, ids in meta["nodes"].items()}
     edges = {
         (r[0], r[1], r[2]): arrays[f"edges.{number}"] for number, r in enumerate(meta["relations"])
     }
-    names = {kind: tuple(called) for kind, called in meta["names"].items()}
-    return KnowledgeGraph({**vocabs, "item": items, "user": users}, edges, names)
+    names = {"item": catalog.titles}
+    names |= {kind: tuple(called) for kind, called in meta["names"].items()}
+    return KnowledgeGraph({**vocabs, "item": catalog.ids, "user": users}, edges, names)

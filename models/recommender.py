@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from kg.graph import KnowledgeGraph
@@ -32,6 +32,12 @@ class ModelConfig(BaseModel):
     max_length: int = Field(50, ge=1, le=2048, description="Events of a history that are read.")
     text_dim: int = Field(256, ge=1, description="Directions kept by the whitening of texts.")
     user_edges: bool = Field(False, description="Also pass messages along user–item edges.")
+
+    @model_validator(mode="after")
+    def _heads_divide_dim(self) -> ModelConfig:
+        if self.dim % self.heads:
+            raise ValueError(f"heads ({self.heads}) must divide dim ({self.dim})")
+        return self
 
 
 class IntentRecommender(nn.Module):

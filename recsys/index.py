@@ -57,6 +57,8 @@ class VectorIndex:
 
     def save(self, path: Path) -> None:
         """As a FAISS file (only where FAISS answers; the vectors are stored elsewhere anyway)."""
+        if self._faiss is None:
+            raise UsageError("Only an index that FAISS answers can be saved as a FAISS file.")
         import faiss
 
         faiss.write_index(self._faiss, str(path))

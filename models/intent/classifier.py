@@ -66,6 +66,14 @@ def fit_intent_head(
 
     A tenth of the groups is held out: for the choice of the epoch and for the calibration.
     """
+    with torch.random.fork_rng(devices=[]):
+        return _fit(embedding, labels, group, config, rng)
+
+
+def _fit(
+    embedding: np.ndarray, labels: np.ndarray, group: np.ndarray, config: IntentConfig,
+    rng: np.random.Generator,
+) -> IntentHead:  # fmt: skip
     groups = np.unique(group)
     held = rng.permutation(groups)[: max(1, len(groups) // 10)] if len(groups) > 1 else groups[:0]
     is_held = np.isin(group, held)

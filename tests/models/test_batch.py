@@ -1,5 +1,6 @@
 """Batches: each next item once, padding at the end, gaps, windows."""
 
+import itertools
 from collections import Counter
 
 import numpy as np
@@ -33,7 +34,7 @@ def test_every_next_item_pair_of_short_histories_once(batch_size):
     want = Counter()
     for u in range(len(lengths)):
         items = sequences.items_of(u).tolist()
-        want.update(zip(items[:-1], items[1:], strict=True))
+        want.update(itertools.pairwise(items))
     rng = np.random.default_rng(0)
     assert pairs_of(training_batches(sequences, 5, batch_size, rng)) == want
 

@@ -1,0 +1,110 @@
+"""The item tower: a new item gets what an untrained one in the graph has."""
+
+import numpy as np
+import pytest
+import torch
+
+from kg.build import build_graph
+from kg.catalog import Catalog
+from kg.graph import KnowledgeGraph
+from kg.ids import Vocab
+from kg.testing import tiny
+from models.gnn import Adjacency
+from models.gnn.adjacency import to_csr
+from models.items import ItemTower
+from models.recommender import IntentRecommender, ModelConfig
+from models.text import HashEncoder
+from recsys.items import ItemStore
+
+COLD = 5  # i6: "Camping {Stove}", outdoor, made by m2, no event
+
+
+@pytest.fixture
+def world():
+    return tiny()
+
+
+def tiny_model(world, **settings):
+    torch.manual_seed(0)
+    graph = build_graph(world.log, world.catalog, triples=world.triples)
+    text = HashEncoder(16).encode(world.catalog.full_texts())
+    model = IntentRecommender(graph, text, ModelConfig(dim=8, text_dim=4, **settings), behaviours=4)
+    with torch.no_grad():
+        for name, value in model.items.named_parameters():
+            value.copy_(torch.randn_like(value) if "gate" not in name else 0.8 + 0 * value)
+    return model.eval(), text
+
+
+@pytest.mark.parametrize("user_edges", [False, True])
+def test_a_new_item_gets_the_vector_of_an_untrained_twin(world, user_edges):
+    model, text = tiny_model(world, user_edges=user_edges)
+    assert model.items.counts[COLD] == 0
+    twin = Catalog.of(
+        ["new"], ["Camping {Stove}"], ["A small gas stove"],
+        {"category": [["outdoor"]], "made_by": [["m2"]]},
+    )  # fmt: skip
+    store = ItemStore.of(model, world.catalog, text)
+    new = store.added(model, model.graph, twin, text[[COLD]])
+    for part in ("text_part", "graph_part", "id_part"):
+        old, got = getattr(store, part)[COLD], getattr(new, part)[-1]
+        np.testing.assert_allclose(got, old, atol=1e-5, err_msg=part)
+        assert part == "id_part" or np.abs(got).max() > 0.01
+    np.testing.assert_array_equal(new.vectors[:-1], store.vectors)
+
+
+def test_edges_and_text_of_a_new_item_are_heard(world):
+    model, text = tiny_model(world)
+    parts = model.items.new_items(torch.from_numpy(model.whitening.apply(text[:1])), [])
+    assert not parts.graph.any()
+    assert not parts.id.any()
+    torch.testing.assert_close(parts.text[0], model.items().text[0].detach())
+    one = to_csr(__import__("scipy.sparse").sparse.csr_matrix(np.array([[0.0, 1.0]], np.float32)))
+    maker = Adjacency("maker", "~made_by", "item", one, one)
+    with_maker = model.items.new_items(torch.zeros(1, model.whitening.dim), [maker])
+    assert with_maker.graph.abs().max() > 0.01
+    assert not with_maker.text.any()
+
+
+def test_id_share(world):
+    model, _ = tiny_model(world, warm_count=3.0)
+    share = model.items.id_share(torch.tensor([0.0, 3.0, 27.0]))
+    torch.testing.assert_close(share, torch.tensor([0.0, 0.5, 0.9]))
+    parts = model.items()
+    assert not parts.id[COLD].any()
+    assert parts.id[0].any()
+    torch.testing.assert_close(parts.vector, parts.text + parts.graph + parts.id)
+
+
+def test_ids_are_hidden_in_training_only(world):
+    model, _ = tiny_model(world, id_dropout=0.5, cold_share=0.0)
+    warm = model.items.counts > 0
+    model.train()
+    hidden = torch.stack([~model.items().id[warm].any(1) for _ in range(50)]).float()
+    assert 0.3 < hidden.mean() < 0.7
+    assert 0 < hidden.mean(1).min() < 1  # each item by itself
+    model.eval()
+    assert model.items().id[warm].any(1).all()
+
+
+def test_cold_share_hides_all_ids_at_once(world):
+    model, _ = tiny_model(world, id_dropout=0.0, cold_share=0.5)
+    model.train()
+    warm = model.items.counts > 0
+    shown = [int(model.items().id[warm].any(1).sum()) for _ in range(40)]
+    assert set(shown) == {0, int(warm.sum())}
+
+
+def test_any_name_of_a_node_type_will_do():
+    names = ("type", "a.b", "items", "of x", "a%2Eb")
+    vocabs = {name: Vocab(("one", "two"), name) for name in names}
+    items = Vocab(("i", "j"), "item")
+    edges = {("item", name, name): np.array([[0, 1], [1, 0]]) for name in names}
+    graph = KnowledgeGraph({**vocabs, "item": items}, edges)
+    model = IntentRecommender(
+        graph, np.eye(2, dtype=np.float32), ModelConfig(dim=4), counts=np.ones(2, np.int64)
+    )
+    assert isinstance(model.items, ItemTower)
+    assert set(model.items.states()) == {"item", *names}
+    model.items().vector.sum().backward()
+    assert all(table.weight.grad is not None for table in model.items.nodes.values())
+    assert len(model.items.nodes) == len(names)
