@@ -43,7 +43,7 @@ def publish(path: str | Path, write: Callable[[Path], None], facts: Mapping[str,
 
 
 def _refuse_foreign(target: Path, kind: object) -> None:
-    """Only a folder of ours and of the same kind may be replaced; others have a manifest.json too."""
+    """Only a folder of ours and of the same kind may be replaced: others have manifests too."""
     try:
         body = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
         ours = body["self"] == _self_hash(body)

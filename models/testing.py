@@ -68,7 +68,7 @@ def _check_extremes(encoder: TextEncoder) -> None:
 def check_graph_layer(layer: nn.Module, adjacency: Adjacency, scale: float = 1.0) -> None:
     """Hold a layer to `scale` times the mean over neighbours; AssertionError names what it breaks.
 
-    The value and the gradient must be those of the dense matrix, zero for a node without neighbours.
+    Value and gradient must be those of the dense matrix, zero for a node without neighbours.
     """
     rows, columns = adjacency.forward.shape
     generator = torch.Generator().manual_seed(0)

@@ -9,9 +9,13 @@ from typing import Annotated, Any
 import typer
 
 app = typer.Typer(
-    name="kgintent", no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
+    name="kgintent",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: rich alone would cost half of the start
     help="Recommendations that know what the user wants now: BERT, a knowledge graph, FAISS.",
-)  # fmt: skip
+)
 items_app = typer.Typer(help="Add or remove items of a run.", no_args_is_help=True)
 app.add_typer(items_app, name="items")
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 
 from kg.build import build_graph
 from kg.catalog import Catalog
@@ -58,7 +59,7 @@ def test_edges_and_text_of_a_new_item_are_heard(world):
     assert not parts.graph.any()
     assert not parts.id.any()
     torch.testing.assert_close(parts.text[0], model.items().text[0].detach())
-    one = to_csr(__import__("scipy.sparse").sparse.csr_matrix(np.array([[0.0, 1.0]], np.float32)))
+    one = to_csr(sparse.csr_matrix(np.array([[0.0, 1.0]], np.float32)))
     maker = Adjacency("maker", "~made_by", "item", one, one)
     with_maker = model.items.new_items(torch.zeros(1, model.whitening.dim), [maker])
     assert with_maker.graph.abs().max() > 0.01
@@ -76,22 +77,14 @@ def test_id_share(world):
 
 
 def test_ids_are_hidden_in_training_only(world):
-    model, _ = tiny_model(world, id_dropout=0.5, cold_share=0.0)
+    model, _ = tiny_model(world, id_dropout=0.5)
     warm = model.items.counts > 0
     model.train()
     hidden = torch.stack([~model.items().id[warm].any(1) for _ in range(50)]).float()
     assert 0.3 < hidden.mean() < 0.7
-    assert 0 < hidden.mean(1).min() < 1  # each item by itself
+    assert ((hidden.mean(1) > 0) & (hidden.mean(1) < 1)).float().mean() > 0.8  # each by itself
     model.eval()
     assert model.items().id[warm].any(1).all()
-
-
-def test_cold_share_hides_all_ids_at_once(world):
-    model, _ = tiny_model(world, id_dropout=0.0, cold_share=0.5)
-    model.train()
-    warm = model.items.counts > 0
-    shown = [int(model.items().id[warm].any(1).sum()) for _ in range(40)]
-    assert set(shown) == {0, int(warm.sum())}
 
 
 def test_any_name_of_a_node_type_will_do():
