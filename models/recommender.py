@@ -88,6 +88,7 @@ class IntentRecommender(nn.Module):
         if batch.intent is None or self.intent_dim == 0:
             return hidden
         added = torch.tanh(self.intent_gate) * self.intent(batch.intent)  # [B, D]
+        added = added * (batch.intent != 0).any(1, keepdim=True)  # no text, no intent
         place = torch.arange(batch.item.shape[1])
         known = torch.zeros_like(batch.user) if batch.known_from is None else batch.known_from
         return hidden + (place >= known[:, None])[..., None] * added[:, None]

@@ -6,7 +6,7 @@ and hides the old one, so that nothing trained ever moves.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ class ItemStore:
     """N items: id and title each, parts float32 [N, D] of their vectors, text float32 [N, T].
 
     hidden bool [N]: in no answer (removed, or replaced by a newer row). `facts` of added items
-    only: what they share with the graph.
+    only: what they share with the graph. newest int64 [N]: the newest row of each row's id.
     """
 
     ids: tuple[str, ...]
@@ -38,10 +38,15 @@ class ItemStore:
     hidden: np.ndarray
     trained: int
     facts: dict[int, tuple[Fact, ...]]
+    newest: np.ndarray = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         codes = {key: code for code, key in enumerate(self.ids)}  # the newest row of an id wins
         object.__setattr__(self, "_codes", codes)
+        newest = np.arange(len(self.ids))
+        if self.trained < len(self.ids):
+            newest = np.array([codes[key] for key in self.ids], np.int64)
+        object.__setattr__(self, "newest", newest)
 
     def __len__(self) -> int:
         return len(self.ids)

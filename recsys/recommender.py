@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,7 @@ class Recommender:
         store = ItemStore.of(model, catalog, text)
         return cls(
             model, log, catalog, store, VectorIndex(store.vectors), Sequences.of(log), encoder,
-            intents, PathIndex.of(model.graph),
+            intents, PathIndex.of(model.graph.with_events(log)),
         )  # fmt: skip
 
     # ---- queries -------------------------------------------------------------------------
@@ -90,6 +91,7 @@ class Recommender:
         if (user is None) == (history is None):
             raise UsageError("Say either a user or a history, not both and not neither.")
         if history is not None:
+            _check_many(history, "history")
             return np.array([self.items.code(key) for key in history], np.int64)
         return self.histories.items_of(int(self.log.users.encode([user])[0]))
 
@@ -111,16 +113,24 @@ class Recommender:
         """The intent embedding [1, T] of a live history: a BERT pass."""
         if self.encoder is None or self.intent is None or len(codes) == 0:
             return None
-        told = with_categories(self._extended())
         kind = self.log.behaviours[0].name
-        return self.encoder.encode([verbalise_items(codes, told, behaviour=kind)])
+        return self.encoder.encode([verbalise_items(codes, self._told, behaviour=kind)])
 
-    def _extended(self) -> Catalog:
-        """The catalogue with added items, in the order of their codes (ids are not looked up)."""
-        if len(self.items) == len(self.catalog):
-            return self.catalog
-        added = [self.items.title(code) for code in range(len(self.catalog), len(self.items))]
-        return _Titles(self.catalog, tuple(added))
+    @cached_property
+    def _told(self) -> Catalog:
+        """Titles with categories by code, added items too (ids are not looked up)."""
+        trained = with_categories(self.catalog)
+        codes = range(len(self.catalog), len(self.items))
+        if len(codes) == 0:
+            return trained
+        cells: dict[str, list[list[str]]] = {}
+        for row, code in enumerate(codes):
+            for relation, node in self.items.facts.get(code, ()):
+                column = cells.setdefault(relation[1], [[] for _ in codes])
+                column[row].append(self.model.graph.name(relation[2], node))
+        keys = [f"{code:012d}" for code in codes]
+        added = Catalog.of(keys, [self.items.title(code) for code in codes], attributes=cells)
+        return _Titles(trained, with_categories(added).titles)
 
     def recommend(
         self,
@@ -150,7 +160,7 @@ class Recommender:
         hits = self.index.search(queries, min(k + extra, len(self.items)))
         bad = (hits.index < 0) | self.items.hidden[np.maximum(hits.index, 0)]
         for row, codes in enumerate(seen):
-            bad[row] |= np.isin(hits.index[row], codes)
+            bad[row] |= np.isin(hits.index[row], self.items.newest[codes])
         order = np.argsort(bad, axis=1, kind="stable")[:, :k]
         index = np.where(np.take_along_axis(bad, order, 1), -1,
                          np.take_along_axis(hits.index, order, 1))  # fmt: skip
@@ -162,7 +172,8 @@ class Recommender:
         scores = queries @ self.items.vectors.T  # [B, N]
         scores[:, self.items.hidden] = -np.inf
         row = np.repeat(np.arange(len(seen)), [len(codes) for codes in seen])
-        scores[row, np.concatenate([*seen, np.zeros(0, np.int64)])] = -np.inf
+        codes = self.items.newest[np.concatenate([*seen, np.zeros(0, np.int64)])]
+        scores[row, codes] = -np.inf
         return top_k(scores, k)
 
     def _named(self, hits: Hits, row: int) -> list[Recommendation]:
@@ -173,13 +184,15 @@ class Recommender:
         ]
 
     def _popular(self, k: int) -> list[Recommendation]:
-        counts = self.log.item_counts().astype(np.float64)
-        order = np.lexsort((np.arange(len(counts)), -counts))
-        kept = [code for code in order.tolist() if not self.items.hidden[code]][:k]
-        return [
-            Recommendation(self.items.ids[code], self.items.title(code), float(counts[code]))
-            for code in kept
-        ]
+        return self._named(top_k(self._counts()[None], k), 0)
+
+    def _counts(self) -> np.ndarray:
+        """float32 [N], events per item, as its newest row; hidden items -inf."""
+        counts = self.log.item_counts()
+        at = self.items.newest[: len(counts)]
+        out = np.bincount(at, counts, minlength=len(self.items)).astype(np.float32)
+        out[self.items.hidden] = -np.inf
+        return out
 
     def recommend_all(
         self, k: int = 10, *, filter_seen: bool = True, batch: int = 1024
@@ -195,6 +208,10 @@ class Recommender:
             queries = self.model.encode_histories(part, vectors, told)
             seen = [part.items_of(r) if filter_seen else rows[:0] for r in range(len(rows))]
             hits = self._search(queries, seen, k)
+            strangers = np.flatnonzero(part.lengths == 0)  # searches only: as in `recommend`
+            if len(strangers):
+                popular = top_k(self._counts()[None], k)
+                hits = _with_rows(hits, strangers, popular, k)
             yield self._frame(rows, hits, ids)
 
     def _frame(self, rows: np.ndarray, hits: Hits, ids: np.ndarray) -> pl.DataFrame:
@@ -228,6 +245,8 @@ class Recommender:
             if not text.strip():
                 raise UsageError("The text of similar must not be empty.")
             space, query, own = self.items.text, self.encoder.encode([text])[0], -1
+        if not query.any():
+            return []  # nothing is known of it, so nothing is near
         cosine = _cosines(space, query)
         cosine[self.items.hidden] = -np.inf
         cosine[np.linalg.norm(space, axis=1) == 0] = -np.inf
@@ -279,6 +298,7 @@ class Recommender:
 
     def without_items(self, keys: Sequence[object]) -> Recommender:
         """These items in no answer from now on."""
+        _check_many(keys, "without_items")
         store = self.items.without([str(key) for key in keys])
         return replace(self, items=store)
 
@@ -316,6 +336,22 @@ def _check_k(k: int, where: str) -> None:
             f"The 'k' parameter of Recommender.{where} must be an int in [1, {MAX_K}]. "
             f"Got {k!r} instead."
         )
+
+
+def _check_many(keys: object, name: str) -> None:
+    if isinstance(keys, str | bytes):
+        raise UsageError(
+            f"The ids of {name} must be a sequence, not one string. Got {keys!r} instead."
+        )
+
+
+def _with_rows(hits: Hits, rows: np.ndarray, one: Hits, k: int) -> Hits:
+    """The hits with these rows replaced by one list, all padded to k."""
+    short = ((0, 0), (0, k - hits.index.shape[1]))
+    index = np.pad(hits.index, short, constant_values=-1)
+    score = np.pad(hits.score, short, constant_values=-np.inf)
+    index[rows], score[rows] = one.index[0], one.score[0]
+    return Hits(index, score)
 
 
 def _cosines(space: np.ndarray, query: np.ndarray) -> np.ndarray:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from importlib.metadata import version
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,15 @@ def _facts(rec: Recommender) -> dict[str, Any]:
         "encoder": rec.encoder.id if rec.encoder is not None else None,
         "dim": rec.model.config.dim, "metric": "inner product", "items": len(rec.items),
         "users": len(rec.log.users), "events": len(rec.log),
-        "versions": {name: version(name) for name in names},
+        "versions": {name: _version(name) for name in names},
     }  # fmt: skip
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:  # FAISS may be absent, or come from elsewhere than PyPI
+        return None
 
 
 def _tensors(rec: Recommender) -> dict[str, np.ndarray]:
@@ -74,6 +82,8 @@ def _tensors(rec: Recommender) -> dict[str, np.ndarray]:
     out["counts"] = rec.model.items.counts.numpy().astype(np.int64)
     for name in ("text_part", "graph_part", "id_part", "text"):
         out[f"items/{name}"] = getattr(rec.items, name)
+    for number, relation in enumerate(sorted(rec.model.graph.events)):
+        out[f"events/{number}"] = rec.model.graph.edges[relation]
     if rec.intent is not None:
         out["intent/serve"] = rec.intent.serve
         out["intent/valid"] = rec.intent.valid
@@ -98,6 +108,7 @@ def _plain(rec: Recommender) -> dict[str, Any]:
         "added": {"ids": rec.items.ids[trained:], "titles": rec.items.titles[trained:]},
         "facts": [[c, r, n] for c, many in rec.items.facts.items() for r, n in many],
         "hidden": hidden,
+        "events": sorted(rec.model.graph.events),
     }
 
 
@@ -109,7 +120,7 @@ def load_run(path: str | Path, encoder: TextEncoder | None = None) -> Recommende
     try:
         plain = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         tensors = load_file(folder / "model.safetensors")
-        model = _model(plain, tensors, data.graph)
+        model = _model(plain, tensors, _trained_graph(plain, tensors, data.graph))
         store = _store(plain, tensors, data)
         intent = _intent(plain, tensors, len(data.catalog))
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
@@ -129,6 +140,14 @@ def load_run(path: str | Path, encoder: TextEncoder | None = None) -> Recommende
 def _part(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, torch.Tensor]:
     size = len(prefix) + 1
     return {k[size:]: torch.from_numpy(v) for k, v in tensors.items() if k.startswith(prefix + "/")}
+
+
+def _trained_graph(
+    plain: dict[str, Any], tensors: dict[str, np.ndarray], facts: KnowledgeGraph
+) -> KnowledgeGraph:
+    """The facts with the events that the model was trained on (not those of the full log)."""
+    events = {(r[0], r[1], r[2]): tensors[f"events/{n}"] for n, r in enumerate(plain["events"])}
+    return replace(facts, edges={**facts.edges, **events}, events=frozenset(events))
 
 
 def _model(

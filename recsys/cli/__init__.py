@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 for _name, _value in {
     "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -20,13 +21,19 @@ def main() -> None:
     """Run the command line; a user's mistake is one sentence, never a traceback."""
     from kg.errors import DataError, UsageError
     from recsys.cli.app import app
+    from recsys.cli.output import Stopped
 
     try:
-        app()
+        code = app(standalone_mode=False)
+        if code == 130:  # what typer makes of Ctrl-C
+            raise KeyboardInterrupt
+        sys.exit(code if isinstance(code, int) else 0)
     except UsageError as error:
         _fail(str(error), 2)
     except DataError as error:
         _fail(str(error), 1)
+    except Stopped as error:
+        _fail(str(error), 130)
     except KeyboardInterrupt:
         _fail("Stopped.", 130)
     except BrokenPipeError:
@@ -36,8 +43,20 @@ def main() -> None:
         _fail(f"{error.filename}: no permission.", 1)
     except OSError as error:
         _fail(f"{error.filename or 'The system'}: {error.strerror or error}.", 1)
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        _misused(error)
+
+
+def _misused(error: Any) -> None:
+    """A mistake that typer found: a wrong option or none at all (which shows the help)."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        sys.exit(2)
+    _fail(str(error.format_message()).rstrip(".") + ".", int(getattr(error, "exit_code", 2)))
 
 
 def _fail(message: str, code: int) -> None:
-    print(f"kgintent: {message}", file=sys.stderr)
+    print(f"kgintent: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)

@@ -135,6 +135,8 @@ def recommend(
         from recsys.cli.bulk import write_all
 
         return write_all(_load(run), out, k, not with_seen)
+    if out is not None:
+        raise UsageError("-o needs --all.")
     rec = _load(run)
     found = rec.recommend(user, history=_ids(history), k=k, filter_seen=not with_seen)
     show([{"item": r.item, "title": r.title, "score": r.score} for r in found], json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -32,7 +33,8 @@ def write_all(rec: Recommender, out: Path | None, k: int, filter_seen: bool) -> 
     except OSError as error:
         raise DataError(f"{out} cannot be written: {error.strerror}.") from None
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
     seconds = time.perf_counter() - started
     users = len(rec.log.users)
     say(f"{out}: {users:,} users in {seconds:.1f} s ({users / seconds:,.0f} a second).")

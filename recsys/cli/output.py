@@ -8,6 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 
+class Stopped(Exception):
+    """Ctrl-C, with a sentence on how to go on."""
+
+
 def say(text: str) -> None:
     """Talk."""
     print(text, file=sys.stderr, flush=True)
