@@ -23,7 +23,7 @@ TARGET = Path(__file__).parents[1] / "kg" / "datasets" / "movielens_small"
 
 def main() -> None:
     """Reads FOLDER and writes four Parquet files and the licence."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the full data set")
     parser.add_argument("--out", type=Path, default=TARGET, help="where to write the sample")
     options = parser.parse_args()

@@ -80,22 +80,21 @@ def negatives_for(sequences: Sequences, per_user: int, rng: np.random.Generator)
     touched = sequences.matrix()
     touched.sort_indices()
     free = sequences.num_items - np.diff(touched.indptr)
-    short = np.flatnonzero(free < per_user)
-    if short.size:
-        row = int(short[0])
+    if (free < per_user).any():
+        row = int(np.flatnonzero(free < per_user)[0])
         raise UsageError(
             f"'per_user' must not exceed the items a user never touched: {int(free[row])} of "
             f"{sequences.num_items} for row {row}. Got {per_user} instead."
         )
-    out = np.empty((len(sequences), per_user), np.int64)
     tight = free < 4 * per_user  # guessing would take many rounds: choose from the list instead
+    out = np.empty((len(sequences), per_user), np.int64)
     for row in np.flatnonzero(tight).tolist():
         mine = touched.indices[touched.indptr[row] : touched.indptr[row + 1]]
         rest = np.setdiff1d(np.arange(sequences.num_items), mine, assume_unique=True)
         out[row] = rng.choice(rest, per_user, replace=False)
+    rows = np.repeat(np.arange(len(sequences), dtype=np.int64), np.diff(touched.indptr))
+    taken = rows * sequences.num_items + touched.indices
     loose = np.flatnonzero(~tight)
-    owner = np.repeat(np.arange(len(sequences)), np.diff(touched.indptr))
-    taken = owner.astype(np.int64) * sequences.num_items + touched.indices
     out[loose] = _by_rejection(loose, per_user, sequences.num_items, taken, rng)
     return out
 

@@ -103,10 +103,10 @@ class Templates:
 
     def phrase(self, behaviour: Behaviour) -> Phrase:
         """The parsed phrase of this behaviour: ours of that name, or its own."""
-        for key, text in self.phrases.items():
-            if behaviour.name in (key, behaviour_named(key).name):  # 'bought' is "purchase" too
-                behaviour = Behaviour(behaviour.name, en=text, zh=text)
-                break
+        usual = {behaviour_named(key).name: text for key, text in self.phrases.items()}
+        text = {**usual, **self.phrases}.get(behaviour.name)  # 'bought' is "purchase" too
+        if text is not None:
+            behaviour = Behaviour(behaviour.name, en=text, zh=text)
         return Phrase.parse(behaviour.name, behaviour.phrase(self.language))
 
     def cut(self, text: str) -> str:
@@ -120,11 +120,8 @@ class Templates:
         if not told:
             return ""
         separator = _SEPARATORS[self.language] if self.separator is None else self.separator
-        return (
-            self.opening
-            + separator.join(told[::-1] if self.newest_first else told)
-            + (self.closing)
-        )
+        ordered = told[::-1] if self.newest_first else told
+        return f"{self.opening}{separator.join(ordered)}{self.closing}"
 
     @classmethod
     def read(cls, path: str | Path) -> Templates:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kg.catalog import Catalog
-from kg.clean import CleanConfig, clean
+from kg.clean import clean
 from kg.errors import DataError
 from kg.events import EventLog
 from kg.triples import Triples, read_triples
@@ -51,7 +51,6 @@ def load_movielens_small() -> Sample:
     """The sample, read and cleaned; all 100,836 ratings are kept."""
     files = sample_files()
     catalog = Catalog.read(files["items"])
-    rules = CleanConfig(drop_duplicates=True, max_events_per_day=10_000, future_slack_days=1.0)
-    log, _ = clean(EventLog.read(files["events"]), catalog.ids, rules)
+    log, _ = clean(EventLog.read(files["events"]), catalog.ids)
     return Sample(log, catalog, read_triples(files["triples"], catalog.ids,
                                              entities=files["entities"]))  # fmt: skip

@@ -77,6 +77,8 @@ def _settings(config: Path | None, max_epochs: int | None, seed: int | None) -> 
         update = settings.train.model_copy(update={"max_epochs": max_epochs})
         settings = settings.model_copy(update={"train": update})
     if seed is not None:
+        if not 0 <= seed < 2**31:
+            raise UsageError(f"--seed must be in [0, 2^31). Got {seed} instead.")
         options = settings.options.model_copy(update={"seed": seed})
         settings = settings.model_copy(update={"options": options})
     return settings

@@ -1,0 +1,591 @@
+"""The command line in one process: the whole flow, and each mistake as one sentence."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from kg.testing import planted
+from recsys.cli import main
+
+TRAIN = ["--encoder", "hash", "--max-epochs", "2"]
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Runs `kgintent …`; gives the exit code, stdout and stderr."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["kgintent", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            main()
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return int(caught.value.code or 0), out, err
+
+    return run
+
+
+@pytest.fixture
+def ok(call):
+    """Runs what must work; gives stdout."""
+
+    def run(*words):
+        code, out, err = call(*words)
+        assert code == 0, err
+        assert "kgintent: " not in err
+        return out
+
+    return run
+
+
+@pytest.fixture
+def wrong(call):
+    """Runs a mistake; gives its one sentence after checking that it is one."""
+
+    def run(expected, *words):
+        code, out, err = call(*words)
+        assert code == expected, err
+        told = [line for line in err.splitlines() if line.startswith("kgintent: ")]
+        assert len(told) == 1, err
+        assert err.splitlines()[-1] == told[0]
+        assert told[0].rstrip("'").endswith((".", "?")), told
+        assert out == ""
+        return told[0]
+
+    return run
+
+
+def rows_of(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def write(folder, events, items):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "events.csv").write_text(events, encoding="utf-8")
+    (folder / "items.csv").write_text(items, encoding="utf-8")
+    return folder / "events.csv", folder / "items.csv"
+
+
+def tree(folder):
+    """Every file with its content."""
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+EVENTS = "user,item,event,time\n" + "".join(
+    f"{user},{item},view,{1_700_000_000 + n}\n"
+    for n, (user, item) in enumerate(
+        [("ann", "tea"), ("ann", "pot"), ("ann", "cup"), ("bob", "shoe"), ("bob", "coat"),
+         ("cy", "tea"), ("cy", "cup")]
+    )
+)  # fmt: skip
+ITEMS = """item_id,title,category
+tea,Black tea,kitchen
+pot,Teapot,kitchen
+cup,Cup,kitchen
+shoe,Trail shoe,outdoor
+coat,Rain coat,outdoor
+hat,Sun hat,outdoor
+"""
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A folder with events.csv, items.csv, the data folder `data` and the run `run`."""
+    folder = tmp_path_factory.mktemp("world")
+    made = planted(np.random.default_rng(3), users=30, items=24)
+    frame = made.log.to_frame()
+    frame.write_csv(folder / "events.csv")
+    catalog = made.catalog
+    cells = catalog.attribute("category").cells(len(catalog))
+    pl.DataFrame(
+        {"item_id": catalog.ids.ids, "title": catalog.titles, "text": catalog.texts,
+         "category": [cell[0] for cell in cells]}
+    ).write_csv(folder / "items.csv")  # fmt: skip
+    patch = pytest.MonkeyPatch()
+    for words in (
+        ["build", folder / "events.csv", folder / "items.csv", "-o", folder / "data"],
+        ["train", folder / "data", "-o", folder / "run", *TRAIN],
+    ):
+        patch.setattr(sys, "argv", ["kgintent", *map(str, words)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        assert not caught.value.code
+    patch.undo()
+    return folder
+
+
+@pytest.fixture
+def run(world, tmp_path):
+    """A run that a test may change."""
+    return Path(shutil.copytree(world / "run", tmp_path / "run"))
+
+
+# ---- the flow ----------------------------------------------------------------------------
+
+
+def test_the_whole_flow(world, tmp_path, ok, wrong):
+    data, run = tmp_path / "data", tmp_path / "runs" / "a"
+    ok("build", world / "events.csv", world / "items.csv", "-o", data)
+    ok("train", data, "-o", run, *TRAIN, "--hold-out", "last", "--seed", 5)
+    assert not run.with_name("a.training").exists()
+    manifest = json.loads((run / "manifest.json").read_text("utf-8"))
+    assert (manifest["hold_out"], manifest["trained"]["epochs"]) == ("last", 2)
+    ok("index", run)
+
+    found = rows_of(ok("recommend", run, "--user", "u00003", "-k", 4))
+    assert [set(row) for row in found] == [{"item", "title", "score"}] * 4
+    assert len(rows_of(ok("recommend", run, "--history", "i0001, i0002", "-k", 100))) == 22
+    every = ok("recommend", run, "--history", "i0001, i0002", "-k", 100, "--with-seen", "--json")
+    assert len(rows_of(every)) == 24
+    near = rows_of(ok("similar", run, "--item", "i0001", "-k", 3))
+    assert len(near) == 3
+    assert rows_of(ok("similar", run, "--text", "a guitar for music"))
+    wanted = rows_of(ok("intents", run, "--user", "u00003"))
+    assert all(0 < row["probability"] < 1 for row in wanted)
+    assert rows_of(ok("intents", run, "--history", "i0001"))
+    (why,) = rows_of(ok("explain", run, "--user", "u00003", "--item", found[0]["item"]))
+    assert why["score"] == pytest.approx(found[0]["score"], abs=1e-5)
+    assert why["text"] + why["graph"] + why["id"] == pytest.approx(why["score"], abs=1e-6)
+    assert ok("intents", run, "--history", "") == ""
+    assert rows_of(ok("recommend", run, "--history", ""))
+
+    recs = tmp_path / "out" / "recs.csv"
+    ok("recommend", run, "--all", "-o", recs, "-k", 4)
+    frame = pl.read_csv(recs)
+    assert frame.columns == ["user_id", "item_id", "score", "rank"]
+    assert frame.height == 30 * 4
+    assert frame.filter(user_id="u00003")["item_id"].to_list() == [row["item"] for row in found]
+    assert ok("recommend", run, "--all", "-k", 4).splitlines()[0] == "user_id,item_id,score,rank"
+    assert list(recs.parent.iterdir()) == [recs]
+
+    new = tmp_path / "new.csv"
+    new.write_text("item_id,title,category\nzither,Purple Zither,music\n", encoding="utf-8")
+    ok("items", "add", run, new)
+    assert rows_of(ok("similar", run, "--text", "zither", "-k", 1))[0]["item"] == "zither"
+    assert "zither" in ok("recommend", run, "--user", "u00003", "-k", 100)
+    ok("items", "remove", run, "--item", "zither", "--item", "i0001")
+    for gone in ("zither", "i0001"):
+        assert f'"{gone}"' not in ok("recommend", run, "--history", "i0002", "-k", 100)
+    again = json.loads((run / "manifest.json").read_text("utf-8"))
+    assert (again["hold_out"], again["trained"]) == ("last", manifest["trained"])
+
+    judged = rows_of(ok("evaluate", run, "--json"))
+    assert judged[0]["model"] == "kgintent"
+    assert len(judged) == 5
+    assert all(0 <= row["ndcg@10"] <= 1 for row in judged)
+
+
+def test_doctor(ok):
+    rows = rows_of(ok("doctor"))
+    assert {"python", "torch", "index", "encoder"} <= {row["what"] for row in rows}
+    assert all(set(row) == {"what", "found", "ok"} for row in rows)
+
+
+def test_evaluate_says_that_validation_is_no_test(world, call):
+    code, out, err = call("evaluate", world / "run")
+    assert code == 0
+    assert "--hold-out last" in err
+    assert rows_of(out)
+
+
+def test_other_ways_to_build(tmp_path, ok):
+    """Own column names, users, triples, sequences and no time."""
+    events, items = write(
+        tmp_path, EVENTS.replace("user,item,event", "who,sku,how"), ITEMS.replace("title", "called")
+    )
+    (tmp_path / "users.csv").write_text("user_id,city\nann,Rome\nbob,Rome\ncy,Oslo\n")
+    (tmp_path / "facts.csv").write_text("head,relation,tail\ntea,made_by,m1\npot,made_by,m1\n")
+    ok("build", events, items, "-o", tmp_path / "a",
+       "--columns", "user=who,item=sku,behaviour=how,title=called",
+       "--users", tmp_path / "users.csv", "--triples", tmp_path / "facts.csv")  # fmt: skip
+    ok("train", tmp_path / "a", "-o", tmp_path / "run", *TRAIN)
+    lines = tmp_path / "sequences.txt"
+    lines.write_text("ann tea pot cup\nbob shoe coat\n")
+    ok("build", lines, items, "-o", tmp_path / "b", "--columns", "title=called")
+    ok("build", events, items, "-o", tmp_path / "c", "--no-time",
+       "--columns", "user=who,item=sku,title=called")  # fmt: skip
+
+
+def test_help_loads_no_torch(tmp_path):
+    code = (
+        "import sys; sys.argv = ['kgintent', '--help']\nfrom recsys.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as e:\n    assert not e.code\n"
+        "heavy = {'torch', 'transformers', 'faiss', 'polars', 'sklearn'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "recommend" in done.stdout
+
+
+def test_help_and_no_words_at_all(call):
+    code, out, _ = call("train", "--help")
+    assert code == 0
+    assert "--resume" in out
+    code, out, err = call()
+    assert code in (0, 2)
+    assert "recommend" in out + err
+
+
+# ---- mistakes in the files ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("events", "items", "says"),
+    [
+        ("user,thing\nann,tea\n", ITEMS, "events.csv"),
+        (EVENTS, "name,category\nTea,kitchen\n", "items.csv"),
+        ("", ITEMS, "events.csv is empty"),
+        (EVENTS, "", "items.csv is empty"),
+        ("user,item,time\n", ITEMS, "events.csv has a header and no rows"),
+        (EVENTS, "item_id,title\n", "items.csv has a header and no rows"),
+        (EVENTS, ITEMS + "tea,Again,kitchen\n", "tea"),
+        (EVENTS.replace("17000", "99000"), ITEMS, "No valid event is left"),
+        (EVENTS, ITEMS.replace("tea", "x1").replace("pot", "x2").replace("cup", "x3")
+         .replace("shoe,", "x4,").replace("coat,", "x5,"), "unknown item"),
+    ],
+)  # fmt: skip
+def test_wrong_tables(tmp_path, wrong, events, items, says):
+    files = write(tmp_path, events, items)
+    told = wrong(1, "build", *files, "-o", tmp_path / "data")
+    assert says in told
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["events.csv", "items.csv"]
+
+
+@pytest.mark.parametrize("name", ["events.csv", "items.csv"])
+def test_a_byte_that_is_not_utf8_is_named_with_its_line(tmp_path, wrong, name):
+    files = write(tmp_path, EVENTS, ITEMS)
+    file = tmp_path / name
+    file.write_bytes(file.read_bytes().replace(b"\ncup", b"\nc\xffp").replace(b",cup", b",c\xffp"))
+    told = wrong(1, "build", *files, "-o", tmp_path / "data")
+    assert f"{name}, line 4" in told
+    assert not (tmp_path / "data").exists()
+
+
+def test_files_and_folders_that_are_not_there(tmp_path, wrong, world):
+    files = write(tmp_path, EVENTS, ITEMS)
+    none = tmp_path / "none"
+    for words in (
+        ["build", none, files[1], "-o", tmp_path / "data"],
+        ["build", files[0], none, "-o", tmp_path / "data"],
+        ["build", tmp_path, files[1], "-o", tmp_path / "data"],
+        ["train", none, "-o", tmp_path / "run"],
+        ["train", world / "data", "-o", tmp_path / "run", "-c", none],
+        ["train", world / "data", "-o", tmp_path / "run", "--encoder", none],
+        ["recommend", none, "--user", "ann"],
+        ["recommend", none, "--all"],
+        ["similar", none, "--item", "tea"],
+        ["intents", none, "--user", "ann"],
+        ["explain", none, "--user", "ann", "--item", "tea"],
+        ["index", none],
+        ["evaluate", none],
+        ["items", "add", none, files[1]],
+        ["items", "add", world / "run", none],
+        ["items", "remove", none, "--item", "tea"],
+    ):
+        told = wrong(2, *words)
+        assert str(tmp_path if words[1] == tmp_path else none) in told
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_data_folder_is_no_run_and_a_run_no_data_folder(world, tmp_path, wrong):
+    told = wrong(2, "recommend", world / "data", "--user", "u00001")
+    assert "a run folder is needed" in told
+    assert "a data folder is needed" in wrong(2, "train", world / "run", "-o", tmp_path / "run")
+
+
+# ---- mistakes in the words ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["recommend", "RUN", "--user", "u0003"], "Did you mean 'u000"),
+        (["recommend", "RUN", "--history", "i001"], "Did you mean 'i0"),
+        (["recommend", "RUN", "--user", "u00003", "-k", "0"], "[1, 1000]. Got 0"),
+        (["recommend", "RUN", "--user", "u00003", "-k", "1001"], "Got 1001"),
+        (["recommend", "RUN", "--all", "-k", "0"], "Got 0"),
+        (["recommend", "RUN"], "either a user or a history"),
+        (["recommend", "RUN", "--user", "u00003", "--history", "i0001"], "not both"),
+        (["recommend", "RUN", "--all", "--user", "u00003"], "one of"),
+        (["recommend", "RUN", "--user", "u00003", "-o", "x.csv"], "--all"),
+        (["recommend", "RUN", "--all", "-o", "."], "is a folder"),
+        (["recommend", "RUN", "--user", "u00003", "-k", "many"], "'-k'"),
+        (["recommend", "RUN", "--usr", "u00003"], "--usr"),
+        (["recommend"], "Missing argument"),
+        (["reccomend", "RUN"], "reccomend"),
+        (["similar", "RUN", "--item", "i001"], "Did you mean"),
+        (["similar", "RUN"], "either an item or a text"),
+        (["similar", "RUN", "--item", "i0001", "--text", "x"], "not both"),
+        (["similar", "RUN", "--text", " "], "must not be empty"),
+        (["intents", "RUN", "--user", "nobody"], "'nobody' is not known"),
+        (["intents", "RUN", "--user", "u00003", "--history", "i0001"], "not both"),
+        (["explain", "RUN", "--user", "u00003", "--item", "none"], "'none' is not known"),
+        (["explain", "RUN", "--user", "u00003"], "--item"),
+        (["items", "remove", "RUN", "--item", "none"], "'none' is not known"),
+        (["items", "remove", "RUN"], "--item"),
+        (["items", "add", "RUN", "ITEMS", "--columns", "item_id"], "--columns"),
+        (["build", "EVENTS", "ITEMS", "-o", "OUT", "--columns", "user"], "role=NAME"),
+        (["build", "EVENTS", "ITEMS", "-o", "OUT", "--columns", "user=usr"], "usr"),
+        (["build", "EVENTS", "ITEMS", "-o", "OUT", "--triple-ids", "x"], "--triple-ids"),
+        (["build", "EVENTS", "ITEMS", "-o", "OUT", "--entities", "ITEMS"], "--triples"),
+        (["build", "EVENTS", "ITEMS"], "--out"),
+        (["train", "DATA", "-o", "OUT", "--hold-out", "first"], "--hold-out"),
+        (["train", "DATA", "-o", "OUT", "--max-epochs", "0"], "--max-epochs"),
+        (["train", "DATA", "-o", "OUT", "--seed", "-1"], "--seed must be"),
+        (["train", "DATA", "-o", "OUT", "--seed", "2147483648"], "--seed must be"),
+        (["train", "DATA", "-o", "OUT", "--resume"], "nothing to resume"),
+    ],
+)
+def test_misuse(world, tmp_path, wrong, words, says):
+    names = {"RUN": world / "run", "DATA": world / "data", "OUT": tmp_path / "out",
+             "EVENTS": world / "events.csv", "ITEMS": world / "items.csv"}  # fmt: skip
+    before = tree(world)
+    assert says in wrong(2, *(names.get(word, word) for word in words))
+    assert tree(world) == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_k_beyond_the_catalogue_is_fine(world, ok):
+    assert len(rows_of(ok("recommend", world / "run", "--history", "i0001", "-k", 1000))) == 23
+    assert len(rows_of(ok("similar", world / "run", "--item", "i0001", "-k", 1000))) == 23
+    assert len(rows_of(ok("intents", world / "run", "--user", "u00001", "-k", 1000))) == 6
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[train]\nmax_epoch = 3\n", "'train.max_epoch' is not known. Did you mean 'max_epochs'?"),
+        ("[trian]\nmax_epochs = 3\n", "'trian' is not known. Did you mean 'train'?"),
+        ("[train]\nmax_epochs = 0\n", "train.max_epochs"),
+        ("[train]\nmax_epochs = 'two'\n", "two"),
+        ("[model]\ndim = 63\n", "divide"),
+        ("[train\n", "is not TOML"),
+        ("train = 3\n", "train"),
+    ],
+)
+def test_wrong_configurations(world, tmp_path, wrong, text, says):
+    file = tmp_path / "run.toml"
+    file.write_text(text)
+    told = wrong(2, "train", world / "data", "-o", tmp_path / "run", "-c", file)
+    assert "run.toml" in told
+    assert says in told
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_configuration_is_read(world, tmp_path, ok):
+    file = tmp_path / "run.toml"
+    file.write_text("[model]\ndim = 16\n[train]\nmax_epochs = 1\n[options]\nseed = 7\n")
+    ok("train", world / "data", "-o", tmp_path / "run", "-c", file, "--encoder", "hash")
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text("utf-8"))
+    assert manifest["dim"] == 16
+    assert manifest["trained"]["epochs"] == 1
+
+
+# ---- places that are taken, cannot be written, or are damaged ----------------------------
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "manifest.json"])
+def test_a_foreign_folder_is_refused_and_untouched(world, tmp_path, wrong, monkeypatch, name):
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / name).write_text('{"name": "an app"}')
+    before = tree(foreign)
+    events, items = world / "events.csv", world / "items.csv"
+    assert "give another name" in wrong(2, "build", events, items, "-o", foreign)
+    monkeypatch.setattr("recsys.cli.training.fit", None)  # refused before anything is trained
+    assert "give another name" in wrong(2, "train", world / "data", "-o", foreign, *TRAIN)
+    assert tree(foreign) == before
+    assert list(tmp_path.iterdir()) == [foreign]
+
+
+def test_kinds_of_folders_do_not_replace_each_other(world, tmp_path, wrong, monkeypatch):
+    data = Path(shutil.copytree(world / "data", tmp_path / "data"))
+    run = Path(shutil.copytree(world / "run", tmp_path / "run"))
+    before = tree(tmp_path)
+    monkeypatch.setattr("recsys.cli.training.fit", None)
+    assert "would be lost" in wrong(2, "train", world / "data", "-o", data, *TRAIN)
+    files = world / "events.csv", world / "items.csv"
+    assert "would be lost" in wrong(2, "build", *files, "-o", run)
+    assert tree(tmp_path) == before
+
+
+def test_a_file_where_a_folder_must_be_made(world, tmp_path, wrong):
+    file = tmp_path / "file"
+    file.write_text("mine")
+    files = world / "events.csv", world / "items.csv"
+    wrong(1, "build", *files, "-o", file / "data")
+    wrong(2, "build", *files, "-o", file)
+    wrong(1, "train", world / "data", "-o", file / "run", *TRAIN)
+    wrong(2, "train", world / "data", "-o", file, *TRAIN)
+    told = wrong(1, "recommend", world / "run", "--all", "-o", file / "recs.csv")
+    assert "cannot be written" in told
+    assert file.read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_damage_is_named(run, wrong):
+    files = sorted(p for p in run.iterdir() if p.is_file())
+    assert {"manifest.json", "model.safetensors", "run.json"} <= {p.name for p in files}
+    for file in files:
+        whole = file.read_bytes()
+        half = len(whole) // 2
+        file.write_bytes(whole[:half] + bytes([whole[half] ^ 1]) + whole[half + 1 :])
+        assert str(file) in wrong(1, "recommend", run, "--user", "u00001")
+        file.write_bytes(whole[:half])  # cut off
+        assert str(file) in wrong(1, "items", "remove", run, "--item", "i0001")
+        file.unlink()
+        told = wrong(1, "evaluate", run)
+        assert file.name in told
+        file.write_bytes(whole)
+
+
+def test_damaged_data(world, tmp_path, wrong):
+    data = Path(shutil.copytree(world / "data", tmp_path / "data"))
+    file = data / "data.npz"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:100] + bytes([whole[100] ^ 8]) + whole[101:])
+    assert str(file) in wrong(1, "train", data, "-o", tmp_path / "run", *TRAIN)
+    assert list(tmp_path.iterdir()) == [data]
+
+
+def test_a_half_written_run(run, wrong):
+    (run / "manifest.json").unlink()
+    told = wrong(1, "recommend", run, "--user", "u00001")
+    assert "half-written" in told
+
+
+def test_a_failed_change_leaves_the_run_as_it_was(run, wrong, monkeypatch):
+    before = tree(run.parent)
+
+    def full(*args):
+        raise OSError(28, "No space left on device", "run.json")
+
+    monkeypatch.setattr("recsys.store.save_file", full)
+    assert "No space left" in wrong(1, "items", "remove", run, "--item", "i0001")
+    assert tree(run.parent) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"item_id,title\n", "no rows"),
+        (b"", "is empty"),
+        (b"title\nTea\n", "new.csv"),
+        (b"item_id,title\na,Tea\nb,T\xffa\n", "new.csv, line 3"),
+        (b"item_id,title\na,Tea\na,Tea again\n", "'a'"),
+    ],
+)
+def test_wrong_items_are_not_added(run, wrong, text, says):
+    file = run.parent / "new.csv"
+    file.write_bytes(text)
+    before = tree(run.parent)
+    assert says in wrong(1, "items", "add", run, file)
+    assert tree(run.parent) == before
+
+
+def test_items_without_text_or_attributes_are_added(run, ok):
+    file = run.parent / "new.csv"
+    file.write_text("item_id\nbare\n")
+    ok("items", "add", run, file)
+    every = ok("recommend", run, "--user", "u00001", "-k", "1000")
+    assert "bare" in {row["item"] for row in rows_of(every)}
+    assert ok("similar", run, "--item", "bare") == ""
+
+
+# ---- very little data --------------------------------------------------------------------
+
+ONE = "user,item,time\n"
+
+
+@pytest.mark.parametrize(
+    ("events", "items"),
+    [
+        (ONE + "ann,tea,1700000000\nann,cup,1700000001\nann,pot,1700000002\n", ITEMS),  # one user
+        (ONE + "ann,tea,1700000000\nbob,tea,1700000001\n", "item_id,title\ntea,Tea\n"),  # one item
+        (ONE + "ann,tea,1700000000\n", ITEMS),  # one event
+        (ONE + "ann,tea,1700000000\n", "item_id\ntea\n"),  # one of everything and no text
+        (EVENTS, "item_id\ntea\npot\ncup\nshoe\ncoat\nhat\n"),  # neither text nor attributes
+        (EVENTS, ITEMS),
+    ],
+)
+@pytest.mark.parametrize("hold_out", ["none", "last", "time"])
+def test_very_little_data(tmp_path, call, ok, events, items, hold_out):
+    files = write(tmp_path, events, items)
+    run = tmp_path / "run"
+    ok("build", *files, "-o", tmp_path / "data")
+    for words in (
+        ["train", tmp_path / "data", "-o", run, *TRAIN, "--hold-out", hold_out],
+        ["recommend", run, "--user", "ann"],
+        ["recommend", run, "--history", "tea"],
+        ["recommend", run, "--all", "-o", tmp_path / "recs.csv"],
+        ["similar", run, "--item", "tea"],
+        ["similar", run, "--text", "a warm coat"],
+        ["intents", run, "--user", "ann"],
+        ["intents", run, "--history", "tea"],
+        ["explain", run, "--user", "ann", "--item", "tea"],
+        ["index", run],
+        ["items", "add", run, files[1]],
+        ["items", "remove", run, "--item", "tea"],
+        ["recommend", run, "--user", "ann"],
+        ["evaluate", run],
+    ):
+        code, _, err = call(*words)
+        if code:
+            assert code == 1, (words, err)
+            assert err.splitlines()[-1].startswith("kgintent: ")
+            assert words[0] in ("train", "evaluate"), err
+            if words[0] == "train":
+                assert not run.exists()
+                return
+
+
+# ---- Ctrl-C ------------------------------------------------------------------------------
+
+
+def test_ctrl_c_says_how_to_go_on_and_resume_completes(world, tmp_path, wrong, ok, call):
+    run = tmp_path / "run"
+    words = ["train", world / "data", "-o", run, "--encoder", "hash", "--max-epochs", "3"]
+    with pytest.MonkeyPatch.context() as patch:
+        import recsys.fit
+
+        whole = recsys.fit.train
+
+        def stopped(*args, **kwargs):
+            yield next(whole(*args, **kwargs))
+            raise KeyboardInterrupt
+
+        patch.setattr("recsys.fit.train", stopped)
+        told = wrong(130, *words)
+    assert "--resume" in told
+    assert "run.training" in told
+    assert not run.exists()
+    told = wrong(2, *words, "--resume", "--seed", "9")
+    assert "other data, settings or seed" in told
+    code, _, err = call(*words, "--resume")
+    assert code == 0
+    assert "epoch   1" not in err
+    assert "epoch   3" in err
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+    ok("train", world / "data", "-o", tmp_path / "straight", *words[4:])
+    one, other = ok("recommend", run, "--all"), ok("recommend", tmp_path / "straight", "--all")
+    assert one == other
+
+
+def test_ctrl_c_before_the_first_epoch(world, tmp_path, wrong, monkeypatch):
+    def stopped(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("recsys.cli.training.fit", stopped)
+    told = wrong(130, "train", world / "data", "-o", tmp_path / "run", *TRAIN)
+    assert "--resume" not in told
+    assert list(tmp_path.iterdir()) == []

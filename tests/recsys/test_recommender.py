@@ -1,0 +1,455 @@
+"""What a recommender promises: seen and removed items stay away, new ones come, saving is exact."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kg.build import build_graph
+from kg.catalog import Catalog
+from kg.clean import clean
+from kg.errors import UsageError
+from kg.events import EventLog
+from kg.storage import Dataset
+from kg.testing import planted, tiny
+from recsys import Recommender
+from recsys.config import RunConfig
+from recsys.fit import fit
+from recsys.train import TrainConfig
+
+QUICK = RunConfig(train=TrainConfig(max_epochs=2))
+
+
+def trained(world, **kwargs):
+    graph = build_graph(world.log, world.catalog, None, world.triples)
+    return fit(Dataset(world.log, world.catalog, graph), "hash", QUICK, **kwargs).recommender
+
+
+def world_of(catalog, users, items, **kwargs):
+    log = clean(EventLog.of(users, items, **kwargs), catalog.ids)[0]
+    return replace(tiny(), log=log, catalog=catalog, triples=None)
+
+
+@pytest.fixture(scope="module")
+def rec():
+    return trained(planted(np.random.default_rng(1), users=40, items=30))
+
+
+@pytest.fixture(scope="module")
+def small():
+    return trained(tiny())
+
+
+def seen_by(rec, user):
+    return {rec.items.ids[code] for code in rec.history(user)}
+
+
+def names(found):
+    return [r.item for r in found]
+
+
+def shown(rec, k=10):
+    return pl.concat(rec.recommend_all(k, filter_seen=False))
+
+
+def new_items(*rows):
+    """Rows (id, title, text, categories)."""
+    ids, titles, texts, categories = (list(column) for column in zip(*rows, strict=True))
+    return Catalog.of(ids, titles, texts, {"category": categories})
+
+
+def close(one, other):
+    """The same items in the same order, scores to float rounding."""
+    assert names(one) == names(other)
+    assert [r.title for r in one] == [r.title for r in other]
+    np.testing.assert_allclose([r.score for r in one], [r.score for r in other], atol=2e-6)
+
+
+# ---- recommend ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("filter_seen", [True, False])
+@pytest.mark.parametrize("k", [1, 5, 1000])
+def test_recommend_equals_recommend_all(rec, filter_seen, k):
+    frame = pl.concat(rec.recommend_all(k, filter_seen=filter_seen, batch=7))
+    assert frame.columns == ["user_id", "item_id", "score", "rank"]
+    assert frame["user_id"].unique(maintain_order=True).to_list() == list(rec.log.users.ids)
+    for user in rec.log.users.ids:
+        rows = frame.filter(pl.col("user_id") == user)
+        found = rec.recommend(user, k=k, filter_seen=filter_seen)
+        assert rows["item_id"].to_list() == names(found)
+        assert rows["rank"].to_list() == list(range(1, len(found) + 1))
+        np.testing.assert_allclose(rows["score"], [r.score for r in found], atol=2e-6)
+
+
+def test_a_user_of_searches_only_gets_what_is_popular_in_both(small):
+    world = tiny()
+    users = ["u1", "u2", "u3", "u3", "u9"]
+    items = ["i1", "i2", "i2", "i4", ""]
+    log = EventLog.of(
+        users, items, query=["", "", "", "", "nail polish"], time=np.arange(5) + 10**9
+    )
+    rec = trained(replace(world, log=clean(log, world.catalog.ids)[0], triples=None))
+    found = rec.recommend("u9", k=3)
+    assert names(found) == ["i2", "i1", "i4"]
+    assert [r.score for r in found] == [2, 1, 1]
+    frame = pl.concat(rec.recommend_all(3)).filter(pl.col("user_id") == "u9")
+    assert frame["item_id"].to_list() == names(found)
+    assert frame["score"].to_list() == [2, 1, 1]
+
+
+def test_popular_answers_hold_added_items_and_no_hidden_ones(small):
+    more = small.with_items(new_items(("i1", "Redder Lipstick", "", []), ("z", "Z", "", [])))
+    found = more.without_items(["i2"]).recommend(history=[], k=100)
+    assert sorted(names(found)) == ["i1", "i3", "i4", "i5", "i6", "i7", "i8", "z"]
+    by_id = {r.item: r for r in found}
+    assert by_id["i1"].title == "Redder Lipstick"
+    assert by_id["i1"].score == small.log.item_counts()[0]
+
+
+def test_scores_fall_and_are_the_inner_products(rec):
+    user = rec.log.users.ids[3]
+    found = rec.recommend(user, k=1000, filter_seen=False)
+    assert len(found) == len(rec.items)
+    scores = [r.score for r in found]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_seen_items_never_return(rec):
+    for user in rec.log.users.ids:
+        assert not seen_by(rec, user) & set(names(rec.recommend(user, k=1000)))
+    everything = shown(rec, 1000)
+    assert len(everything) == len(rec.log.users) * len(rec.items)
+
+
+def test_a_given_history(rec):
+    history = ["i0003", "i0009", "i0015"]
+    found = rec.recommend(history=history, k=1000)
+    assert len(found) == len(rec.items) - 3
+    assert not set(history) & set(names(found))
+    with_seen = rec.recommend(history=history, k=1000, filter_seen=False)
+    assert set(history) <= set(names(with_seen))
+    assert names(found) == [i for i in names(with_seen) if i not in history]
+    assert names(rec.recommend(history=history * 40, k=5))  # longer than the model reads
+
+
+def test_history_returns_codes_oldest_first(rec):
+    user = rec.log.users.ids[0]
+    codes = rec.history(user)
+    np.testing.assert_array_equal(codes, rec.log.item[rec.log.user == 0])
+    ids = [rec.items.ids[code] for code in codes]
+    np.testing.assert_array_equal(rec.history(history=ids), codes)
+    assert rec.history(history=[]).shape == (0,)
+
+
+@pytest.mark.parametrize("k", [0, -1, True, 1001, 1.5, "3", None])
+def test_k_is_checked_everywhere(rec, k):
+    user = rec.log.users.ids[0]
+    calls = [
+        lambda: rec.recommend(user, k=k),
+        lambda: list(rec.recommend_all(k)),
+        lambda: rec.similar("i0001", k=k),
+        lambda: rec.intents(user, k=k),
+    ]
+    for call in calls:
+        with pytest.raises(UsageError, match=r"'k' parameter .* must be an int in \[1, 1000\]"):
+            call()
+
+
+def test_strangers_are_named_with_a_suggestion(rec):
+    with pytest.raises(UsageError, match=r"user 'u0003' is not known.*Did you mean 'u000"):
+        rec.recommend("u0003")
+    for call in (
+        lambda: rec.recommend(history=["i001"]),
+        lambda: rec.similar("i001"),
+        lambda: rec.explain("u00001", item="i001"),
+        lambda: rec.without_items(["i001"]),
+        lambda: rec.intents(history=["i001"]),
+    ):
+        with pytest.raises(UsageError, match=r"item 'i001' is not known.*Did you mean 'i0"):
+            call()
+
+
+def test_either_a_user_or_a_history(rec):
+    for kwargs in ({}, {"user": "u00001", "history": ["i0001"]}):
+        for ask in (rec.recommend, rec.intents, rec.history):
+            with pytest.raises(UsageError, match="either a user or a history"):
+                ask(**kwargs)
+        with pytest.raises(UsageError, match="either a user or a history"):
+            rec.explain(**kwargs, item="i0001")
+
+
+def test_one_bare_string_is_no_history(rec):
+    with pytest.raises(UsageError, match="sequence, not one string"):
+        rec.recommend(history="i0001")
+    with pytest.raises(UsageError, match="sequence, not one string"):
+        rec.without_items("i0001")
+
+
+# ---- similar, intents, explain -----------------------------------------------------------
+
+
+def test_similar_leaves_out_itself_and_removed_items(rec):
+    found = rec.similar("i0001", k=1000)
+    assert len(found) == len(rec.items) - 1
+    assert "i0001" not in names(found)
+    scores = [r.score for r in found]
+    assert scores == sorted(scores, reverse=True)
+    assert all(-1.00001 <= score <= 1.00001 for score in scores)
+    gone = names(found)[:3]
+    rest = rec.without_items(gone).similar("i0001", k=1000)
+    close(rest, found[3:])
+    assert not set(gone) & set(names(rec.without_items(gone).similar(text="a red pen", k=1000)))
+
+
+def test_similar_to_a_text(rec):
+    text = rec.catalog.full_texts()[7]
+    best = rec.similar(text=text, k=1)[0]
+    assert best.item == "i0007"
+    assert best.score == pytest.approx(1, abs=1e-5)
+    for wrong in ("", "  \n"):
+        with pytest.raises(UsageError, match="must not be empty"):
+            rec.similar(text=wrong)
+    for kwargs in ({}, {"item": "i0001", "text": "pen"}):
+        with pytest.raises(UsageError, match="either an item or a text"):
+            rec.similar(**kwargs)
+    with pytest.raises(UsageError, match="needs the encoder"):
+        replace(rec, encoder=None).similar(text="pen")
+
+
+def test_intents_are_sorted_probabilities(rec):
+    for kwargs in ({"user": "u00001"}, {"history": ["i0001", "i0007"]}):
+        found = rec.intents(**kwargs, k=1000)
+        assert {i.name for i in found} == set(rec.catalog.attribute("category").values.ids)
+        p = [i.probability for i in found]
+        assert p == sorted(p, reverse=True)
+        assert all(0 < value < 1 for value in p)
+        assert rec.intents(**kwargs, k=2) == found[:2]
+    assert rec.intents(history=[]) == []
+    assert replace(rec, intent=None).intents("u00001") == []
+    with pytest.raises(UsageError, match="need the encoder"):
+        replace(rec, encoder=None).intents(history=["i0001"])
+
+
+def test_parts_of_an_explanation_sum_to_the_recommended_score(rec):
+    cases = [{"user": u} for u in rec.log.users.ids[:10]]
+    for kwargs in [*cases, {"history": ["i0002", "i0008"]}]:
+        for found in rec.recommend(**kwargs, k=4):
+            told = rec.explain(**kwargs, item=found.item)
+            assert (told.item, told.title) == (found.item, found.title)
+            assert set(told.parts) == {"text", "graph", "id"}
+            assert told.score == pytest.approx(sum(told.parts.values()), abs=1e-6)
+            assert told.score == pytest.approx(found.score, abs=1e-5)
+            assert told.reason
+            assert len(told.paths) <= 3
+
+
+def test_an_explanation_without_a_history(rec):
+    told = rec.explain(history=[], item="i0001")
+    assert told.reason == "popular with everyone"
+    assert (told.paths, told.nearest_text, told.score) == ((), None, 0)
+
+
+# ---- changes -----------------------------------------------------------------------------
+
+
+def test_with_items_makes_a_new_object(rec):
+    before, user = rec.recommend("u00001", k=1000), "u00001"
+    size = len(rec.items)
+    more = rec.with_items(new_items(("new", "Purple Zither", "A zither for music", ["music"])))
+    assert more is not rec
+    assert (len(rec.items), len(rec.index), len(more.items)) == (size, size, size + 1)
+    assert rec.recommend(user, k=1000) == before
+    with pytest.raises(UsageError, match="'new' is not known"):
+        rec.similar("new")
+    assert names(more.similar(text="purple zither", k=1)) == ["new"]
+    assert names(more.similar("new", k=3))
+    assert "new" in names(more.recommend(user, k=1000))
+    assert "new" in shown(more, 1000)["item_id"].to_list()
+    close([r for r in more.recommend(user, k=1000) if r.item != "new"], before)
+    told = more.explain("u00001", item="new")
+    assert told.title == "Purple Zither"
+    assert told.parts["id"] == 0
+    assert more.recommend(history=["new"], k=3)
+    assert "new" not in names(more.recommend(history=["new"], k=1000))
+
+
+def test_a_shared_fact_explains_an_added_item(rec):
+    music = next(
+        i for i, c in enumerate(rec.catalog.attribute("category").cells(30)) if "music" in c
+    )
+    more = rec.with_items(new_items(("new", "", "", ["MUSIC"])))  # case aside
+    told = more.explain(history=[rec.items.ids[music]], item="new")
+    assert "music" in told.reason
+    assert rec.items.title(music) in told.reason
+    assert told.title == "new"
+    assert told.parts["graph"] != 0
+
+
+def test_an_added_item_leaves_the_intents_of_other_histories_alone(rec):
+    before = rec.intents(history=["i0001", "i0002"])
+    more = rec.with_items(new_items(("new", "Purple Zither", "", ["music"])))
+    assert more.intents(history=["i0001", "i0002"]) == before
+    twin = "i0004"
+    cells = rec.catalog.attribute("category").cells(30)[4]
+    more = rec.with_items(new_items(("twin", rec.catalog.titles[4], "", cells)))
+    assert more.intents(history=["twin"]) == rec.intents(history=[twin])
+
+
+def test_a_replaced_item(rec):
+    user = rec.log.users.ids[0]
+    old = rec.items.ids[int(rec.history(user)[-1])]
+    more = rec.with_items(new_items((old, "Quite Another Thing", "xylophone", ["toys"])))
+    assert names(more.similar(text="xylophone", k=1)) == [old]
+    assert old not in names(more.recommend(user, k=1000))  # seen, if under an older number
+    assert old not in pl.concat(more.recommend_all(1000)).filter(user_id=user)["item_id"].to_list()
+    everything = more.recommend(user, k=1000, filter_seen=False)
+    assert names(everything).count(old) == 1
+    assert next(r for r in everything if r.item == old).title == "Quite Another Thing"
+    assert old not in names(more.similar(old, k=1000))
+    twice = more.with_items(new_items((old, "Third", "", [])))
+    assert names(twice.recommend(history=["i0002"], k=1000)).count(old) == 1
+    back = rec.without_items([old]).with_items(new_items((old, "Back", "", [])))
+    assert old in names(back.recommend(history=["i0029"], k=1000))
+
+
+def test_unknown_attributes_and_an_item_with_nothing_at_all(rec):
+    odd = Catalog.of(
+        ["odd"], ["Odd Thing"], None, {"category": [["never seen"]], "colour": [["blue"]]}
+    )
+    more = rec.with_items(odd).with_items(new_items(("void", "", "", [])))
+    assert "odd" in names(more.recommend("u00001", k=1000))
+    assert "void" in names(more.recommend("u00001", k=1000))
+    void = more.items.code("void")
+    assert not more.items.vectors[void].any()
+    assert more.similar("void") == []  # nothing is known of it, so nothing is near
+    assert "void" not in names(more.similar(text="anything red", k=1000))
+    told = more.explain("u00001", item="void")
+    assert (told.title, told.nearest_text, told.score) == ("void", None, 0)
+    assert all(np.isfinite(r.score) for r in more.recommend(history=["void", "odd"], k=1000))
+    assert more.intents(history=["void"])
+
+
+def test_without_an_encoder_only_items_without_text_can_come(rec):
+    bare = replace(rec, encoder=None)
+    assert len(bare.with_items(new_items(("void", "", "", []))).items) == 31
+    with pytest.raises(UsageError, match="encoder of this run is needed"):
+        bare.with_items(new_items(("new", "A title", "", [])))
+
+
+def test_an_added_twin_of_a_cold_item_has_its_vector():
+    world = replace(tiny(), triples=None)
+    rec = trained(world)
+    row = world.catalog.ids.encode(["i6"])[0]
+    assert rec.log.item_counts()[row] == 0
+    twin = new_items(("twin", world.catalog.titles[row], world.catalog.texts[row], ["outdoor"]))
+    more = rec.with_items(twin)
+    np.testing.assert_allclose(more.items.vectors[-1], rec.items.vectors[row], atol=1e-5)
+    assert np.abs(rec.items.vectors[row]).max() > 1e-3
+    best = more.similar("twin", k=1)[0]
+    assert best.item == "i6"
+    assert best.score == pytest.approx(1, abs=1e-5)
+
+
+IDS = [f"i{number:04d}" for number in range(30)]
+
+
+@given(gone=st.lists(st.sampled_from([*IDS, "new"]), unique=True, max_size=31))
+@settings(max_examples=12)
+def test_removed_items_are_in_no_answer(rec, gone):
+    full = rec.with_items(new_items(("new", "Purple Zither", "A zither", ["music"])))
+    rest = full.without_items(gone)
+    left = {*IDS, "new"} - set(gone)
+    answers = [
+        rest.recommend("u00002", k=1000, filter_seen=False),
+        rest.recommend(history=[], k=1000),
+        rest.recommend(history=["i0003"], k=1000, filter_seen=False),
+    ]
+    for found in answers:
+        assert set(names(found)) == left
+    assert set(shown(rest, 5)["item_id"]) <= left
+    assert set(names(rest.similar("i0004", k=1000))) == left - {"i0004"}
+    assert set(names(rest.similar(text="a red pen for music", k=1000))) <= left
+    assert not set(gone) & set(names(rest.recommend("u00003", k=3)))
+    assert set(names(full.recommend(history=[], k=1000))) == {*IDS, "new"}
+
+
+# ---- saving ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("changed", [False, True])
+@pytest.mark.parametrize("hold_out", ["none", "last"])
+def test_saved_and_loaded_answers_are_the_same(tmp_path, changed, hold_out):
+    rec = trained(planted(np.random.default_rng(2), users=30, items=24), hold_out=hold_out)
+    if changed:
+        rec = rec.with_items(
+            new_items(
+                ("new", "Purple Zither", "A zither", ["music"]), ("i0003", "", "", ["beauty"])
+            )
+        ).without_items(["i0005", "i0006"])
+    rec.save(tmp_path / "run")
+    back = Recommender.load(tmp_path / "run")
+    assert shown(back, 1000).equals(shown(rec, 1000))
+    history = ["i0001", "new" if changed else "i0002"]
+    for kwargs in ({"user": "u00004"}, {"history": history}):
+        assert back.recommend(**kwargs, k=50) == rec.recommend(**kwargs, k=50)
+        assert back.intents(**kwargs) == rec.intents(**kwargs)
+        assert rec.intents(**kwargs)
+        for item in back.recommend(**kwargs, k=50):
+            assert back.explain(**kwargs, item=item.item) == rec.explain(**kwargs, item=item.item)
+    assert back.similar("i0003", k=50) == rec.similar("i0003", k=50)
+    assert back.similar(text="zither", k=50) == rec.similar(text="zither", k=50)
+    back.save(tmp_path / "again")  # what was loaded can be saved
+    assert shown(Recommender.load(tmp_path / "again"), 1000).equals(shown(rec, 1000))
+
+
+def test_a_loaded_run_takes_items_as_the_fresh_one_does(small, tmp_path):
+    small.save(tmp_path / "run")
+    new = new_items(("new", "Green Teapot", "A teapot", ["kitchen"]))
+    one = small.with_items(new)
+    other = Recommender.load(tmp_path / "run").with_items(new)
+    np.testing.assert_allclose(one.items.vectors, other.items.vectors, atol=1e-6)
+    told, again = one.explain("u4", item="new"), other.explain("u4", item="new")
+    assert told.reason == again.reason
+    assert told.score == pytest.approx(again.score, abs=1e-5)
+
+
+def test_chinese(tmp_path):
+    catalog = Catalog.of(
+        ["红茶", "绿茶", "茶壶", "跑鞋", "雨衣"],
+        ["大吉岭红茶", "龙井绿茶", "紫砂茶壶", "越野跑鞋", "防水雨衣"],
+        ["味道浓的茶", "清香的茶", "泡茶用的壶", "山路用的鞋", "下雨穿的衣服"],
+        {"类别": [["茶"], ["茶"], ["茶具"], ["户外"], ["户外"]]},
+    )  # fmt: skip
+    rec = trained(
+        world_of(
+            catalog, ["张三", "张三", "张三", "李四", "李四", "王五"],
+            ["红茶", "绿茶", "茶壶", "跑鞋", "雨衣", "红茶"], time=np.arange(6) + 10**9,
+        )
+    )  # fmt: skip
+    rec.save(tmp_path / "运行")
+    back = Recommender.load(tmp_path / "运行")
+    assert set(names(back.recommend("张三", k=9))) == {"跑鞋", "雨衣"}
+    assert back.similar(text="龙井绿茶", k=1)[0].title == "龙井绿茶"
+    assert {i.name for i in back.intents("李四")} <= {"茶", "茶具", "户外"}
+    assert back.explain("王五", item="绿茶").title == "龙井绿茶"
+    more = back.with_items(Catalog.of(["花茶"], ["茉莉花茶"], None, {"类别": [["茶"]]}))
+    assert names(more.similar(text="茉莉花", k=1)) == ["花茶"]
+    with pytest.raises(UsageError, match="Did you mean '红茶'"):
+        back.similar("红茶1")
+
+
+def test_faiss_need_not_be_installed_as_a_package_to_save(small, tmp_path, monkeypatch):
+    from importlib.metadata import PackageNotFoundError, version
+
+    def no_faiss(name):
+        if name == "faiss-cpu":
+            raise PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr("recsys.store.version", no_faiss)
+    small.save(tmp_path / "run")
+    assert Recommender.load(tmp_path / "run").recommend("u1") == small.recommend("u1")
