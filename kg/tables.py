@@ -200,6 +200,8 @@ def _header(text: str, mark: str, file: Path) -> list[str]:
     except csv.Error as error:
         raise DataError(f"{file}, line 1, cannot be read as a header: {error}.") from None
     names = [name.strip() for name in row]
+    if any("\x00" in name for name in names):
+        raise DataError(f"{file}, line 1, holds a zero byte: it is no text file in UTF-8.")
     twice = next((n for i, n in enumerate(names) if n and n in names[:i]), None)
     if twice is not None:
         raise DataError(f"{file}, line 1: each column must have its own name. Got {twice!r} twice.")

@@ -25,8 +25,8 @@ def judge_run(run: Path, json: bool) -> None:
     """The part that the run held out: test if there is one, else validation."""
     rec = Recommender.load(run)
     split = make_split(rec.log, verified(run, "run").get("hold_out", "none"))
-    part: Part = "test" if len(split.test) else "valid"
-    if len(split.valid) + len(split.test) == 0:
+    part: Part = "test" if split.test.has_item.any() else "valid"
+    if not (split.valid.has_item.any() or split.test.has_item.any()):
         raise DataError(f"{run} has nothing to evaluate on: no user has two events.")
     if part == "valid":
         say(
@@ -57,5 +57,5 @@ def compare(rec: Recommender, split: Split, part: Part) -> list[dict[str, Any]]:
 
 def _row(name: str, report: Any) -> dict[str, Any]:
     low, high = report.interval("ndcg@10")
-    return {"model": name, **{m: report.metrics[m] for m in SHOWN},
-            "ndcg@10 95 %": f"{low:.4f}–{high:.4f}"}  # fmt: skip
+    told = f"{low:.4f}–{high:.4f}" if np.isfinite([low, high]).all() else "one user only"
+    return {"model": name, **{m: report.metrics[m] for m in SHOWN}, "ndcg@10 95 %": told}

@@ -549,6 +549,22 @@ def test_very_little_data(tmp_path, call, ok, events, items, hold_out):
                 return
 
 
+def test_evaluate_where_only_a_search_is_held_out(tmp_path, ok, wrong):
+    events = "user,item,event,time,query\nann,tea,view,1700000000,\nann,,search,1700000001,cup\n"
+    ok("build", *write(tmp_path, events, ITEMS), "-o", tmp_path / "data")
+    ok("train", tmp_path / "data", "-o", tmp_path / "run", *TRAIN)
+    assert rows_of(ok("recommend", tmp_path / "run", "--user", "ann"))
+    assert "nothing to evaluate on" in wrong(1, "evaluate", tmp_path / "run")
+
+
+def test_evaluate_of_one_user_gives_no_interval(tmp_path, ok):
+    events = ONE + "ann,tea,1700000000\nann,cup,1700000001\nann,pot,1700000002\n"
+    ok("build", *write(tmp_path, events, ITEMS), "-o", tmp_path / "data")
+    ok("train", tmp_path / "data", "-o", tmp_path / "run", *TRAIN)
+    found = rows_of(ok("evaluate", tmp_path / "run"))
+    assert {row["ndcg@10 95 %"] for row in found} == {"one user only"}
+
+
 # ---- Ctrl-C ------------------------------------------------------------------------------
 
 
