@@ -104,23 +104,39 @@ def evaluate_scores(
     users, relevant = np.unique(pairs // n, return_counts=True)
     if len(users) == 0:
         raise DataError("The target of evaluate_scores must hold at least one event with an item.")
+    if item_counts is None:
+        item_counts = np.asarray(histories.matrix().getnnz(axis=0))
+    if item_counts.shape != (n,):
+        raise UsageError(f"'item_counts' must be [{n}]. Got {list(item_counts.shape)} instead.")
     parts = [
         _ranked(score_fn, histories.take(users[at : at + batch]), max(ks), filter_seen)
         for at in range(0, len(users), batch)
     ]
     index = np.concatenate(parts)  # [users, max(ks)]
     hits = (index >= 0) & _contains(pairs, users[:, None] * n + index)
-    if item_counts is None:
-        item_counts = np.asarray(histories.matrix().getnnz(axis=0))
+    per_user, metrics = _measured(index, hits, relevant, ks, item_counts, len(histories))
+    return EvalReport(metrics, per_user, users)
+
+
+def _measured(
+    index: np.ndarray,
+    hits: np.ndarray,
+    relevant: np.ndarray,
+    ks: Sequence[int],
+    item_counts: np.ndarray,
+    num_users: int,
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Values per user, and the means with coverage and gini, for every k."""
     per_user: dict[str, np.ndarray] = {}
     metrics: dict[str, float] = {}
     for k in ks:
-        per_user |= {f"{name}@{k}": fn(hits, relevant, k) for name, fn in RANKING.items()}
-        per_user[f"novelty@{k}"] = lists.novelty(index[:, :k], item_counts, len(histories))
-        metrics |= {name: _mean(per_user[name]) for name in per_user if name not in metrics}
-        metrics[f"coverage@{k}"] = lists.coverage(index[:, :k], n)
-        metrics[f"gini@{k}"] = lists.gini(index[:, :k], n)
-    return EvalReport(metrics, per_user, users)
+        at_k = {f"{name}@{k}": fn(hits, relevant, k) for name, fn in RANKING.items()}
+        at_k[f"novelty@{k}"] = lists.novelty(index[:, :k], item_counts, num_users)
+        per_user |= at_k
+        metrics |= {name: _mean(values) for name, values in at_k.items()}
+        metrics[f"coverage@{k}"] = lists.coverage(index[:, :k], len(item_counts))
+        metrics[f"gini@{k}"] = lists.gini(index[:, :k], len(item_counts))
+    return per_user, metrics
 
 
 def _ranked(score_fn: ScoreFn, histories: Sequences, k: int, filter_seen: bool) -> np.ndarray:

@@ -199,6 +199,8 @@ def test_misuse_is_named():
     fn = by_row(scores, histories)
     with pytest.raises(UsageError, match=r"20 users, 12 items.*Got 1 and 12"):
         evaluate_scores(fn, histories.take(np.array([0])), target)
+    with pytest.raises(UsageError, match=r"'item_counts' must be \[12\]. Got \[3\]"):
+        evaluate_scores(fn, histories, target, item_counts=np.ones(3))
     with pytest.raises(UsageError, match="'ks' and 'batch'"):
         evaluate_scores(fn, histories, target, ks=(0,))
     with pytest.raises(DataError, match="at least one event with an item"):
