@@ -30,8 +30,8 @@ from kg.sequences import Sequences
 from kg.split import leave_one_out
 from models.recommender import IntentRecommender, ModelConfig
 from models.text import BertEncoder, TextCache, encode_texts
-from recsys.evaluate import evaluate_scores
-from recsys.train import RunOptions, TrainConfig, replace_rows, scorer, train
+from recsys.evaluate import evaluate_queries
+from recsys.train import RunOptions, TrainConfig, train
 
 SETTINGS = {
     "amazon-beauty": (ModelConfig(), TrainConfig(patience=10, max_epochs=150)),
@@ -86,7 +86,7 @@ def _test(model: IntentRecommender, split) -> dict[str, object]:  # type: ignore
     with torch.inference_mode():
         items = model.items().vector
     queries = model.encode_histories(histories, items)
-    report = evaluate_scores(scorer(queries, items.numpy()), replace_rows(histories), split.test)
+    report = evaluate_queries(queries, items.numpy(), histories, split.test)
     names = ("ndcg@10", "hr@10", "ndcg@20", "hr@20", "coverage@10")
     found: dict[str, object] = {name: round(report.metrics[name], 5) for name in names}
     found["ndcg@10 95 %"] = [round(x, 5) for x in report.interval("ndcg@10")]

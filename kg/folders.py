@@ -26,8 +26,7 @@ def publish(path: str | Path, write: Callable[[Path], None], facts: Mapping[str,
     """
     target = Path(path)
     recover(target)
-    if target.exists() and not _empty(target):
-        _refuse_foreign(target, facts.get("kind"))
+    check_place(target, facts.get("kind"))
     fresh = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}.new"
     try:
         fresh.mkdir(parents=True)
@@ -42,8 +41,14 @@ def publish(path: str | Path, write: Callable[[Path], None], facts: Mapping[str,
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _refuse_foreign(target: Path, kind: object) -> None:
-    """Only a folder of ours and of the same kind may be replaced: others have manifests too."""
+def check_place(target: Path, kind: object) -> None:
+    """`UsageError` unless a folder of this kind may be published here.
+
+    The place must be free, empty, or hold a folder of ours of the same kind: others have
+    manifests too. Asked before long work as well, so that it is not told at its end.
+    """
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return
     try:
         body = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
         ours = body["self"] == _self_hash(body)
@@ -55,10 +60,6 @@ def _refuse_foreign(target: Path, kind: object) -> None:
         raise UsageError(
             f"{target} is a {body.get('kind')} folder and would be lost: give another name."
         )
-
-
-def _empty(path: Path) -> bool:
-    return path.is_dir() and not any(path.iterdir())
 
 
 def _swap(fresh: Path, target: Path) -> None:
@@ -121,10 +122,10 @@ def _sync_directory(folder: Path) -> None:
             os.close(number)
 
 
-def verified(path: str | Path, kind: str) -> dict[str, Any]:
-    """The manifest of a folder of this kind, every file of it checked by size and sha256.
+def manifest(path: str | Path, kind: str) -> dict[str, Any]:
+    """The manifest of a folder of this kind, by its own hash; the files are not looked at.
 
-    Raises `UsageError` if there is no such folder, `DataError` naming the part that is damaged.
+    Raises `UsageError` if there is no such folder, `DataError` if the manifest is damaged.
     """
     folder = Path(path)
     recover(folder)
@@ -132,8 +133,7 @@ def verified(path: str | Path, kind: str) -> dict[str, Any]:
         raise UsageError(f"There is no folder {folder}.")
     try:
         body = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        files = body["files"]
-        ok = body["self"] == _self_hash(body)
+        ok = body["self"] == _self_hash(body) and isinstance(body["files"], dict)
     except FileNotFoundError:
         raise DataError(
             f"{folder} has no {MANIFEST}: it is no {kind} folder, or half-written."
@@ -146,7 +146,16 @@ def verified(path: str | Path, kind: str) -> dict[str, Any]:
         raise UsageError(f"{folder} is a {body.get('kind')} folder; a {kind} folder is needed.")
     if body["format"] != FORMAT:
         raise DataError(f"{folder} has format {body['format']}; this version reads {FORMAT}.")
-    for name, known in files.items():
+    return body
+
+
+def verified(path: str | Path, kind: str) -> dict[str, Any]:
+    """The manifest of a folder of this kind, every file of it checked by size and sha256.
+
+    Raises as `manifest`, and `DataError` naming the file that is damaged.
+    """
+    folder, body = Path(path), manifest(path, kind)
+    for name, known in body["files"].items():
         file = folder / name
         if not file.is_file():
             raise DataError(f"{file} is missing from the {kind} folder.")

@@ -8,6 +8,7 @@ is the honest one where times are known.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -30,6 +31,12 @@ class Split:
     def before_test(self) -> EventLog:
         """Train and validation events together: what is known when the test begins."""
         return merged(self.train, self.valid)
+
+    def part(self, name: Literal["valid", "test"]) -> tuple[EventLog, EventLog]:
+        """(what is known when this part begins, its events)."""
+        if name == "valid":
+            return self.train, self.valid
+        return self.before_test(), self.test
 
 
 def merged(first: EventLog, second: EventLog) -> EventLog:

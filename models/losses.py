@@ -23,9 +23,10 @@ def sampled_softmax(
 ) -> Tensor:
     """Mean over P of -log( exp(s+) / (exp(s+) + c Σ_k exp(s_k)) ), s = q·v.
 
-    negative int64 [K] is shared by the batch and drawn evenly; c = (num_allowed - 1) / K makes the
-    sampled part of the partition sum an unbiased estimate of the whole (scaled cross-entropy;
-    Xu et al. 2024, arXiv:2402.06216). A negative that is the row's own positive is left out.
+    negative int64 [K] is shared by the batch and drawn evenly; c = (num_allowed - 1) / K scales the
+    sampled part of the partition sum up to the whole (scaled cross-entropy; Xu et al. 2024,
+    arXiv:2402.06216). A negative that is the row's own positive is left out; since it may be
+    drawn, the estimate is too small by the share 1 / num_allowed.
     """
     good = (query * items[positive]).sum(-1, keepdim=True)  # [P, 1]
     bad = query @ items[negative].T  # [P, K]

@@ -18,6 +18,7 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     metrics/     ranking, lists, labels
     evaluate     full ranking, seen items masked
     baselines/   popularity, item-kNN, EASE, text-kNN
+    compare      a run beside the baselines
     demo         the demo
     cli/         the command line
     testing      the contract of a recommender

@@ -12,8 +12,8 @@ from kg.build import build_graph
 from kg.catalog import Catalog
 from kg.datasets import load_movielens_small
 from kg.storage import Dataset
-from recsys.cli.judging import compare
 from recsys.cli.output import bars
+from recsys.compare import compare
 from recsys.config import RunConfig
 from recsys.fit import Fitted, fit
 from recsys.recommender import Recommender

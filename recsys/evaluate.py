@@ -21,7 +21,7 @@ from recsys.metrics import RANKING, lists
 ScoreFn = Callable[[Sequences], np.ndarray]
 """U histories to scores float32 [U, N]; -inf: never recommend this item."""
 
-__all__ = ["EvalReport", "Hits", "ScoreFn", "evaluate_scores", "top_k"]
+__all__ = ["EvalReport", "Hits", "ScoreFn", "evaluate_queries", "evaluate_scores", "top_k"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +98,40 @@ def evaluate_scores(
     hit but still counts as relevant. A target item named twice is one relevant item.
     `item_counts` int64 [N] (for novelty): users per item, by default those of `histories`.
     """
+    return _evaluate(
+        lambda rows: score_fn(histories.take(rows)), histories, target, ks, filter_seen, batch,
+        item_counts,
+    )  # fmt: skip
+
+
+def evaluate_queries(
+    queries: np.ndarray,
+    items: np.ndarray,
+    histories: Sequences,
+    target: EventLog,
+    *,
+    ks: Sequence[int] = (10, 20),
+    filter_seen: bool = True,
+    batch: int = 256,
+) -> EvalReport:
+    """As `evaluate_scores`, by inner product: queries float32 [U, D], one per history, and items
+    float32 [N, D].
+    """
+    return _evaluate(
+        lambda rows: queries[rows] @ items.T, histories, target, ks, filter_seen, batch, None
+    )
+
+
+def _evaluate(
+    score_rows: Callable[[np.ndarray], np.ndarray],
+    histories: Sequences,
+    target: EventLog,
+    ks: Sequence[int],
+    filter_seen: bool,
+    batch: int,
+    item_counts: np.ndarray | None,
+) -> EvalReport:
+    """`score_rows` gives the scores float32 [B, N] of these rows int64 [B] of `histories`."""
     _check(histories, target, ks, batch)
     n = histories.num_items
     pairs = np.unique(target.user[target.has_item] * n + target.item[target.has_item])
@@ -109,7 +143,7 @@ def evaluate_scores(
     if item_counts.shape != (n,):
         raise UsageError(f"'item_counts' must be [{n}]. Got {list(item_counts.shape)} instead.")
     parts = [
-        _ranked(score_fn, histories.take(users[at : at + batch]), max(ks), filter_seen)
+        _ranked(score_rows, users[at : at + batch], histories, max(ks), filter_seen)
         for at in range(0, len(users), batch)
     ]
     index = np.concatenate(parts)  # [users, max(ks)]
@@ -139,17 +173,21 @@ def _measured(
     return per_user, metrics
 
 
-def _ranked(score_fn: ScoreFn, histories: Sequences, k: int, filter_seen: bool) -> np.ndarray:
-    """int64 [B, k], the best items of each history; what `score_fn` returned stays as it was."""
-    scores = np.asarray(score_fn(histories))
-    if scores.shape != (len(histories), histories.num_items):
+def _ranked(
+    score_rows: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, histories: Sequences, k: int,
+    filter_seen: bool,
+) -> np.ndarray:  # fmt: skip
+    """int64 [B, k], the best items of these rows; what `score_rows` returned stays as it was."""
+    scores = np.asarray(score_rows(rows))
+    if scores.shape != (len(rows), histories.num_items):
         raise DataError(
-            f"The score function must return [{len(histories)}, {histories.num_items}] (histories, "
+            f"The score function must return [{len(rows)}, {histories.num_items}] (histories, "
             f"items). Got {list(scores.shape)} instead."
         )
     if filter_seen:
+        seen = histories.take(rows)
         scores = scores.astype(np.float32, copy=True)
-        scores[np.repeat(np.arange(len(histories)), histories.lengths), histories.item] = -np.inf
+        scores[np.repeat(np.arange(len(rows)), seen.lengths), seen.item] = -np.inf
     return top_k(scores, k).index
 
 

@@ -8,18 +8,20 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import torch
 
 from kg.events import EventLog
+from kg.sequences import Sequences
 from kg.split import Split, leave_one_out, temporal_split
 from kg.storage import Dataset
 from models.recommender import IntentRecommender
 from models.text import TextCache, encode_texts, fallback_encoder
 from recsys.config import RunConfig
 from recsys.encoders import LazyEncoder
-from recsys.evaluate import EvalReport, evaluate_scores
+from recsys.evaluate import EvalReport, evaluate_queries
 from recsys.intents import IntentSignals, learn_intents
 from recsys.recommender import Recommender
-from recsys.train import EpochReport, replace_rows, scorer, train
+from recsys.train import EpochReport, train
 
 HoldOut = Literal["last", "time", "none"]
 Say = Callable[[str], None]
@@ -73,8 +75,6 @@ def fit(
             encoder, split, data.log, data.catalog, graph, rng, config.intent, cache=store,
             progress=progress("histories") if progress else None,
         )  # fmt: skip
-    import torch
-
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.options.seed)
         model = IntentRecommender(
@@ -106,17 +106,9 @@ def judge(
     rec: Recommender, split: Split, part: Literal["valid", "test"], filter_seen: bool = True
 ) -> EvalReport:
     """Metrics of the model on a part of its split, from what is known before that part begins."""
-    known = split.train if part == "valid" else split.before_test()
-    target = split.valid if part == "valid" else split.test
-    from kg.sequences import Sequences
-
+    known, target = split.part(part)
     histories = Sequences.of(known)
-    told = None
-    if rec.intent is not None:
-        told = rec.intent.valid
-    import torch
-
-    vectors = rec.items.vectors[: rec.items.trained]
+    told = rec.intent.valid if rec.intent is not None else None
+    vectors = rec.index.vectors[: rec.items.trained]
     queries = rec.model.encode_histories(histories, torch.from_numpy(vectors), told)
-    return evaluate_scores(scorer(queries, vectors), replace_rows(histories), target,
-                           filter_seen=filter_seen)  # fmt: skip
+    return evaluate_queries(queries, vectors, histories, target, filter_seen=filter_seen)

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
+from scipy import sparse
 
 from kg.catalog import Catalog
 from kg.errors import UsageError, suggest
 from kg.graph import KnowledgeGraph, Relation
-from models.gnn.adjacency import Adjacency, to_csr
+from models.gnn.adjacency import Adjacency, mean_adjacency
 from models.recommender import IntentRecommender
 
 Fact = tuple[Relation, int]
@@ -56,11 +57,11 @@ class ItemStore:
         """float32 [N, D], what queries are multiplied with."""
         return self.text_part + self.graph_part + self.id_part
 
-    def code(self, key: object, *, hidden_ok: bool = True) -> int:
+    def code(self, key: object) -> int:
         """The number of an id; `UsageError` for a stranger."""
         codes: dict[str, int] = self._codes  # type: ignore[attr-defined]
         code = codes.get(str(key))
-        if code is None or (self.hidden[code] and not hidden_ok):
+        if code is None:
             raise UsageError(
                 f"The item {str(key)!r} is not known: there are {len(self)} items in this run."
                 f"{suggest(str(key), list(self.ids[:20000]))}"
@@ -146,13 +147,6 @@ def match_attributes(graph: KnowledgeGraph, new: Catalog) -> dict[Relation, np.n
 
 def _to_new_items(relation: Relation, index: np.ndarray, rows: int, nodes: int) -> Adjacency:
     """Messages from old nodes to new items, under the name the trained gate goes by."""
-    from scipy import sparse
-
-    counts = sparse.csr_matrix(
-        (np.ones(index.shape[1], np.float32), (index[0], index[1])), shape=(rows, nodes)
-    )
-    degree = np.asarray(counts.sum(1)).ravel()
-    scale = np.divide(1.0, degree, out=np.zeros_like(degree), where=degree > 0)
-    mean = sparse.diags(scale).dot(counts).tocsr().astype(np.float32)
-    back = to_csr(mean.T.tocsr())
-    return Adjacency(relation[2], "~" + relation[1], "item", to_csr(mean), back)
+    ones = np.ones(index.shape[1], np.float32)
+    counts = sparse.csr_matrix((ones, (index[0], index[1])), shape=(rows, nodes))
+    return mean_adjacency(relation[2], "~" + relation[1], "item", counts)

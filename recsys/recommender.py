@@ -106,7 +106,7 @@ class Recommender:
         else:
             codes = self.history(user, history)
             one, told = Sequences.single(codes, len(self.items)), self._embed(codes)
-        vectors = torch.from_numpy(self.items.vectors)
+        vectors = torch.from_numpy(self.index.vectors)
         return self.model.encode_histories(one, vectors, told), one.items_of(0)
 
     def _embed(self, codes: np.ndarray) -> np.ndarray | None:
@@ -169,7 +169,7 @@ class Recommender:
 
     def _search_all(self, queries: np.ndarray, seen: Sequence[np.ndarray], k: int) -> Hits:
         """The same answers from all scores: cheaper where much would be over-fetched."""
-        scores = queries @ self.items.vectors.T  # [B, N]
+        scores = queries @ self.index.vectors.T  # [B, N]
         scores[:, self.items.hidden] = -np.inf
         row = np.repeat(np.arange(len(seen)), [len(codes) for codes in seen])
         codes = self.items.newest[np.concatenate([*seen, np.zeros(0, np.int64)])]
@@ -199,7 +199,7 @@ class Recommender:
     ) -> Iterator[pl.DataFrame]:
         """Every user once, a frame (user_id, item_id, score, rank) per `batch` users."""
         _check_k(k, "recommend_all")
-        vectors = torch.from_numpy(self.items.vectors)
+        vectors = torch.from_numpy(self.index.vectors)
         ids = np.array(self.items.ids, dtype=object)
         for start in range(0, len(self.log.users), batch):
             rows = np.arange(start, min(start + batch, len(self.log.users)))
@@ -236,7 +236,7 @@ class Recommender:
             raise UsageError("Say either an item or a text, not both and not neither.")
         if item is not None:
             code = self.items.code(item)
-            space = self.items.vectors
+            space = self.index.vectors
             query, own = space[code], code
         else:
             assert text is not None

@@ -24,7 +24,7 @@ from models.batch import Batch, training_batches
 from models.losses import full_softmax, sampled_softmax
 from models.recommender import IntentRecommender
 from recsys.checkpoint import load_checkpoint, save_checkpoint
-from recsys.evaluate import evaluate_scores
+from recsys.evaluate import evaluate_queries
 from recsys.intents import IntentSignals
 
 
@@ -205,10 +205,9 @@ class _Run:
             items = self.model.items().vector
         valid = self.intents.valid if self.intents is not None else None
         queries = self.model.encode_histories(self.sequences, items, valid)
-        report = evaluate_scores(
-            lambda histories: queries[_rows(histories)] @ items.numpy().T,
-            replace_rows(self.sequences), self.split.valid, ks=(10,), batch=1024,
-        )  # fmt: skip
+        report = evaluate_queries(
+            queries, items.numpy(), self.sequences, self.split.valid, ks=(10,), batch=1024
+        )
         return {name: report.metrics[name] for name in (SCORE, "hr@10")}
 
     def fingerprint(self, options: RunOptions) -> str:
@@ -241,34 +240,6 @@ class _Run:
         """The best weights, ready to serve."""
         self.model.load_state_dict(self.best_state)
         self.model.eval()
-
-
-@dataclass(frozen=True)
-class _Numbered(Sequences):
-    """Histories that remember which row of all histories each of them is."""
-
-    rows: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
-
-    def take(self, rows: np.ndarray) -> Sequences:
-        part = super().take(rows)
-        return _Numbered(part.offsets, part.item, part.behaviour, part.time, part.num_items,
-                         self.rows[rows])  # fmt: skip
-
-
-def replace_rows(sequences: Sequences) -> Sequences:
-    """The same histories, numbered, so that queries made once for all can be looked up."""
-    return _Numbered(sequences.offsets, sequences.item, sequences.behaviour, sequences.time,
-                     sequences.num_items, np.arange(len(sequences)))  # fmt: skip
-
-
-def _rows(histories: Sequences) -> np.ndarray:
-    assert isinstance(histories, _Numbered)
-    return histories.rows
-
-
-def scorer(queries: np.ndarray, items: np.ndarray):  # type: ignore[no-untyped-def]
-    """Scores of numbered histories from queries [U, D] and item vectors [N, D]."""
-    return lambda histories: queries[_rows(histories)] @ items.T
 
 
 def _optimiser(model: IntentRecommender, config: TrainConfig) -> torch.optim.Optimizer:

@@ -46,12 +46,13 @@ def adjacencies(graph: KnowledgeGraph, *, user_edges: bool = True) -> list[Adjac
         n_source, n_target = len(graph.vocabs[source]), len(graph.vocabs[target])
         ones = np.ones(index.shape[1], np.float32)
         incoming = sparse.csr_matrix((ones, (index[1], index[0])), shape=(n_target, n_source))
-        out.append(_adjacency(source, name, target, incoming))
-        out.append(_adjacency(target, "~" + name, source, incoming.T.tocsr()))
+        out.append(mean_adjacency(source, name, target, incoming))
+        out.append(mean_adjacency(target, "~" + name, source, incoming.T.tocsr()))
     return out
 
 
-def _adjacency(source: str, name: str, target: str, counts: sparse.csr_matrix) -> Adjacency:
+def mean_adjacency(source: str, name: str, target: str, counts: sparse.csr_matrix) -> Adjacency:
+    """From edge counts [N_target, N_source]: each row is divided by its sum; empty rows stay 0."""
     degree = np.asarray(counts.sum(1)).ravel()
     scale = np.divide(1.0, degree, out=np.zeros_like(degree), where=degree > 0)
     mean = sparse.diags(scale).dot(counts).tocsr().astype(np.float32)

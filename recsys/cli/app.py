@@ -108,9 +108,9 @@ def index(run: Run) -> None:
 
 def _publish(rec: Any, run: Path) -> None:
     """A new state of a run in its old place, keeping what the manifest says of its making."""
-    from kg.folders import verified
+    from kg.folders import manifest
 
-    old = verified(run, "run")
+    old = manifest(run, "run")
     rec.save(run, **{key: old[key] for key in ("hold_out", "trained") if key in old})
 
 

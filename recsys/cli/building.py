@@ -10,6 +10,7 @@ from kg.clean import clean
 from kg.errors import UsageError
 from kg.events import EventLog
 from kg.storage import Dataset, save_dataset
+from kg.tables import column_names, unknown_columns
 from kg.triples import read_triples
 from recsys.cli.output import columns_of, say
 
@@ -53,7 +54,5 @@ def build_folder(
 
 def _check_mapping(mapping: dict[str, str], events: Path, items: Path) -> None:
     """A column that neither file has is a mistake, whatever its role."""
-    from kg.tables import read_table, unknown_columns
-
     if mapping and not events.name.endswith((".txt", ".txt.gz")):
-        unknown_columns(mapping, read_table(events).columns, read_table(items).columns)
+        unknown_columns(mapping, column_names(events), column_names(items))

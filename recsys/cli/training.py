@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from pathlib import Path
 from typing import cast
 
 from kg.errors import UsageError
-from kg.folders import MANIFEST
+from kg.folders import check_place
 from kg.storage import load_dataset
 from recsys.cli.output import Stopped, bars, say
 from recsys.config import RunConfig
@@ -26,7 +25,7 @@ def train_run(
         raise UsageError(f"--hold-out must be none, last or time. Got {hold_out!r} instead.")
     settings = _settings(config, max_epochs, seed)
     checkpoint = out.with_name(out.name + ".training")
-    _check_place(out)
+    check_place(out, KIND)  # told before hours of training, not after
     if resume and not checkpoint.exists():
         raise UsageError(f"There is nothing to resume: {checkpoint} does not exist.")
     dataset = load_dataset(data)
@@ -55,18 +54,6 @@ def train_run(
     shutil.rmtree(checkpoint, ignore_errors=True)
     say(f"{out}: trained in {seconds:.0f} s. Next: kgintent recommend {out} --user "
         f"{dataset.log.users.ids[0]}")  # fmt: skip
-
-
-def _check_place(out: Path) -> None:
-    """What `publish` would refuse at the end is told before hours of training."""
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
-    try:
-        kind = json.loads((out / MANIFEST).read_text(encoding="utf-8"))["kind"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise UsageError(f"{out} exists and is no folder of kgintent: give another name.") from None
-    if kind != KIND:
-        raise UsageError(f"{out} is a {kind} folder and would be lost: give another name.")
 
 
 def _settings(config: Path | None, max_epochs: int | None, seed: int | None) -> RunConfig:

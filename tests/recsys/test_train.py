@@ -15,8 +15,8 @@ from kg.testing import World, planted
 from models.recommender import IntentRecommender, ModelConfig
 from models.text import HashEncoder
 from recsys.baselines import Popularity
-from recsys.evaluate import EvalReport, evaluate_scores
-from recsys.train import RunOptions, TrainConfig, replace_rows, scorer, train
+from recsys.evaluate import EvalReport, evaluate_queries, evaluate_scores
+from recsys.train import RunOptions, TrainConfig, train
 
 SMALL = ModelConfig(dim=16, layers=1, dropout=0.1, text_dim=16, max_length=12)
 
@@ -46,8 +46,7 @@ def report_of(model, split: Split) -> EvalReport:
     with torch.inference_mode():
         items = model.items().vector
     queries = model.encode_histories(histories, items)
-    numbered = replace_rows(histories)
-    return evaluate_scores(scorer(queries, items.numpy()), numbered, split.valid, ks=(10,))
+    return evaluate_queries(queries, items.numpy(), histories, split.valid, ks=(10,))
 
 
 def gain_over_popularity(signal: float) -> np.ndarray:

@@ -1,0 +1,41 @@
+"""A run beside what anyone would try first: the same users, the same rule."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from kg.sequences import Sequences
+from kg.split import Split
+from recsys.baselines import EASE, ItemKNN, Popularity, TextKNN
+from recsys.evaluate import evaluate_scores
+from recsys.fit import judge
+from recsys.recommender import Recommender
+
+Part = Literal["valid", "test"]
+SHOWN = ("ndcg@10", "hr@10", "recall@20", "mrr@10", "coverage@10", "novelty@10")
+
+
+def compare(rec: Recommender, split: Split, part: Part) -> list[dict[str, Any]]:
+    """A row per model: the run, popularity, item-kNN, EASE (up to 20,000 items), text-kNN."""
+    known, target = split.part(part)
+    histories = Sequences.of(known)
+    counts = np.asarray(histories.matrix().getnnz(axis=0))
+    report = judge(rec, split, part)
+    rows = [_row("kgintent", report)]
+    models: list[Any] = [Popularity.fit(split.train), ItemKNN.fit(split.train)]
+    if int((split.train.item_counts() > 0).sum()) <= 20_000:
+        models.append(EASE.fit(split.train))
+    if rec.items.text.any():
+        models.append(TextKNN.fit(rec.items.text[: rec.items.trained], split.train))
+    for model in models:
+        found = evaluate_scores(model.scores, histories, target, item_counts=counts)
+        rows.append(_row(model.name, found))
+    return rows
+
+
+def _row(name: str, report: Any) -> dict[str, Any]:
+    low, high = report.interval("ndcg@10")
+    told = f"{low:.4f}–{high:.4f}" if np.isfinite([low, high]).all() else "one user only"
+    return {"model": name, **{m: report.metrics[m] for m in SHOWN}, "ndcg@10 95 %": told}
