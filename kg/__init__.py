@@ -19,7 +19,8 @@ graph; `verbalise` writes a history as a sentence that BERT can read. No torch h
     split       temporal_split and leave_one_out
     sequences   Sequences: histories as one ragged array
     sampling    negatives and neighbours
-    verbalise   a behaviour sequence as text, in English and Chinese
+    templates   phrases and how they are joined, in English and Chinese
+    verbalise   a behaviour sequence as text
     labels      named intents from the graph, and weak labels from what people did next
     paths       short paths through the graph, as explanations
     storage     a built data folder on disk

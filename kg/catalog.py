@@ -190,7 +190,10 @@ class Catalog:
             raise DataError(f"{path}: {error}") from None
 
 
-TEXT_ATTRIBUTES = ("category", "categories", "genre", "genres", "department", "brand", "类别")
+CATEGORY_NAMES = ("category", "categories", "in_category", "genre", "genres", "has_genre",
+                  "department", "in_department", "product_category", "类别")  # fmt: skip
+"""Attributes and relations that say what kind of thing an item is, the likeliest first."""
+TEXT_ATTRIBUTES = (*CATEGORY_NAMES, "brand")
 _ROLES = {*EVENT_COLUMNS, *ITEM_COLUMNS, *USER_COLUMNS}
 FEW_ROWS = 20
 """Up to so many filled rows nothing is taken for an identifier."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
@@ -27,7 +28,7 @@ def publish(path: str | Path, write: Callable[[Path], None], facts: Mapping[str,
     target = Path(path)
     recover(target)
     check_place(target, facts.get("kind"))
-    fresh = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}.new"
+    fresh = target.parent / f".{target.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.new"
     try:
         fresh.mkdir(parents=True)
         write(fresh)
@@ -73,11 +74,29 @@ def _swap(fresh: Path, target: Path) -> None:
 
 
 def recover(target: Path) -> None:
-    """A kill between the two renames leaves the old folder aside: put it back."""
+    """What a kill left: the old folder between the two renames is put back, an unfinished new
+    one, whose writer is gone, is cleared away.
+    """
+    for left in target.parent.glob(f".{glob.escape(target.name)}.*.new"):
+        if not _alive(left.name.split(".")[-2].partition("-")[0]):
+            shutil.rmtree(left, ignore_errors=True)
     old = target.parent / f".{target.name}.old"
     if old.exists() and not target.exists():
         with contextlib.suppress(OSError):
             os.rename(old, target)
+
+
+def _alive(process: str) -> bool:
+    """Whether a process of this number runs on this machine (True where it cannot be told)."""
+    if os.name != "posix" or not process.isdigit():
+        return True
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from kg.catalog import CATEGORY_NAMES
 from kg.errors import UsageError, suggest
 from kg.events import EventLog
 from kg.graph import KnowledgeGraph, Relation
 from kg.verbalise import checked_positions
 
-CATEGORY_LIKE = ("category", "categories", "in_category", "genre", "genres", "has_genre",
-                 "department", "in_department", "product_category", "类别")  # fmt: skip
 NO_LABEL = frozenset({"", "(no genres listed)"})
 
 
@@ -48,14 +47,14 @@ def intent_labels(
 ) -> IntentLabels:
     """The intents of a graph: tails of one ("item", relation, type) fact, each on enough items.
 
-    Without `relation`, the first of `CATEGORY_LIKE` that gives a label, else the relation with 3
+    Without `relation`, the first of `CATEGORY_NAMES` that gives a label, else the relation with 3
     to `max_labels` tails that covers most items, else none (L = 0). Beyond `max_labels` the
     labels of most items are kept. `UsageError` lists the relations if there is none of that name.
     """
     known = [r for r in graph.fact_relations if r[0] == "item" and r[2] != "item"]
     if relation is not None:
         return _labels(graph, _named(known, relation), min_items, max_labels)
-    for name in CATEGORY_LIKE:
+    for name in CATEGORY_NAMES:
         for candidate in (r for r in known if r[1].lower() == name):
             found = _labels(graph, candidate, min_items, max_labels)
             if len(found):

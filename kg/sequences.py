@@ -76,8 +76,8 @@ class Sequences:
         return cls(offsets, keep.item, keep.behaviour, keep.time, len(log.items))
 
     @classmethod
-    def single(cls, items: np.ndarray, num_items: int) -> Sequences:
-        """One history given by its items alone (behaviour 0, no times)."""
+    def single(cls, items: np.ndarray, num_items: int, behaviour: int = 0) -> Sequences:
+        """One history given by its items alone (all of one behaviour, no times)."""
         items = np.asarray(items, np.int64)
-        zeros = np.zeros(len(items), np.int64)
-        return cls(np.array([0, len(items)], np.int64), items, zeros, None, num_items)
+        kinds = np.full(len(items), behaviour, np.int64)
+        return cls(np.array([0, len(items)], np.int64), items, kinds, None, num_items)

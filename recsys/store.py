@@ -29,6 +29,7 @@ from kg.labels import IntentLabels
 from kg.paths import PathIndex
 from kg.sequences import Sequences
 from kg.storage import Dataset, read_dataset, write_dataset
+from kg.templates import Templates
 from models.intent import IntentConfig, IntentHead
 from models.recommender import IntentRecommender, ModelConfig
 from models.text import TextEncoder
@@ -103,6 +104,8 @@ def _plain(rec: Recommender) -> dict[str, Any]:
         "intent_dim": rec.model.intent_dim,
         "behaviours": rec.model.sequence.behaviour.num_embeddings,
         "encoder": {"name": getattr(encoder, "name", None), "id": encoder.id if encoder else None},
+        "templates": rec.intent.templates.as_dict() if rec.intent is not None else {},
+        "last": rec.intent.last if rec.intent is not None else 0,
         "labels": list(rec.intent.labels.names) if rec.intent is not None else [],
         "label_relation": rec.intent.labels.relation if rec.intent is not None else None,
         "added": {"ids": rec.items.ids[trained:], "titles": rec.items.titles[trained:]},
@@ -197,4 +200,7 @@ def _intent(
     relation = plain["label_relation"]
     labels = IntentLabels(tuple(relation) if relation else None, names, matrix)
     none = np.zeros(0, np.int64)
-    return IntentSignals(serve[:0], none, none, tensors["intent/valid"], serve, labels, head)
+    return IntentSignals(
+        serve[:0], none, none, tensors["intent/valid"], serve, labels, head,
+        Templates(**plain["templates"]), plain["last"],
+    )  # fmt: skip

@@ -88,9 +88,16 @@ def train(
     "Best" is validation NDCG@10 over all items, seen ones masked; without validation events it is
     the last epoch. Each epoch draws from its own (seed, epoch) generators, so a resumed run takes
     the same steps as one that was never stopped. With `checkpoint` (a folder) every epoch is
-    saved there; `resume` goes on from it. Raises `DataError` if the graph knows later events.
+    saved there; `resume` goes on from it. Raises at once, before the first epoch: `DataError` if
+    the graph knows later events or too few items, `UsageError` for settings that do not fit.
     """
     config, options = config or TrainConfig(), options or RunOptions()
+    kinds = model.sequence.behaviour.num_embeddings
+    if kinds < len(split.train.behaviours):
+        raise UsageError(
+            f"The 'behaviours' parameter of IntentRecommender must be at least the number of kinds "
+            f"of events, {len(split.train.behaviours)}. Got {kinds} instead."
+        )
     assert_train_only(model.graph, split.train)
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -103,11 +110,17 @@ def train(
         if checkpoint is None:
             raise UsageError("To resume, say from which checkpoint folder.")
         run.restore(load_checkpoint(Path(checkpoint), print_))
+    return _epochs(run, options, Path(checkpoint) if checkpoint is not None else None, print_)
+
+
+def _epochs(
+    run: _Run, options: RunOptions, checkpoint: Path | None, fingerprint: str
+) -> Iterator[EpochReport]:
     try:
         while not run.done():
             report = run.epoch(options.seed)
             if checkpoint is not None:
-                save_checkpoint(Path(checkpoint), run.state(), print_)
+                save_checkpoint(checkpoint, run.state(), fingerprint)
             yield report
     finally:
         run.finish()
@@ -184,8 +197,8 @@ class _Run:
 
     def _with_intent(self, batch: Batch, rng: np.random.Generator) -> Batch:
         """One of each user's verbalised prefixes; its text is known only from where it ends."""
-        if self.intents is None or not self.model.intent_dim or batch.known_from is None:
-            return replace(batch, known_from=None)
+        if self.intents is None or not self.model.intent_dim:
+            return batch
         signals, user = self.intents, batch.user.numpy()
         low = np.searchsorted(signals.user, user, side="left")
         high = np.searchsorted(signals.user, user, side="right")
@@ -193,7 +206,7 @@ class _Run:
         has = high > low
         pick = np.where(has, pick, 0)
         vectors = torch.from_numpy(signals.prefix[pick] * has[:, None])
-        known = torch.from_numpy(np.where(has, signals.at[pick] - 1, 10**9)) - batch.known_from
+        known = torch.from_numpy(np.where(has, signals.at[pick] - 1, 10**9)) - batch.start
         return replace(batch, intent=vectors, known_from=known)
 
     def validate(self) -> dict[str, float]:

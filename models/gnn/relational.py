@@ -56,7 +56,8 @@ class RelationalGNN(nn.Module):
     """Two steps over all relations: items tell their neighbours, neighbours tell the items.
 
     Step 1: h_t = x_t + Σ_{r into t} g_r mean(x_source). Step 2: z_item = Σ_{r into item} g'_r
-    mean(h_source). Only features go in, so a new item needs no more than its edges.
+    mean(h_source); an item as a source speaks with its own features. Only features go in, so a new
+    item needs no more than its edges.
 
     Shapes: states {type: [N_type, D]} -> (hidden states by type, graph vectors [N_item, D]).
     """
@@ -92,6 +93,6 @@ class RelationalGNN(nn.Module):
         rows = next((a.forward.shape[0] for a in relations if a.target == "item"), len(like))
         out = like.new_zeros((rows, like.shape[1]))
         for adjacency in relations:
-            if adjacency.key in self.to_items and adjacency.source != "item":
+            if adjacency.key in self.to_items:
                 out = out + self.to_items[adjacency.key](hidden[adjacency.source], adjacency)
         return out

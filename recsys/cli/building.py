@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from kg.build import build_graph
-from kg.catalog import Catalog
+from kg.catalog import ITEM_COLUMNS, Catalog
 from kg.clean import clean
-from kg.errors import UsageError
-from kg.events import EventLog
+from kg.errors import UsageError, suggest
+from kg.events import EVENT_COLUMNS, EventLog
 from kg.storage import Dataset, save_dataset
 from kg.tables import column_names, unknown_columns
 from kg.triples import read_triples
@@ -53,6 +53,15 @@ def build_folder(
 
 
 def _check_mapping(mapping: dict[str, str], events: Path, items: Path) -> None:
-    """A column that neither file has is a mistake, whatever its role."""
-    if mapping and not events.name.endswith((".txt", ".txt.gz")):
-        unknown_columns(mapping, column_names(events), column_names(items))
+    """A column that neither file has is a mistake; so is a role that no reader takes."""
+    if not mapping or events.name.endswith((".txt", ".txt.gz")):
+        return
+    of_items = column_names(items)
+    unknown_columns(mapping, column_names(events), of_items)
+    roles = [*EVENT_COLUMNS, *ITEM_COLUMNS]
+    for role, name in mapping.items():
+        if role not in roles and name not in of_items:
+            raise UsageError(
+                f"The option --columns has {role}={name}: {role!r} is no role of events, and only "
+                f"a column of {items.name} can be renamed.{suggest(role, roles)}"
+            )

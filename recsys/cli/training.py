@@ -10,6 +10,7 @@ from typing import cast
 from kg.errors import UsageError
 from kg.folders import check_place
 from kg.storage import load_dataset
+from kg.templates import Templates
 from recsys.cli.output import Stopped, bars, say
 from recsys.config import RunConfig
 from recsys.fit import HoldOut, fit
@@ -17,13 +18,14 @@ from recsys.store import KIND
 
 
 def train_run(
-    data: Path, out: Path, config: Path | None, encoder: str, hold_out: str,
-    max_epochs: int | None, seed: int | None, resume: bool,
+    data: Path, out: Path, config: Path | None, encoder: str, templates: str | None,
+    hold_out: str, max_epochs: int | None, seed: int | None, resume: bool,
 ) -> None:  # fmt: skip
     """Train and publish; Ctrl-C keeps the state in OUT.training and says how to go on."""
     if hold_out not in ("none", "last", "time"):
         raise UsageError(f"--hold-out must be none, last or time. Got {hold_out!r} instead.")
     settings = _settings(config, max_epochs, seed)
+    phrases = Templates.named(templates) if templates is not None else None
     checkpoint = out.with_name(out.name + ".training")
     check_place(out, KIND)  # told before hours of training, not after
     if resume and not checkpoint.exists():
@@ -32,7 +34,7 @@ def train_run(
     started = time.perf_counter()
     try:
         fitted = fit(
-            dataset, encoder, settings, hold_out=cast(HoldOut, hold_out),
+            dataset, encoder, settings, hold_out=cast(HoldOut, hold_out), templates=phrases,
             cache=data.parent / f"{data.name}.texts", checkpoint=checkpoint, resume=resume,
             say=say, progress=bars(), on_epoch=lambda report: say(str(report)),
         )  # fmt: skip

@@ -1,6 +1,8 @@
 """Folders: whole or refused, swapped in one step, never over what is not ours."""
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -130,3 +132,15 @@ def test_an_empty_folder_is_filled(tmp_path):
     (tmp_path / "f").mkdir()
     publish(tmp_path / "f", writer("new"), {"kind": "data"})
     verified(tmp_path / "f", "data")
+
+
+def test_what_a_killed_writer_left_is_cleared_away_and_a_living_one_is_left_alone(ours):
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    dead = ours.parent / f".f.{gone.pid}-0123abcd.new"
+    living = ours.parent / f".f.{os.getpid()}-0123abcd.new"
+    for folder in (dead, living):
+        folder.mkdir()
+        (folder / "a.txt").write_text("half")
+    publish(ours, writer("new"), {"kind": "data"})
+    assert sorted(p.name for p in ours.parent.iterdir()) == [living.name, "f"]

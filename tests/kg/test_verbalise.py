@@ -11,10 +11,9 @@ from kg.catalog import Catalog
 from kg.clean import clean
 from kg.errors import DataError, UsageError
 from kg.events import EventLog
+from kg.templates import Phrase, Templates
 from kg.testing import planted, tiny
 from kg.verbalise import (
-    Phrase,
-    Templates,
     prefix_lengths,
     verbalise_items,
     verbalise_prefixes,

@@ -60,7 +60,7 @@ def test_a_long_history_gives_one_window_of_neighbours():
         start = int(batch.item[0, 0])
         assert batch.item[0].tolist() == list(range(start, start + 4))
         assert batch.positive[0].tolist() == list(range(start + 1, start + 5))
-        assert batch.known_from.tolist() == [start]
+        assert batch.start.tolist() == [start]
         starts.add(start)
     assert 25 in starts  # the last window
     assert len(starts) > 5  # and random ones

@@ -82,3 +82,16 @@ def test_two_steps_by_hand():
     want = 0.3 * back @ (states["kind"] + 0.3 * there @ states["item"])
     torch.testing.assert_close(gnn(states, relations), want)
     assert not RelationalGNN([])(states, []).any()
+
+
+def test_facts_between_items_are_listened_to():
+    items = Vocab(("a", "b", "c"), "item")
+    graph = KnowledgeGraph({"item": items}, {("item", "sequel_of", "item"): np.array([[0], [1]])})
+    relations = adjacencies(graph)
+    x = torch.eye(3)
+    gnn = RelationalGNN(relations)
+    out = gnn({"item": x}, relations)
+    gates = {key: conv.gate.item() for key, conv in gnn.to_items.items()}
+    assert torch.allclose(out[1], gates["item>sequel_of>item"] * x[0])
+    assert torch.allclose(out[0], gates["item>~sequel_of>item"] * x[1])
+    assert not out[2].any()

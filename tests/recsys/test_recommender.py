@@ -14,7 +14,9 @@ from kg.clean import clean
 from kg.errors import UsageError
 from kg.events import EventLog
 from kg.storage import Dataset
+from kg.templates import Templates
 from kg.testing import planted, tiny
+from models.text import HashEncoder
 from recsys import Recommender
 from recsys.config import RunConfig
 from recsys.fit import fit
@@ -432,6 +434,7 @@ def test_chinese(tmp_path):
     )  # fmt: skip
     rec.save(tmp_path / "运行")
     back = Recommender.load(tmp_path / "运行")
+    assert back.intent.templates.language == "zh"
     assert set(names(back.recommend("张三", k=9))) == {"跑鞋", "雨衣"}
     assert back.similar(text="龙井绿茶", k=1)[0].title == "龙井绿茶"
     assert {i.name for i in back.intents("李四")} <= {"茶", "茶具", "户外"}
@@ -453,3 +456,30 @@ def test_faiss_need_not_be_installed_as_a_package_to_save(small, tmp_path, monke
     monkeypatch.setattr("recsys.store.version", no_faiss)
     small.save(tmp_path / "run")
     assert Recommender.load(tmp_path / "run").recommend("u1") == small.recommend("u1")
+
+
+def test_an_item_of_the_history_is_not_explained_by_itself(rec):
+    codes = rec.history("u00003")
+    explained = rec.explain("u00003", item=rec.items.ids[codes[-1]])
+    assert explained.nearest_text is None or explained.nearest_text[0] != explained.title
+    alone = rec.explain(history=[rec.items.ids[0]], item=rec.items.ids[0])
+    assert alone.nearest_text is None
+
+
+def test_live_histories_read_as_the_trained_ones_did(tmp_path):
+    told = []
+
+    class Recorder(HashEncoder):
+        def encode(self, texts):
+            told.extend(texts)
+            return super().encode(texts)
+
+    templates = Templates("zh", {"view": "瞧见{item}"}, newest_first=False)
+    trained(tiny(), templates=templates).save(tmp_path / "r")
+    encoder = Recorder()
+    rec = Recommender.load(tmp_path / "r", encoder)
+    rec.intents(history=["i1", "i2"])
+    assert len(told) == 1
+    assert told[0].startswith("瞧见")  # a bare history is told as the commonest behaviour
+    assert told[0].count("瞧见") == 2
+    assert rec.intent.templates == templates

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from kg.build import build_graph
+from kg.clean import clean
 from kg.errors import DataError, UsageError
 from kg.events import EventLog
 from kg.sequences import Sequences
 from kg.split import Split, leave_one_out
-from kg.testing import World, planted
+from kg.testing import World, planted, tiny
 from models.recommender import IntentRecommender, ModelConfig
 from models.text import HashEncoder
 from recsys.baselines import Popularity
@@ -200,3 +201,14 @@ def test_one_user_and_one_item_do_not_crash(events):
     assert len(reports) == (2 if events == 2 else 0)
     assert all(torch.isfinite(value).all() for value in model.state_dict().values())
     assert not model.training
+
+
+def test_a_model_for_fewer_kinds_of_events_is_refused_at_once():
+    catalog = tiny().catalog
+    log = EventLog.of(["a", "a", "a"], ["i1", "i2", "i3"], behaviour=["view", "cart", "purchase"])
+    split = leave_one_out(clean(log, catalog.ids)[0])
+    model = IntentRecommender(
+        build_graph(split.train, catalog), np.zeros((len(catalog), 4), np.float32), SMALL
+    )
+    with pytest.raises(UsageError, match="behaviours"):
+        train(model, split, TrainConfig())
