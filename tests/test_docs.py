@@ -23,9 +23,9 @@ def blocks(kind: str) -> list[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("readme")
-    for before, content in blocks("csv"):
-        name = re.search(r"`([\w.]+\.csv)`:", before)
-        assert name, f"a csv block must follow a line that names its file, not {before!r}"
+    for before, content in blocks("csv") + blocks("toml"):
+        name = re.search(r"`([\w.]+\.(csv|toml))`", before)
+        assert name, f"a csv or toml block must follow a line that names its file, not {before!r}"
         (folder / name[1]).write_text(content, encoding="utf-8")
     return folder
 
