@@ -37,7 +37,7 @@ SETTINGS = {
     "amazon-beauty": (ModelConfig(), TrainConfig(patience=10, max_epochs=150)),
     "movielens-1m": (
         ModelConfig(dim=128, max_length=200, dropout=0.2),
-        TrainConfig(patience=8, max_epochs=150, batch_size=64, loss="sampled", negatives=500),
+        TrainConfig(patience=8, max_epochs=150),
     ),
 }
 

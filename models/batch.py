@@ -80,12 +80,13 @@ def to_batch(arrays: dict[str, np.ndarray], rows: np.ndarray, start: np.ndarray)
 
 
 def training_batches(
-    sequences: Sequences, max_length: int, batch_size: int, rng: np.random.Generator
+    sequences: Sequences, max_length: int, targets: int, rng: np.random.Generator
 ) -> Iterator[Batch]:
     """One epoch: every history with two or more events once, next item at every event.
 
     A history longer than `max_length` + 1 gives its last window, or half of the time a random one.
-    Batches are cut from histories sorted by length and come in random order.
+    Batches are cut from histories sorted by length, each with about `targets` next items, so that
+    every next item weighs the same in an epoch; they come in random order.
     """
     rows = np.flatnonzero(sequences.lengths >= 2)
     length = sequences.lengths[rows]
@@ -94,7 +95,10 @@ def training_batches(
     random_start = rng.integers(0, slack + 1)
     start = np.where(rng.random(len(rows)) < 0.5, random_start, slack)
     order = np.lexsort((rng.random(len(rows)), window))
-    chunks = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    if len(order) == 0:
+        return
+    filled = (np.cumsum(window[order] - 1) - 1) // max(targets, 1)
+    chunks = np.split(order, np.flatnonzero(np.diff(filled)) + 1)
     for chunk in rng.permutation(len(chunks)):
         pick = chunks[chunk]
         yield _with_targets(sequences, rows[pick], start[pick], start[pick] + window[pick])

@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from kg.errors import DataError, UsageError
 from kg.folders import publish, verified
+from recsys.tensors import save_tensors
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any], fingerprint: str) -> None:
@@ -28,8 +29,9 @@ def save_checkpoint(folder: Path, state: dict[str, Any], fingerprint: str) -> No
     plain["fingerprint"] = fingerprint
 
     def write(into: Path) -> None:
-        kept = {k: v.detach().contiguous().clone() for k, v in tensors.items()}
-        save_file(kept, into / "state.safetensors")
+        save_tensors(
+            into / "state.safetensors", {k: v.numpy(force=True) for k, v in tensors.items()}
+        )
         (into / "state.json").write_text(json.dumps(plain), encoding="utf-8")
 
     publish(folder, write, {"kind": "checkpoint"})

@@ -9,6 +9,7 @@ import numpy as np
 
 from kg.errors import DataError, UsageError
 from recsys.hits import Hits, top_k
+from recsys.tensors import disk_errors
 
 
 class VectorIndex:
@@ -61,7 +62,8 @@ class VectorIndex:
             raise UsageError("Only an index that FAISS answers can be saved as a FAISS file.")
         import faiss
 
-        faiss.write_index(self._faiss, str(path))
+        with disk_errors(path, RuntimeError):
+            faiss.write_index(self._faiss, str(path))
 
     @classmethod
     def load(cls, path: Path, vectors: np.ndarray) -> VectorIndex:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 from scipy import sparse
 
 from kg.errors import DataError
@@ -39,6 +39,7 @@ from recsys.index import VectorIndex
 from recsys.intents import IntentSignals
 from recsys.items import ItemStore
 from recsys.recommender import Recommender
+from recsys.tensors import save_tensors
 
 KIND = "run"
 
@@ -48,7 +49,7 @@ def save_run(rec: Recommender, path: str | Path, facts: Mapping[str, Any]) -> No
 
     def write(folder: Path) -> None:
         write_dataset(folder, Dataset(rec.log, rec.catalog, rec.model.graph))
-        save_file(_tensors(rec), folder / "model.safetensors")
+        save_tensors(folder / "model.safetensors", _tensors(rec))
         text = json.dumps(_plain(rec), ensure_ascii=False)
         (folder / "run.json").write_text(text, encoding="utf-8")
         if rec.index.backend == "faiss":
@@ -92,7 +93,7 @@ def _tensors(rec: Recommender) -> dict[str, np.ndarray]:
             out |= {f"head/{k}": v.numpy() for k, v in rec.intent.head.state_dict().items()}
             item = rec.intent.labels.item.tocoo()
             out["labels/pairs"] = np.stack([item.row, item.col]).astype(np.int64)
-    return {k: np.ascontiguousarray(v) for k, v in out.items()}
+    return out
 
 
 def _plain(rec: Recommender) -> dict[str, Any]:

@@ -38,7 +38,9 @@ class TrainConfig(BaseModel):
     optimiser: Literal["adamw", "sgd"] = "adamw"
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(0.0, ge=0)
-    batch_size: int = Field(0, ge=0, description="Histories a step; 0: by the number of users.")
+    batch_targets: int = Field(
+        0, ge=0, description="Next items a step; 0: a 500th of them, 256 to 8,192."
+    )
     loss: Literal["auto", "full", "sampled"] = Field(
         "auto", description="auto: full softmax up to 5,000 items, then sampled."
     )
@@ -138,8 +140,9 @@ class _Run:
         self.candidates = torch.nonzero(model.trained_items).ravel()  # int64 [M]
         few = len(self.candidates) <= 5000
         self.full = config.loss == "full" or (config.loss == "auto" and few)
-        learners = int((sequences.lengths >= 2).sum())
-        self.batch_size = config.batch_size or int(np.clip(learners // 20, 16, 256))
+        reach = model.config.max_length
+        total = int(np.clip(sequences.lengths - 1, 0, reach).sum())
+        self.batch_targets = config.batch_targets or int(np.clip(total // 500, 256, 8192))
         self.optimiser = _optimiser(model, config)
         self.best_state = copy.deepcopy(model.state_dict())
         self.best, self.best_epoch, self.done_epochs, self.seconds = -1.0, 0, 0, 0.0
@@ -175,7 +178,7 @@ class _Run:
         self.model.train()
         total, steps = 0.0, 0
         batches = training_batches(
-            self.sequences, self.model.config.max_length, self.batch_size, rng
+            self.sequences, self.model.config.max_length, self.batch_targets, rng
         )
         for batch in batches:
             loss = self._loss(self._with_intent(batch, rng), rng)

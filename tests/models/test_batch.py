@@ -27,8 +27,8 @@ def pairs_of(batches) -> Counter:
     return seen
 
 
-@pytest.mark.parametrize("batch_size", [1, 3, 100])
-def test_every_next_item_pair_of_short_histories_once(batch_size):
+@pytest.mark.parametrize("targets", [1, 3, 100])
+def test_every_next_item_pair_of_short_histories_once(targets):
     lengths = [0, 1, 2, 5, 3, 1, 6, 0, 4]
     sequences = ragged(lengths)
     want = Counter()
@@ -36,7 +36,7 @@ def test_every_next_item_pair_of_short_histories_once(batch_size):
         items = sequences.items_of(u).tolist()
         want.update(itertools.pairwise(items))
     rng = np.random.default_rng(0)
-    assert pairs_of(training_batches(sequences, 5, batch_size, rng)) == want
+    assert pairs_of(training_batches(sequences, 5, targets, rng)) == want
 
 
 def test_padding_stands_at_the_end_and_users_are_named():
@@ -64,6 +64,20 @@ def test_a_long_history_gives_one_window_of_neighbours():
         starts.add(start)
     assert 25 in starts  # the last window
     assert len(starts) > 5  # and random ones
+
+
+@pytest.mark.parametrize("targets", [8, 40])
+def test_batches_hold_about_the_same_number_of_targets(targets):
+    rng = np.random.default_rng(2)
+    sequences = ragged(rng.integers(0, 12, 300))
+    sizes = [int(b.target.sum()) for b in training_batches(sequences, 8, targets, rng)]
+    assert sum(sizes) == np.clip(sequences.lengths - 1, 0, 8).sum()
+    assert all(targets - 8 < size < targets + 8 for size in sizes[:-1] if size != min(sizes))
+    assert max(sizes) < targets + 8
+
+
+def test_nobody_with_two_events_gives_no_batch():
+    assert list(training_batches(ragged([1, 0, 1]), 5, 10, np.random.default_rng(0))) == []
 
 
 def test_an_epoch_is_decided_by_its_generator():

@@ -8,7 +8,7 @@ import torch
 
 from kg.sequences import Sequences
 from models.batch import history_batches
-from models.sequence import CausalTransformer
+from models.sequence import CausalTransformer, causal_attention
 
 
 @pytest.fixture
@@ -60,3 +60,33 @@ def test_what_stands_in_the_padding_has_no_influence(parts):
     other = replace(batch, item=torch.where(batch.mask, batch.item, 7))
     a, b = net(batch, items), net(other, items)
     torch.testing.assert_close(a[batch.mask], b[batch.mask], rtol=0, atol=1e-6)
+
+
+def by_hand(q, k, v, distance):
+    """One query at a time, over its own past."""
+    out = torch.zeros_like(v)
+    for h in range(q.shape[1]):
+        for at in range(q.shape[2]):
+            scores = (k[:, h, : at + 1] * q[:, h, at, None]).sum(-1) / q.shape[-1] ** 0.5
+            scores = scores + distance[h, : at + 1].flip(0)  # the newest is at distance 0
+            out[:, h, at] = (scores.softmax(-1)[..., None] * v[:, h, : at + 1]).sum(1)
+    return out
+
+
+def test_attention_by_hand_with_and_without_dropout():
+    torch.manual_seed(0)
+    q, k, v = torch.randn(3, 2, 2, 5, 4).unbind(0)
+    distance = torch.randn(2, 7)
+    want = by_hand(q, k, v, distance)
+    torch.testing.assert_close(causal_attention(q, k, v, distance, 0.0), want)
+    draws = torch.stack([causal_attention(q, k, v, distance, 0.25) for _ in range(4000)])
+    torch.testing.assert_close(draws.mean(0), want, rtol=0, atol=0.1)
+    assert draws.std(0).min() > 0.01
+
+
+def test_the_distance_is_learned(parts):
+    net, items, sequences = parts
+    ((_, batch),) = history_batches(sequences, 6, 4)
+    net(batch, items).square().sum().backward()
+    for block in net.blocks:
+        assert (block.distance.grad.abs() > 0).all()

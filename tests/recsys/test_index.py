@@ -91,3 +91,10 @@ def test_wrong_input_is_refused():
         VectorIndex(np.eye(2, dtype=np.float32)).search(np.eye(2, dtype=np.float32), 0)
     with pytest.raises(UsageError, match="FAISS"):
         VectorIndex(np.eye(2, dtype=np.float32), "exact").save("nowhere")
+
+
+def test_an_index_that_cannot_be_written_is_an_os_error(tmp_path):
+    pytest.importorskip("faiss")
+    with pytest.raises(OSError, match="none") as caught:
+        VectorIndex(np.eye(3, dtype=np.float32), "faiss").save(tmp_path / "none" / "x.faiss")
+    assert caught.value.filename == str(tmp_path / "none" / "x.faiss")
