@@ -18,6 +18,13 @@ from models.dropout import Dropout
 from models.gnn.adjacency import Adjacency
 from models.gnn.relational import RelationalGNN
 
+TEXT_STEP = 1 / 64
+"""Scale of whitened texts at the entrance of their projection.
+
+Adam moves every weight by about the learning rate, so a vector of T whitened numbers moves T times
+as far in one step as an id embedding does; unscaled, texts drown the ids they stand beside.
+"""
+
 
 @dataclass(frozen=True)
 class ItemParts:
@@ -54,6 +61,7 @@ class ItemTower(nn.Module):
         super().__init__()
         self.dim, self.warm_count = dim, warm_count
         self.id_dropout = id_dropout
+        text = text * TEXT_STEP
         self.register_buffer("text", text, persistent=False)
         self.register_buffer("counts", counts.float(), persistent=False)
         self.relations = list(relations)
@@ -66,6 +74,7 @@ class ItemTower(nn.Module):
             {_key(t): nn.Embedding(num_nodes[t], dim) for t in self.node_types}
         )
         self.num_users = num_nodes.get("user", 0)
+        self._mean_texts: dict[str, Tensor] = {}
         self.gnn = RelationalGNN(relations)
         self.text_gate = nn.Parameter(torch.tensor(1.0))
         self.graph_gate = nn.Parameter(torch.tensor(1.0))
@@ -79,25 +88,60 @@ class ItemTower(nn.Module):
         """s(n) = n / (n + k), [N]."""
         return counts / (counts + self.warm_count)
 
-    def states(self) -> dict[str, Tensor]:
-        """Features of every node type before any message: users start from nothing (inductive)."""
-        out = {"item": self.project(self.text)}  # [N, D]
-        out |= {kind: self.nodes[_key(kind)].weight for kind in self.node_types}
-        if self.num_users:
-            out["user"] = out["item"].new_zeros((self.num_users, self.dim))
-        return out
+    def feature(self, kind: str, nodes: Tensor | None = None) -> Tensor:
+        """x of every node of a type, or of some, before any message: [N_type, D] or [S, D].
 
-    def forward(self) -> ItemParts:
-        states = self.states()
-        graph = self.gnn(states, self.relations)
-        share = self.id_share(self.counts)
+        Users start from nothing, so that new ones need no training.
+        """
+        if kind == "item":
+            return self.project(self.text if nodes is None else self.text[nodes])
+        if kind == "user":
+            return self.text.new_zeros((self.num_users if nodes is None else len(nodes), self.dim))
+        table = self.nodes[_key(kind)]
+        assert isinstance(table, nn.Embedding)
+        return table.weight if nodes is None else table(nodes)
+
+    def states(self) -> dict[str, Tensor]:
+        """`feature` of every node type that has nodes."""
+        kinds = ["item", *self.node_types] + (["user"] if self.num_users else [])
+        return {kind: self.feature(kind) for kind in kinds}
+
+    def forward(self, rows: Tensor | None = None) -> ItemParts:
+        """Parts of all items, or of `rows` int64 [R], which cost what R items cost."""
+        if rows is None:
+            states = self.states()
+            text, graph = states["item"], self.gnn(states, self.relations)
+            counts, delta = self.counts, self.delta.weight
+        else:
+            text = self.project(self.text[rows])
+            graph = self._graph_of(rows, text)
+            counts, delta = self.counts[rows], self.delta(rows)
+        share = self.id_share(counts)
         if self.training and self.id_dropout > 0:
             share = share * (torch.rand_like(share) >= self.id_dropout)
         return ItemParts(
-            self.text_gate * self.dropout(states["item"]),
+            self.text_gate * self.dropout(text),
             self.graph_gate * self.dropout(graph),
-            share[:, None] * self.delta.weight,
+            share[:, None] * delta,
         )
+
+    def _graph_of(self, rows: Tensor, like: Tensor) -> Tensor:
+        if not self.relations:
+            return torch.zeros_like(like)
+        return self.gnn.items_among(rows, self.relations, self.feature, self._told)
+
+    def _told(self, adjacency: Adjacency, nodes: Tensor) -> Tensor:
+        """Mean of x over the neighbours of some nodes, [S, D].
+
+        What items tell is a projection of their mean text, which never changes and is kept.
+        """
+        if adjacency.source == "item":
+            if adjacency.key not in self._mean_texts:
+                self._mean_texts[adjacency.key] = torch.sparse.mm(adjacency.forward, self.text)
+            return self.project(self._mean_texts[adjacency.key][nodes])
+        near = adjacency.into(nodes)
+        told = near.weight[:, None] * self.feature(adjacency.source, near.sources)[near.edges[0]]
+        return told.new_zeros((len(nodes), self.dim)).index_add(0, near.edges[1], told)
 
     @torch.no_grad()
     def new_items(self, text: Tensor, relations: Sequence[Adjacency]) -> ItemParts:
@@ -106,7 +150,7 @@ class ItemTower(nn.Module):
         text [M, T]; every hidden state of the graph stays as it is.
         """
         hidden = self.gnn.hidden(self.states(), self.relations)
-        projected = self.project(text)
+        projected = self.project(text * TEXT_STEP)
         graph = self.gnn.read_items(hidden, relations, projected)
         return ItemParts(
             self.text_gate * projected, self.graph_gate * graph, torch.zeros_like(projected)

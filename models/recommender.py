@@ -13,7 +13,7 @@ from kg.graph import KnowledgeGraph
 from kg.sequences import Sequences
 from models.batch import Batch, history_batches
 from models.gnn.adjacency import adjacencies
-from models.items import ItemParts, ItemTower
+from models.items import ItemTower
 from models.sequence import CausalTransformer
 from models.whitening import Whitening
 
@@ -82,7 +82,7 @@ class IntentRecommender(nn.Module):
         """bool [N]: items with training events; the others are never negatives."""
         return self.items.counts > 0
 
-    def query(self, batch: Batch, items: Tensor) -> Tensor:
+    def forward(self, batch: Batch, items: Tensor) -> Tensor:
         """Query vectors [B, L, D] after each event, given item vectors [N, D]."""
         hidden = self.sequence(batch, items)
         if batch.intent is None or self.intent_dim == 0:
@@ -92,10 +92,6 @@ class IntentRecommender(nn.Module):
         place = torch.arange(batch.item.shape[1])
         known = torch.zeros_like(batch.user) if batch.known_from is None else batch.known_from
         return hidden + (place >= known[:, None])[..., None] * added[:, None]
-
-    def forward(self, batch: Batch) -> tuple[Tensor, ItemParts]:
-        parts = self.items()
-        return self.query(batch, parts.vector), parts
 
     @torch.inference_mode()
     def encode_histories(
@@ -110,7 +106,7 @@ class IntentRecommender(nn.Module):
         for rows, batch in history_batches(histories, self.config.max_length, 512):
             if intent is not None and self.intent_dim:
                 batch = replace(batch, intent=torch.from_numpy(intent[rows]))
-            hidden = self.query(batch, items)  # [B, L, D]
+            hidden = self(batch, items)  # [B, L, D]
             last = (batch.mask.sum(1) - 1).clamp(min=0)
             found = hidden[torch.arange(len(rows)), last]
             out[rows] = (found * batch.mask.any(1)[:, None]).numpy()

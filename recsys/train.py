@@ -190,13 +190,20 @@ class _Run:
         return total / max(steps, 1)
 
     def _loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:
-        hidden, parts = self.model(batch)
-        query, positive = hidden[batch.target], batch.positive[batch.target]  # [P, D], [P]
+        positive = batch.positive[batch.target]  # int64 [P]
         if self.full:
-            return full_softmax(query, parts.vector, positive, self.model.trained_items)
+            items = self.model.items().vector  # [N, D]
+            query = self.model(batch, items)[batch.target]  # [P, D]
+            return full_softmax(query, items, positive, self.model.trained_items)
         drawn = rng.integers(0, len(self.candidates), self.config.negatives)
         negative = self.candidates[torch.from_numpy(drawn)]
-        return sampled_softmax(query, parts.vector, positive, negative, len(self.candidates))
+        wanted = torch.cat([batch.item.ravel(), positive, negative])
+        rows, at = torch.unique(wanted, return_inverse=True)  # only these items are computed
+        history, good, bad = at.split([batch.item.numel(), len(positive), len(negative)])
+        items = self.model.items(rows).vector  # [R, D]
+        batch = replace(batch, item=history.view_as(batch.item))
+        query = self.model(batch, items)[batch.target]
+        return sampled_softmax(query, items, good, bad, len(self.candidates))
 
     def _with_intent(self, batch: Batch, rng: np.random.Generator) -> Batch:
         """One of each user's verbalised prefixes; its text is known only from where it ends."""

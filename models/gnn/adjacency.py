@@ -14,6 +14,20 @@ from kg.graph import KnowledgeGraph
 
 
 @dataclass(frozen=True)
+class Neighbourhood:
+    """The edges of one relation into R chosen targets.
+
+    sources int64 [S], the nodes at their beginning; edges int64 [2, E] from places in `sources` to
+    places among the targets; weight float32 [E], which sum to 1 per target that has an edge.
+    """
+
+    sources: Tensor
+    edges: Tensor
+    weight: Tensor
+    targets: int
+
+
+@dataclass(frozen=True)
 class Adjacency:
     """Messages from `source` to `target` nodes: `forward` CSR [N_target, N_source], rows sum to 1.
 
@@ -25,6 +39,18 @@ class Adjacency:
     target: str
     forward: Tensor
     backward: Tensor
+
+    def into(self, rows: Tensor) -> Neighbourhood:
+        """The edges into some targets, int64 [R], and nothing else."""
+        first = self.forward.crow_indices()[rows]
+        degree = self.forward.crow_indices()[rows + 1] - first  # [R]
+        target = torch.repeat_interleave(torch.arange(len(rows)), degree)  # [E]
+        begin = (degree.cumsum(0) - degree)[target]
+        at = first[target] + torch.arange(len(target)) - begin
+        sources, source = torch.unique(self.forward.col_indices()[at], return_inverse=True)
+        return Neighbourhood(
+            sources, torch.stack([source, target]), self.forward.values()[at], len(rows)
+        )
 
     @property
     def key(self) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch_geometric.nn import MessagePassing
 
-from models.gnn.adjacency import Adjacency
+from models.gnn.adjacency import Adjacency, Neighbourhood
 
 
 class _Multiply(torch.autograd.Function):
@@ -35,18 +35,24 @@ class RelationalConv(MessagePassing):
     """
 
     def __init__(self, gate: float = 0.3) -> None:
-        super().__init__(aggr="mean")
+        super().__init__(aggr="sum")  # of messages whose weights sum to 1: a mean
         self.fuse = True
         self.gate = nn.Parameter(torch.tensor(float(gate)))
 
     def forward(self, x: Tensor, adjacency: Adjacency) -> Tensor:
         out = self.propagate(
-            adjacency.forward, x=x, transposed=adjacency.backward, size=None
+            adjacency.forward, x=x, weight=None, transposed=adjacency.backward, size=None
         )  # [N_target, D]
         return self.gate * out
 
-    def message(self, x_j: Tensor) -> Tensor:
-        return x_j
+    def among(self, x: Tensor, near: Neighbourhood) -> Tensor:
+        """The same for a few targets: x [S, D] of their sources -> [R, D]."""
+        size = (len(near.sources), near.targets)
+        out = self.propagate(near.edges, x=x, weight=near.weight, transposed=None, size=size)
+        return self.gate * out
+
+    def message(self, x_j: Tensor, weight: Tensor) -> Tensor:
+        return weight[:, None] * x_j
 
     def message_and_aggregate(self, edge_index: Tensor, x: Tensor, transposed: Tensor) -> Tensor:
         return _Multiply.apply(edge_index, transposed, x)
@@ -95,4 +101,32 @@ class RelationalGNN(nn.Module):
         for adjacency in relations:
             if adjacency.key in self.to_items:
                 out = out + self.to_items[adjacency.key](hidden[adjacency.source], adjacency)
+        return out
+
+    def items_among(
+        self,
+        rows: Tensor,
+        relations: Sequence[Adjacency],
+        feature: Callable[[str, Tensor], Tensor],
+        told: Callable[[Adjacency, Tensor], Tensor],
+    ) -> Tensor:
+        """z of the items `rows` int64 [R] alone, [R, D]: a training step needs no others.
+
+        `feature(type, nodes)` gives x of some nodes, `told(adjacency, nodes)` the mean of x over
+        their neighbours in one relation; both [S, D].
+        """
+        out = feature("item", rows).new_zeros(0)
+        for adjacency in relations:
+            if adjacency.key not in self.to_items:
+                continue
+            near = adjacency.into(rows)
+            hidden = feature(adjacency.source, near.sources)  # [S, D]
+            for other in relations:
+                if other.target == adjacency.source and other.key in self.to_neighbours:
+                    gate = self.to_neighbours[other.key].get_parameter("gate")
+                    hidden = hidden + gate * told(other, near.sources)
+            conv = self.to_items[adjacency.key]
+            assert isinstance(conv, RelationalConv)
+            z = conv.among(hidden, near)
+            out = z if len(out) == 0 else out + z
         return out

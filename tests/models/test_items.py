@@ -87,6 +87,37 @@ def test_ids_are_hidden_in_training_only(world):
     assert model.items().id[warm].any(1).all()
 
 
+@pytest.mark.parametrize("user_edges", [False, True])
+def test_some_items_alone_are_as_among_all(world, user_edges):
+    extra = {("item", "sequel_of", "item"): np.array([[0, 2, 0], [1, 1, 4]]),
+             ("maker", "from", "land"): np.array([[0, 1], [1, 1]])}  # fmt: skip
+    land = Vocab(("north", "south"), "land")
+    graph = build_graph(world.log, world.catalog, triples=world.triples)
+    assert "maker" in graph.vocabs
+    graph = KnowledgeGraph({**graph.vocabs, "land": land}, {**graph.edges, **extra},
+                           events=graph.events)  # fmt: skip
+    text = HashEncoder(16).encode(world.catalog.full_texts())
+    config = ModelConfig(dim=8, text_dim=4, user_edges=user_edges)
+    torch.manual_seed(1)
+    tower = IntentRecommender(graph, text, config, behaviours=4).items.eval()
+    rows = torch.tensor([0, 1, 3, COLD])
+    weight = torch.randn(len(rows), 8)
+    for part in ("text", "graph", "id"):
+        gradients = []
+        for made in (getattr(tower(), part)[rows], getattr(tower(rows), part)):
+            tower.zero_grad()
+            (made * weight).sum().backward()
+            gradients.append({n: p.grad.clone() for n, p in tower.named_parameters()
+                              if p.grad is not None})  # fmt: skip
+        full, few = getattr(tower(), part)[rows], getattr(tower(rows), part)
+        torch.testing.assert_close(few, full, rtol=0, atol=1e-6)
+        assert full.abs().max() > 1e-4, part
+        assert any(grad.abs().max() > 1e-5 for grad in gradients[1].values())
+        for name, grad in gradients[0].items():
+            want = torch.zeros_like(grad) if name not in gradients[1] else gradients[1][name]
+            torch.testing.assert_close(grad, want, rtol=0, atol=1e-6, msg=f"{part}: {name}")
+
+
 def test_any_name_of_a_node_type_will_do():
     names = ("type", "a.b", "items", "of x", "a%2Eb")
     vocabs = {name: Vocab(("one", "two"), name) for name in names}

@@ -31,13 +31,14 @@ def test_intent_has_no_influence_while_the_gate_is_shut(parts):
     ((_, batch),) = history_batches(histories, 10, 10)
     told = replace(batch, intent=torch.randn(len(histories), 5))
     items = model.items().vector
-    assert torch.equal(model.query(batch, items), model.query(told, items))
+    assert torch.equal(model(batch, items), model(told, items))
 
 
 def test_the_shut_gate_still_learns(parts):
     model, histories, _ = parts
     ((_, batch),) = history_batches(histories, 10, 10)
-    query, _ = model(replace(batch, intent=torch.randn(len(histories), 5)))
+    told = replace(batch, intent=torch.randn(len(histories), 5))
+    query = model(told, model.items().vector)
     (query * torch.randn_like(query)).sum().backward()
     assert model.intent_gate.grad.abs() > 1e-4
 
@@ -50,10 +51,10 @@ def test_an_open_gate_is_heard_from_known_from_on_only(parts):
     known = torch.tensor([0, 1, 2, 10**9, -4, 1])
     told = replace(batch, intent=torch.randn(6, 5), known_from=known)
     items = model.items().vector
-    moved = (model.query(told, items) - model.query(batch, items)).abs().amax(-1) > 1e-6
+    moved = (model(told, items) - model(batch, items)).abs().amax(-1) > 1e-6
     place = torch.arange(moved.shape[1])
     assert torch.equal(moved, place >= known[:, None])
-    always = model.query(replace(told, known_from=None), items) - model.query(batch, items)
+    always = model(replace(told, known_from=None), items) - model(batch, items)
     assert (always.abs().amax(-1) > 1e-6).all()
 
 
@@ -65,7 +66,7 @@ def test_encode_histories_reads_the_last_event_and_keeps_order(parts):
         alone = model.encode_histories(histories.take(np.array([user])), items)
         np.testing.assert_allclose(alone[0], queries[user], atol=1e-5)
     ((rows, batch),) = history_batches(histories, 10, 10)
-    hidden = model.query(batch, items).detach()
+    hidden = model(batch, items).detach()
     longest = int(batch.mask.sum(1).argmax())
     last = int(batch.mask[longest].sum()) - 1
     np.testing.assert_allclose(queries[rows[longest]], hidden[longest, last], atol=1e-6)
