@@ -18,13 +18,6 @@ from models.dropout import Dropout
 from models.gnn.adjacency import Adjacency
 from models.gnn.relational import RelationalGNN
 
-TEXT_STEP = 1 / 64
-"""Scale of whitened texts at the entrance of their projection.
-
-Adam moves every weight by about the learning rate, so a vector of T whitened numbers moves T times
-as far in one step as an id embedding does; unscaled, texts drown the ids they stand beside.
-"""
-
 
 @dataclass(frozen=True)
 class ItemParts:
@@ -61,8 +54,10 @@ class ItemTower(nn.Module):
         super().__init__()
         self.dim, self.warm_count = dim, warm_count
         self.id_dropout = id_dropout
-        text = text * TEXT_STEP
-        self.register_buffer("text", text, persistent=False)
+        # Adam moves every weight by about the learning rate, so that whitened texts of T numbers
+        # would move their vector T times as far in a step as an id moves, and drown it
+        self.text_scale = text.shape[1] ** -0.5
+        self.register_buffer("text", text * self.text_scale, persistent=False)
         self.register_buffer("counts", counts.float(), persistent=False)
         self.relations = list(relations)
         self.project = nn.Linear(text.shape[1], dim, bias=False)
@@ -150,7 +145,7 @@ class ItemTower(nn.Module):
         text [M, T]; every hidden state of the graph stays as it is.
         """
         hidden = self.gnn.hidden(self.states(), self.relations)
-        projected = self.project(text * TEXT_STEP)
+        projected = self.project(text * self.text_scale)
         graph = self.gnn.read_items(hidden, relations, projected)
         return ItemParts(
             self.text_gate * projected, self.graph_gate * graph, torch.zeros_like(projected)
