@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from models.dropout import Dropout
 from models.gnn.adjacency import Adjacency
-from models.gnn.relational import RelationalGNN
+from models.gnn.relational import RelationalConv, RelationalGNN
 
 
 @dataclass(frozen=True)
@@ -121,22 +121,42 @@ class ItemTower(nn.Module):
         )
 
     def _graph_of(self, rows: Tensor, like: Tensor) -> Tensor:
-        if not self.relations:
+        if not any(a.target == "item" for a in self.relations):
             return torch.zeros_like(like)
-        return self.gnn.items_among(rows, self.relations, self.feature, self._told)
+        return self.gnn.items_among(rows, self.relations, self._hidden)
 
-    def _told(self, adjacency: Adjacency, nodes: Tensor) -> Tensor:
-        """Mean of x over the neighbours of some nodes, [S, D].
+    def _hidden(self, kind: str, nodes: Tensor) -> Tensor:
+        """h [S, D] of some nodes: their own features and what their neighbours tell them.
 
-        What items tell is a projection of their mean text, which never changes and is kept.
+        What items tell is a projection of their mean text, which never changes and is kept; the
+        relations are summed first, and projected once.
         """
-        if adjacency.source == "item":
-            if adjacency.key not in self._mean_texts:
-                self._mean_texts[adjacency.key] = torch.sparse.mm(adjacency.forward, self.text)
-            return self.project(self._mean_texts[adjacency.key][nodes])
-        near = adjacency.into(nodes)
-        told = near.weight[:, None] * self.feature(adjacency.source, near.sources)[near.edges[0]]
-        return told.new_zeros((len(nodes), self.dim)).index_add(0, near.edges[1], told)
+        out = self.feature(kind, nodes)
+        if kind == "item":
+            return out
+        places, texts = [], []
+        for adjacency in self.relations:
+            if adjacency.target != kind:
+                continue
+            gate = self.gnn.to_neighbours[adjacency.key].get_parameter("gate")
+            if adjacency.source == "item":
+                place = torch.nonzero(adjacency.degree[nodes]).ravel()  # few know most relations
+                places.append(place)
+                texts.append(gate * self._mean_text(adjacency)[nodes[place]])  # [P, T]
+            else:
+                conv, near = self.gnn.to_neighbours[adjacency.key], adjacency.into(nodes)
+                assert isinstance(conv, RelationalConv)
+                out = out + conv.among(self.feature(adjacency.source, near.sources), near)
+        if not texts:
+            return out
+        text = self.text.new_zeros((len(nodes), self.text.shape[1]))
+        return out + self.project(text.index_add(0, torch.cat(places), torch.cat(texts)))
+
+    def _mean_text(self, adjacency: Adjacency) -> Tensor:
+        """float32 [N_target, T]: the mean text of the items next to each node."""
+        if adjacency.key not in self._mean_texts:
+            self._mean_texts[adjacency.key] = torch.sparse.mm(adjacency.forward, self.text)
+        return self._mean_texts[adjacency.key]
 
     @torch.no_grad()
     def new_items(self, text: Tensor, relations: Sequence[Adjacency]) -> ItemParts:

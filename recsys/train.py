@@ -39,7 +39,7 @@ class TrainConfig(BaseModel):
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(0.0, ge=0)
     batch_targets: int = Field(
-        0, ge=0, description="Next items a step; 0: a 500th of them, 256 to 8,192."
+        0, ge=0, description="Next items a step; 0: a 256th of them, 512 to 8,192."
     )
     loss: Literal["auto", "full", "sampled"] = Field(
         "auto", description="auto: full softmax up to 5,000 items, then sampled."
@@ -142,7 +142,7 @@ class _Run:
         self.full = config.loss == "full" or (config.loss == "auto" and few)
         reach = model.config.max_length
         total = int(np.clip(sequences.lengths - 1, 0, reach).sum())
-        self.batch_targets = config.batch_targets or int(np.clip(total // 500, 256, 8192))
+        self.batch_targets = config.batch_targets or int(np.clip(total // 256, 512, 8192))
         self.optimiser = _optimiser(model, config)
         self.best_state = copy.deepcopy(model.state_dict())
         self.best, self.best_epoch, self.done_epochs, self.seconds = -1.0, 0, 0, 0.0

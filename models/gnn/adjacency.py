@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -39,6 +40,11 @@ class Adjacency:
     target: str
     forward: Tensor
     backward: Tensor
+
+    @cached_property
+    def degree(self) -> Tensor:
+        """int64 [N_target]: edges into each target."""
+        return self.forward.crow_indices().diff()
 
     def into(self, rows: Tensor) -> Neighbourhood:
         """The edges into some targets, int64 [R], and nothing else."""

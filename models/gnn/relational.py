@@ -104,29 +104,25 @@ class RelationalGNN(nn.Module):
         return out
 
     def items_among(
-        self,
-        rows: Tensor,
-        relations: Sequence[Adjacency],
-        feature: Callable[[str, Tensor], Tensor],
-        told: Callable[[Adjacency, Tensor], Tensor],
+        self, rows: Tensor, relations: Sequence[Adjacency], hidden: Callable[[str, Tensor], Tensor]
     ) -> Tensor:
         """z of the items `rows` int64 [R] alone, [R, D]: a training step needs no others.
 
-        `feature(type, nodes)` gives x of some nodes, `told(adjacency, nodes)` the mean of x over
-        their neighbours in one relation; both [S, D].
+        `hidden(type, nodes)` gives h [S, D] of some nodes, int64 [S] in ascending order; it is
+        asked once per type, for all that stand next to the rows. At least one relation must lead
+        to the items.
         """
-        out = feature("item", rows).new_zeros(0)
-        for adjacency in relations:
-            if adjacency.key not in self.to_items:
-                continue
-            near = adjacency.into(rows)
-            hidden = feature(adjacency.source, near.sources)  # [S, D]
-            for other in relations:
-                if other.target == adjacency.source and other.key in self.to_neighbours:
-                    gate = self.to_neighbours[other.key].get_parameter("gate")
-                    hidden = hidden + gate * told(other, near.sources)
-            conv = self.to_items[adjacency.key]
-            assert isinstance(conv, RelationalConv)
-            z = conv.among(hidden, near)
-            out = z if len(out) == 0 else out + z
+        near = {a.key: a.into(rows) for a in relations if a.key in self.to_items}
+        out: Tensor | None = None
+        for kind in sorted({a.source for a in relations if a.key in near}):
+            found = [a.key for a in relations if a.key in near and a.source == kind]
+            nodes = torch.unique(torch.cat([near[key].sources for key in found]))
+            state = hidden(kind, nodes)  # [S, D]
+            for key in found:
+                conv = self.to_items[key]
+                assert isinstance(conv, RelationalConv)
+                place = torch.searchsorted(nodes, near[key].sources)
+                z = conv.among(state[place], near[key])
+                out = z if out is None else out + z
+        assert out is not None
         return out
