@@ -113,13 +113,20 @@ def evaluate_queries(
     ks: Sequence[int] = (10, 20),
     filter_seen: bool = True,
     batch: int = 256,
+    strangers: np.ndarray | None = None,
 ) -> EvalReport:
     """As `evaluate_scores`, by inner product: queries float32 [U, D], one per history, and items
-    float32 [N, D].
+    float32 [N, D]. `strangers` float32 [N] are the scores for an empty history, if given.
     """
-    return _evaluate(
-        lambda rows: queries[rows] @ items.T, histories, target, ks, filter_seen, batch, None
-    )
+    empty = histories.lengths == 0
+
+    def score(rows: np.ndarray) -> np.ndarray:
+        scores = queries[rows] @ items.T
+        if strangers is not None:
+            scores[empty[rows]] = strangers
+        return scores
+
+    return _evaluate(score, histories, target, ks, filter_seen, batch, None)
 
 
 def _evaluate(

@@ -117,4 +117,7 @@ def judge(
     told = rec.intent.valid if rec.intent is not None else None
     vectors = rec.index.vectors[: rec.items.trained]
     queries = rec.model.encode_histories(histories, torch.from_numpy(vectors), told)
-    return evaluate_queries(queries, vectors, histories, target, filter_seen=filter_seen)
+    popular = known.item_counts().astype(np.float32)  # as `recommend` answers an empty history
+    return evaluate_queries(
+        queries, vectors, histories, target, filter_seen=filter_seen, strangers=popular
+    )

@@ -229,8 +229,9 @@ class _Run:
         valid = self.intents.valid if self.intents is not None else None
         queries = self.model.encode_histories(self.sequences, items, valid)
         report = evaluate_queries(
-            queries, items.numpy(), self.sequences, self.split.valid, ks=(10,), batch=1024
-        )
+            queries, items.numpy(), self.sequences, self.split.valid, ks=(10,), batch=1024,
+            strangers=self.split.train.item_counts().astype(np.float32),
+        )  # fmt: skip
         return {name: report.metrics[name] for name in (SCORE, "hr@10")}
 
     def fingerprint(self, options: RunOptions) -> str:

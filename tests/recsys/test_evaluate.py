@@ -11,7 +11,7 @@ from kg.events import EventLog
 from kg.sequences import Sequences
 from kg.split import leave_one_out
 from recsys.baselines import Popularity
-from recsys.evaluate import EvalReport, evaluate_scores, top_k
+from recsys.evaluate import EvalReport, evaluate_queries, evaluate_scores, top_k
 from recsys.hits import Hits
 
 FLOATS = st.sampled_from([-np.inf, -2.5, -1.0, -0.0, 0.0, 1e-30, 1.0, 3.5, np.inf]) | st.floats(
@@ -207,3 +207,16 @@ def test_misuse_is_named():
         evaluate_scores(fn, histories, target.take(np.zeros(len(target), bool)))
     with pytest.raises(DataError, match=r"must return \[.*, 12\].*Got \[1, 1\]"):
         evaluate_scores(lambda part: np.zeros((1, 1)), histories, target)
+
+
+def test_an_empty_history_is_scored_by_what_strangers_get():
+    target = EventLog.of(["a", "b"], ["x", "y"])
+    empty = Sequences(np.array([0, 1, 1]), np.array([0]), np.array([0]), None, 2)
+    queries, items = np.array([[1.0], [0.0]], np.float32), np.array([[1.0], [0.5]], np.float32)
+    strangers = np.array([0.0, 9.0], np.float32)
+    told = evaluate_queries(
+        queries, items, empty, target, ks=(1,), filter_seen=False, strangers=strangers
+    )
+    assert told.per_user["hr@1"].tolist() == [1.0, 1.0]
+    plain = evaluate_queries(queries, items, empty, target, ks=(1,), filter_seen=False)
+    assert plain.per_user["hr@1"].tolist() == [1.0, 0.0]
