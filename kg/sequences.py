@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -44,6 +45,27 @@ class Sequences:
     def lengths(self) -> np.ndarray:
         """int64 [U]."""
         return np.diff(self.offsets)
+
+    @cached_property
+    def repeats(self) -> tuple[np.ndarray, np.ndarray]:
+        """How often, int64 [E]: the which occurrence of its item in its history an event is (1: the
+        first); and until when, int64 [E]: the place in the history of the next one (2^62: none).
+        """
+        row = np.repeat(np.arange(len(self)), self.lengths)
+        key = row * max(self.num_items, 1) + self.item
+        order = np.argsort(key, kind="stable")
+        same = np.concatenate([[False], key[order][1:] == key[order][:-1]])[: len(key)]
+        first = np.maximum.accumulate(np.where(same, 0, np.arange(len(key))))
+        count, until = np.empty(len(key), np.int64), np.full(len(key), 2**62)
+        count[order] = np.arange(len(key)) - first + 1
+        place = np.arange(len(key)) - self.offsets[row]
+        until[order[:-1][same[1:]]] = place[order[1:][same[1:]]]
+        return count, until
+
+    @property
+    def repeat_share(self) -> float:
+        """The share of events whose item was in the history before; 0 without events."""
+        return float((self.repeats[0] > 1).mean()) if len(self.item) else 0.0
 
     def items_of(self, row: int) -> np.ndarray:
         """int64 [L], the items of one history, oldest first."""

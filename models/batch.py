@@ -23,6 +23,8 @@ class Batch:
 
     item, behaviour, gap int64 [B, L]; mask bool [B, L], True at events; positive int64 [B, L], the
     next item at each event (meaningless where `target` bool [B, L] is False); user int64 [B].
+    count int64 [B, L]: the which occurrence of its item an event is; until int64 [B, L]: the place
+    (as in `item`) of the next one; hours float32 [B, L] since the first event, NaN if not known.
     start int64 [B], the place in the whole history of the first event that is read.
     intent float32 [B, T], an intent embedding, known from position `known_from` int64 [B] on.
     """
@@ -30,6 +32,9 @@ class Batch:
     item: Tensor
     behaviour: Tensor
     gap: Tensor
+    count: Tensor
+    until: Tensor
+    hours: Tensor
     mask: Tensor
     positive: Tensor
     target: Tensor
@@ -42,7 +47,7 @@ class Batch:
 def pad(
     sequences: Sequences, rows: np.ndarray, start: np.ndarray, stop: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """item, behaviour, gap int64 [B, L] and mask bool [B, L] of events start:stop of each row."""
+    """The inputs [B, L] of a `Batch`, for the events start:stop of each row."""
     lengths = stop - start
     width = max(int(lengths.max(initial=0)), 1)
     column = np.arange(width)
@@ -50,18 +55,25 @@ def pad(
     at = np.where(mask, sequences.offsets[rows][:, None] + start[:, None] + column, 0)
     if len(sequences.item) == 0:
         zeros = np.zeros(mask.shape, np.int64)
-        return {"item": zeros, "behaviour": zeros, "gap": zeros, "mask": mask}
+        return {"item": zeros, "behaviour": zeros, "gap": zeros, "count": zeros, "until": zeros,
+                "hours": zeros.astype(np.float32), "mask": mask}  # fmt: skip
     gap = np.zeros(mask.shape, np.int64)
+    hours = np.full(mask.shape, np.nan, np.float32)
+    count, until = sequences.repeats
     if sequences.time is not None:
         first = (start[:, None] + column) == 0
         before = np.maximum(at - 1, 0)
         seconds = sequences.time[at] - sequences.time[before]
         bucket = 1 + np.searchsorted(GAP_EDGES, np.maximum(seconds, 0), side="right")
         gap = np.where(mask & ~first, bucket, 0)
+        hours = ((sequences.time[at] - sequences.time[at[:, :1]]) / 3600).astype(np.float32)
     return {
         "item": np.where(mask, sequences.item[at], 0),
         "behaviour": np.where(mask, sequences.behaviour[at], 0),
         "gap": gap,
+        "count": np.where(mask, count[at], 0),
+        "until": np.where(mask, until[at] - start[:, None], 0),
+        "hours": hours,
         "mask": mask,
     }
 

@@ -9,30 +9,56 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def full_softmax(query: Tensor, items: Tensor, positive: Tensor, allowed: Tensor) -> Tensor:
-    """Mean over P of -log( exp(q·v+) / Σ_{j allowed} exp(q·v_j) ).
+def full_softmax(
+    query: Tensor,
+    items: Tensor,
+    positive: Tensor,
+    allowed: Tensor,
+    repeats: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:
+    """Mean over P of -log( exp(s+) / Σ_{j allowed} exp(s_j) ), s_j = q·v_j + b_j.
 
     query [P, D], items [N, D], positive int64 [P], allowed bool [N] (cold items are no negatives).
+    `repeats` are the items of each row's history, int64 [P, L] (-1: none), and their b [P, L];
+    b is 0 for all other items.
     """
     scores = query @ items.T  # [P, N]
+    if repeats is not None:
+        own, bonus = repeats
+        row, event = torch.nonzero(own >= 0, as_tuple=True)
+        at = (row, own[row, event])
+        scores = scores.index_put(at, bonus[row, event], accumulate=True)
     return F.cross_entropy(scores.masked_fill(~allowed, -math.inf), positive)
 
 
 def sampled_softmax(
-    query: Tensor, items: Tensor, positive: Tensor, negative: Tensor, num_allowed: int
+    query: Tensor,
+    items: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    num_allowed: int,
+    repeats: tuple[Tensor, Tensor, Tensor] | None = None,
 ) -> Tensor:
-    """Mean over P of -log( exp(s+) / (exp(s+) + c Σ_k exp(s_k)) ), s = q·v.
+    """Mean over P of -log( exp(s+) / (exp(s+) + c Σ_k exp(s_k) + Σ_{own} exp(s_j)) ), s = q·v + b.
 
     negative int64 [K] is shared by the batch and drawn evenly; c = (num_allowed - 1) / K scales the
     sampled part of the partition sum up to the whole (scaled cross-entropy; Xu et al. 2024,
     arXiv:2402.06216). A negative that is the row's own positive is left out; since it may be
-    drawn, the estimate is too small by the share 1 / num_allowed.
+    drawn, the estimate is too small by the share 1 / num_allowed. `repeats` are the items of each
+    row's history, int64 [P, L] (-1: none), their q·v [P, L] and b [P, L]: they stand beside the
+    sample, each once, and b is 0 for all others; one that is drawn too counts twice.
     """
     good = (query * items[positive]).sum(-1, keepdim=True)  # [P, 1]
     bad = query @ items[negative].T  # [P, K]
     bad = bad + math.log(max(num_allowed - 1, 1) / len(negative))
     bad = bad.masked_fill(positive[:, None] == negative[None], -math.inf)
-    return (torch.logsumexp(torch.cat([good, bad], 1), 1) - good.squeeze(1)).mean()
+    parts = [good, bad]
+    if repeats is not None:
+        own, score, bonus = repeats
+        again = own == positive[:, None]  # [P, L], at most one a row
+        good = good + (bonus * again).sum(-1, keepdim=True)
+        parts = [good, bad, (score + bonus).masked_fill(again | (own < 0), -math.inf)]
+    return (torch.logsumexp(torch.cat(parts, 1), 1) - good.squeeze(1)).mean()
 
 
 def multi_label(logits: Tensor, target: Tensor) -> Tensor:

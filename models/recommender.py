@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from scipy import sparse
 from torch import Tensor, nn
 
 from kg.graph import KnowledgeGraph
@@ -14,6 +15,7 @@ from kg.sequences import Sequences
 from models.batch import Batch, history_batches
 from models.gnn.adjacency import adjacencies
 from models.items import ItemTower
+from models.repeat import RepeatBonus
 from models.sequence import CausalTransformer
 from models.whitening import Whitening
 
@@ -31,6 +33,11 @@ class ModelConfig(BaseModel):
     warm_count: float = Field(2.0, gt=0, description="k in s(n) = n / (n + k).")
     max_length: int = Field(50, ge=1, le=2048, description="Events of a history that are read.")
     text_dim: int = Field(256, ge=1, description="Directions kept by the whitening of texts.")
+    repeats: bool | None = Field(
+        None,
+        description="Score items that were met before by how often and when; None: where "
+        "people meet an item again in at least 5 % of their events.",
+    )
     user_edges: bool = Field(False, description="Also pass messages along user–item edges.")
 
     @model_validator(mode="after")
@@ -73,6 +80,7 @@ class IntentRecommender(nn.Module):
         self.sequence = CausalTransformer(
             config.dim, config.layers, config.heads, config.dropout, config.max_length, behaviours
         )
+        self.repeat = RepeatBonus(config.dim) if config.repeats else None
         self.intent_dim = intent_dim
         self.intent = nn.Linear(max(intent_dim, 1), config.dim)
         self.intent_gate = nn.Parameter(torch.tensor(0.0))
@@ -111,6 +119,24 @@ class IntentRecommender(nn.Module):
             found = hidden[torch.arange(len(rows)), last]
             out[rows] = (found * batch.mask.any(1)[:, None]).numpy()
         return out
+
+    @torch.inference_mode()
+    def repeat_bonus(self, histories: Sequences, queries: np.ndarray) -> sparse.csr_matrix | None:
+        """float32 [U, N], what is added to the score of each history's own items, given its query
+        float32 [U, D]; None for a model that does not count repeats.
+        """
+        if self.repeat is None:
+            return None
+        parts = []
+        for rows, batch in history_batches(histories, self.config.max_length, 512):
+            last = (batch.mask.sum(1) - 1).clamp(min=0)
+            found = self.repeat(batch, torch.from_numpy(queries[rows])[:, None], last)
+            row, event = torch.nonzero(found.holds[:, 0], as_tuple=True)
+            parts.append((rows[row.numpy()], batch.item[row, event].numpy(),
+                          found.bonus[row, 0, event].numpy()))  # fmt: skip
+        user, item, bonus = (np.concatenate(column) for column in zip(*parts, strict=True))
+        shape = (len(histories), histories.num_items)
+        return sparse.csr_matrix((bonus, (user, item)), shape=shape)
 
     def gates(self) -> dict[str, float]:
         """How far each part is open: the scalars that a person may read."""

@@ -18,11 +18,15 @@ SHOWN = ("ndcg@10", "hr@10", "recall@20", "mrr@10", "coverage@10", "novelty@10")
 
 
 def compare(rec: Recommender, split: Split, part: Part) -> list[dict[str, Any]]:
-    """A row per model: the run, popularity, item-kNN, EASE (up to 20,000 items), text-kNN."""
+    """A row per model: the run, popularity, item-kNN, EASE (up to 20,000 items), text-kNN.
+
+    Items met before are masked for all of them, or for none where the run counts repeats.
+    """
     known, target = split.part(part)
     histories = Sequences.of(known)
     counts = np.asarray(histories.matrix().getnnz(axis=0))
     report = judge(rec, split, part)
+    masked = not rec.repeats
     rows = [_row("kgintent", report)]
     models: list[Any] = [Popularity.fit(split.train), ItemKNN.fit(split.train)]
     if int((split.train.item_counts() > 0).sum()) <= 20_000:
@@ -30,7 +34,9 @@ def compare(rec: Recommender, split: Split, part: Part) -> list[dict[str, Any]]:
     if rec.items.text.any():
         models.append(TextKNN.fit(rec.items.text[: rec.items.trained], split.train))
     for model in models:
-        found = evaluate_scores(model.scores, histories, target, item_counts=counts)
+        found = evaluate_scores(
+            model.scores, histories, target, item_counts=counts, filter_seen=masked
+        )
         rows.append(_row(model.name, found))
     return rows
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
+from scipy import sparse
 
 from kg.errors import DataError, UsageError, suggest
 from kg.events import EventLog
@@ -114,14 +115,18 @@ def evaluate_queries(
     filter_seen: bool = True,
     batch: int = 256,
     strangers: np.ndarray | None = None,
+    bonus: sparse.csr_matrix | None = None,
 ) -> EvalReport:
     """As `evaluate_scores`, by inner product: queries float32 [U, D], one per history, and items
-    float32 [N, D]. `strangers` float32 [N] are the scores for an empty history, if given.
+    float32 [N, D]. `strangers` float32 [N] are the scores for an empty history, if given, and
+    `bonus` float32 [U, N] is added to the scores.
     """
     empty = histories.lengths == 0
 
     def score(rows: np.ndarray) -> np.ndarray:
         scores = queries[rows] @ items.T
+        if bonus is not None:
+            scores += bonus[rows].toarray()
         if strangers is not None:
             scores[empty[rows]] = strangers
         return scores

@@ -35,9 +35,12 @@ class Explanation:
 
 
 def explain_item(
-    rec: Recommender, query: np.ndarray, history: np.ndarray, code: int
+    rec: Recommender, query: np.ndarray, history: np.ndarray, code: int, again: float = 0.0
 ) -> Explanation:
-    """The explanation of one item (code) for a query [D] that came from these items [L]."""
+    """The explanation of one item (code) for a query [D] that came from these items [L].
+
+    `again` is what the score owes to the item's being in the history.
+    """
     paths = _paths(rec, history, code)
     nearest = _nearest_text(rec, history, code)
     parts = {
@@ -45,7 +48,11 @@ def explain_item(
         "graph": float(query @ rec.items.graph_part[code]),
         "id": float(query @ rec.items.id_part[code]),
     }
-    if paths:
+    if rec.repeats:
+        parts["repeat"] = again
+    if rec.repeats and again > 0:
+        reason = "because you come back to it"
+    elif paths:
         reason = paths[0]
     elif nearest is not None and nearest[1] >= TEXT_MATCH:
         reason = f"its text is close to {nearest[0]} (similarity {nearest[1]:.2f})"

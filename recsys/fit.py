@@ -15,7 +15,7 @@ from kg.sequences import Sequences
 from kg.split import Split, leave_one_out, temporal_split
 from kg.storage import Dataset
 from kg.templates import Templates
-from models.recommender import IntentRecommender
+from models.recommender import IntentRecommender, ModelConfig
 from models.text import TextCache, encode_texts, fallback_encoder
 from recsys.config import RunConfig
 from recsys.encoders import LazyEncoder
@@ -84,7 +84,7 @@ def fit(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.options.seed)
         model = IntentRecommender(
-            graph, text, config.model, behaviours=len(data.log.behaviours),
+            graph, text, _resolved(config.model, split), behaviours=len(data.log.behaviours),
             intent_dim=intents.dim if intents is not None else 0,
         )  # fmt: skip
     reports = []
@@ -99,6 +99,18 @@ def fit(
     return Fitted(rec, split, intents, reports)
 
 
+REPEATS = 0.05
+"""From this share of events with an item that was met before, repeats are counted."""
+
+
+def _resolved(config: ModelConfig, split: Split) -> ModelConfig:
+    """Settings that the data decide, decided on the training part."""
+    if config.repeats is not None:
+        return config
+    share = Sequences.of(split.train).repeat_share
+    return config.model_copy(update={"repeats": share >= REPEATS})
+
+
 def _encoder(name: str, texts: list[str]) -> tuple[LazyEncoder, str | None]:
     """The encoder by name, or n-grams where it cannot read the language of the texts."""
     wanted = LazyEncoder(name)
@@ -109,9 +121,16 @@ def _encoder(name: str, texts: list[str]) -> tuple[LazyEncoder, str | None]:
 
 
 def judge(
-    rec: Recommender, split: Split, part: Literal["valid", "test"], filter_seen: bool = True
+    rec: Recommender,
+    split: Split,
+    part: Literal["valid", "test"],
+    filter_seen: bool | None = None,
 ) -> EvalReport:
-    """Metrics of the model on a part of its split, from what is known before that part begins."""
+    """Metrics of the model on a part of its split, from what is known before that part begins.
+
+    `filter_seen` None: as `recommend` does by default.
+    """
+    filter_seen = not rec.repeats if filter_seen is None else filter_seen
     known, target = split.part(part)
     histories = Sequences.of(known)
     told = rec.intent.valid if rec.intent is not None else None
@@ -119,5 +138,6 @@ def judge(
     queries = rec.model.encode_histories(histories, torch.from_numpy(vectors), told)
     popular = known.item_counts().astype(np.float32)  # as `recommend` answers an empty history
     return evaluate_queries(
-        queries, vectors, histories, target, filter_seen=filter_seen, strangers=popular
-    )
+        queries, vectors, histories, target, filter_seen=filter_seen, strangers=popular,
+        bonus=None if filter_seen else rec.model.repeat_bonus(histories, queries),
+    )  # fmt: skip

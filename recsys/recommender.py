@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
+from scipy import sparse
 
 from kg.catalog import Catalog
 from kg.errors import UsageError
@@ -97,8 +98,8 @@ class Recommender:
 
     def _query(
         self, user: object | None, history: Sequence[object] | None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The query float32 [1, D] and the items it came from."""
+    ) -> tuple[np.ndarray, Sequences]:
+        """The query float32 [1, D] and the one history that it came from."""
         if user is not None and history is None:
             row = self.log.users.encode([user])
             one, intent = self.histories.take(row), self.intent
@@ -108,7 +109,7 @@ class Recommender:
             one = Sequences.single(codes, len(self.items), self._usual)
             told = self._embed(codes)
         vectors = torch.from_numpy(self.index.vectors)
-        return self.model.encode_histories(one, vectors, told), one.items_of(0)
+        return self.model.encode_histories(one, vectors, told), one
 
     def _embed(self, codes: np.ndarray) -> np.ndarray | None:
         """The intent embedding [1, T] of a live history: a BERT pass."""
@@ -149,19 +150,38 @@ class Recommender:
         *,
         history: Sequence[object] | None = None,
         k: int = 10,
-        filter_seen: bool = True,
+        filter_seen: bool | None = None,
     ) -> list[Recommendation]:
         """The k best items for a known user or a given history (ids, oldest first).
 
+        `filter_seen` leaves out what the history holds; None: unless people meet items again in
+        these data, as in a food shop, and the model counts repeats.
         Without a single event to go by, the most popular items. May return fewer than k where the
         catalogue has no more. `UsageError` for an unknown id or a k outside [1, 1000].
         """
         _check_k(k, "recommend")
-        query, seen = self._query(user, history)
+        query, one = self._query(user, history)
+        seen = one.items_of(0)
         if len(seen) == 0:
             return self._popular(k)
-        hits = self._search(query, [seen if filter_seen else seen[:0]], k)
-        return self._named(hits, 0)
+        return self._named(self._found(query, one, k, filter_seen), 0)
+
+    def _found(self, queries: np.ndarray, part: Sequences, k: int, filter_: bool | None) -> Hits:
+        """Hits [B, k] of these histories, items met before masked or scored as repeats."""
+        if not self.repeats if filter_ is None else filter_:
+            return self._search(queries, [part.items_of(r) for r in range(len(part))], k)
+        bonus = self.model.repeat_bonus(part, queries)
+        none = [part.item[:0]] * len(part)
+        return (
+            self._search(queries, none, k)
+            if bonus is None
+            else self._search_all(queries, none, k, bonus)
+        )
+
+    @property
+    def repeats(self) -> bool:
+        """Whether items that were met before are scored by how often and when, and recommended."""
+        return self.model.repeat is not None
 
     def _search(self, queries: np.ndarray, seen: Sequence[np.ndarray], k: int) -> Hits:
         """Hits [B, k] without hidden and seen items: over-fetched, then filtered at answer time."""
@@ -178,9 +198,21 @@ class Recommender:
         score = np.where(index < 0, -np.inf, np.take_along_axis(hits.score, order, 1))
         return Hits(index, score.astype(np.float32))
 
-    def _search_all(self, queries: np.ndarray, seen: Sequence[np.ndarray], k: int) -> Hits:
-        """The same answers from all scores: cheaper where much would be over-fetched."""
+    def _search_all(
+        self,
+        queries: np.ndarray,
+        seen: Sequence[np.ndarray],
+        k: int,
+        bonus: sparse.csr_matrix | None = None,
+    ) -> Hits:
+        """The same answers from all scores: cheaper where much would be over-fetched.
+
+        `bonus` float32 [B, N] is added; a replaced item hands it to its newest row.
+        """
         scores = queries @ self.index.vectors.T  # [B, N]
+        if bonus is not None:
+            again = bonus.tocoo()
+            scores[again.row, self.items.newest[again.col]] += again.data
         scores[:, self.items.hidden] = -np.inf
         row = np.repeat(np.arange(len(seen)), [len(codes) for codes in seen])
         codes = self.items.newest[np.concatenate([*seen, np.zeros(0, np.int64)])]
@@ -206,7 +238,7 @@ class Recommender:
         return out
 
     def recommend_all(
-        self, k: int = 10, *, filter_seen: bool = True, batch: int = 1024
+        self, k: int = 10, *, filter_seen: bool | None = None, batch: int = 1024
     ) -> Iterator[pl.DataFrame]:
         """Every user once, a frame (user_id, item_id, score, rank) per `batch` users."""
         _check_k(k, "recommend_all")
@@ -217,8 +249,7 @@ class Recommender:
             part = self.histories.take(rows)
             told = self.intent.serve[rows] if self.intent is not None else None
             queries = self.model.encode_histories(part, vectors, told)
-            seen = [part.items_of(r) if filter_seen else rows[:0] for r in range(len(rows))]
-            hits = self._search(queries, seen, k)
+            hits = self._found(queries, part, k, filter_seen)
             strangers = np.flatnonzero(part.lengths == 0)  # searches only: as in `recommend`
             if len(strangers):
                 popular = top_k(self._counts()[None], k)
@@ -290,8 +321,13 @@ class Recommender:
         self, user: object | None = None, *, item: object, history: Sequence[object] | None = None
     ) -> Explanation:
         """Why this item for this user: a sentence, the paths, the nearest text, the parts."""
-        query, codes = self._query(user, history)
-        return explain_item(self, query[0], codes, self.items.code(item))
+        query, one = self._query(user, history)
+        code = self.items.code(item)
+        bonus = self.model.repeat_bonus(one, query)
+        again = 0.0
+        if bonus is not None:
+            again = float(bonus.data[self.items.newest[bonus.indices] == code].sum())
+        return explain_item(self, query[0], one.items_of(0), code, again)
 
     # ---- changes -------------------------------------------------------------------------
 

@@ -193,8 +193,11 @@ class _Run:
         positive = batch.positive[batch.target]  # int64 [P]
         if self.full:
             items = self.model.items().vector  # [N, D]
-            query = self.model(batch, items)[batch.target]  # [P, D]
-            return full_softmax(query, items, positive, self.model.trained_items)
+            hidden = self.model(batch, items)  # [B, L, D]
+            repeats = self._repeats(batch, hidden, items)
+            seen = None if repeats is None else (repeats[0], repeats[2])
+            allowed = self.model.trained_items
+            return full_softmax(hidden[batch.target], items, positive, allowed, seen)
         drawn = rng.integers(0, len(self.candidates), self.config.negatives)
         negative = self.candidates[torch.from_numpy(drawn)]
         wanted = torch.cat([batch.item.ravel(), positive, negative])
@@ -202,8 +205,21 @@ class _Run:
         history, good, bad = at.split([batch.item.numel(), len(positive), len(negative)])
         items = self.model.items(rows).vector  # [R, D]
         batch = replace(batch, item=history.view_as(batch.item))
-        query = self.model(batch, items)[batch.target]
-        return sampled_softmax(query, items, good, bad, len(self.candidates))
+        hidden = self.model(batch, items)
+        repeats = self._repeats(batch, hidden, items)
+        query = hidden[batch.target]
+        return sampled_softmax(query, items, good, bad, len(self.candidates), repeats)
+
+    def _repeats(
+        self, batch: Batch, hidden: Tensor, items: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor] | None:
+        """Items met before at each of P targets, int64 [P, L] (-1: none), with score and bonus."""
+        if self.model.repeat is None:
+            return None
+        found = self.model.repeat(batch, hidden)
+        score = hidden @ items[batch.item].transpose(1, 2)  # [B, L, L]
+        own = torch.where(found.holds, batch.item[:, None], -1)
+        return own[batch.target], score[batch.target], found.bonus[batch.target]
 
     def _with_intent(self, batch: Batch, rng: np.random.Generator) -> Batch:
         """One of each user's verbalised prefixes; its text is known only from where it ends."""
@@ -220,7 +236,10 @@ class _Run:
         return replace(batch, intent=vectors, known_from=known)
 
     def validate(self) -> dict[str, float]:
-        """NDCG@10 and HR@10 on the validation events, from what came before them."""
+        """NDCG@10 and HR@10 on the validation events, from what came before them.
+
+        Items met before are ranked where the model counts repeats, and masked where it does not.
+        """
         if not self.split.valid.has_item.any():  # empty, or searches only
             return {}
         self.model.eval()
@@ -228,8 +247,10 @@ class _Run:
             items = self.model.items().vector
         valid = self.intents.valid if self.intents is not None else None
         queries = self.model.encode_histories(self.sequences, items, valid)
+        bonus = self.model.repeat_bonus(self.sequences, queries)
         report = evaluate_queries(
             queries, items.numpy(), self.sequences, self.split.valid, ks=(10,), batch=1024,
+            filter_seen=bonus is None, bonus=bonus,
             strangers=self.split.train.item_counts().astype(np.float32),
         )  # fmt: skip
         return {name: report.metrics[name] for name in (SCORE, "hr@10")}

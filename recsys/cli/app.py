@@ -125,23 +125,27 @@ def recommend(
     all_: Annotated[bool, typer.Option("--all", help="Every user, in one pass.")] = False,
     k: K = 10,
     out: Annotated[Path | None, typer.Option("-o", help="CSV for --all.")] = None,
-    with_seen: Annotated[bool, typer.Option("--with-seen", help="Seen items too.")] = False,
+    with_seen: Annotated[
+        bool | None,
+        typer.Option("--with-seen/--without-seen", help="Items met before; else the data decide."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """The best items for a user, a history, or every user."""
     from kg.errors import UsageError
     from recsys.cli.output import show
 
+    filter_seen = None if with_seen is None else not with_seen
     if all_:
         if user is not None or history is not None:
             raise UsageError("Say one of --user, --history and --all.")
         from recsys.cli.bulk import write_all
 
-        return write_all(_load(run), out, k, not with_seen)
+        return write_all(_load(run), out, k, filter_seen)
     if out is not None:
         raise UsageError("-o needs --all.")
     rec = _load(run)
-    found = rec.recommend(user, history=_ids(history), k=k, filter_seen=not with_seen)
+    found = rec.recommend(user, history=_ids(history), k=k, filter_seen=filter_seen)
     show([{"item": r.item, "title": r.title, "score": r.score} for r in found], json)
     return None
 

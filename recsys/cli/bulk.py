@@ -13,7 +13,7 @@ from recsys.cli.output import say
 from recsys.recommender import Recommender
 
 
-def write_all(rec: Recommender, out: Path | None, k: int, filter_seen: bool) -> None:
+def write_all(rec: Recommender, out: Path | None, k: int, filter_seen: bool | None) -> None:
     """user_id,item_id,score,rank as CSV, to a file (renamed when whole) or to stdout."""
     started = time.perf_counter()
     frames = rec.recommend_all(k, filter_seen=filter_seen)

@@ -24,4 +24,5 @@ def judge_run(run: Path, json: bool) -> None:
             "Validation events (used to choose the epoch). For a test score: train --hold-out last."
         )
     rows = compare(rec, split, part)
-    show(rows, json, f"{part} part, all items ranked, seen ones masked")
+    rule = "those met before too" if rec.repeats else "those met before masked"
+    show(rows, json, f"{part} part, all items ranked, {rule}")

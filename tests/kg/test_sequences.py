@@ -83,3 +83,21 @@ def test_take_agrees_with_lists(histories: list[list[int]], data: st.DataObject)
 def test_ragged_arrays_are_checked(offsets: list[int], behaviour: list[int], rule: str) -> None:
     with pytest.raises(DataError, match=rule):
         Sequences(np.array(offsets, np.int64), np.array([0, 1]), np.array(behaviour), None, 2)
+
+
+@given(st.lists(st.lists(st.integers(0, 3), max_size=8), min_size=1, max_size=5))
+def test_repeats_against_a_slow_loop(rows: list[list[int]]) -> None:
+    item = np.array([i for row in rows for i in row], np.int64)
+    offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+    histories = Sequences(offsets, item, np.zeros(len(item), np.int64), None, 4)
+    count, until = histories.repeats
+    want_count, want_until = [], []
+    for row in rows:
+        for at, i in enumerate(row):
+            want_count.append(row[: at + 1].count(i))
+            later = [n for n in range(at + 1, len(row)) if row[n] == i]
+            want_until.append(later[0] if later else 2**62)
+    assert count.tolist() == want_count
+    assert until.tolist() == want_until
+    share = np.mean(np.array(want_count) > 1) if want_count else 0.0
+    assert histories.repeat_share == pytest.approx(share)

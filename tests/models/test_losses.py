@@ -74,3 +74,38 @@ def test_the_scale_counts_the_allowed_items():
 def test_multi_label_by_hand():
     loss = multi_label(torch.tensor([[0.0, 2.0]]), torch.tensor([[1.0, 0.0]]))
     assert loss.item() == pytest.approx((math.log(2) + math.log(1 + math.exp(2))) / 2)
+
+
+def test_repeats_in_the_full_softmax_are_added_to_the_scores():
+    own, bonus = torch.tensor([[0, 3, -1], [-1, 1, 2]]), torch.randn(2, 3)
+    scores = QUERY @ ITEMS.T
+    for row in range(2):
+        for place in range(3):
+            if own[row, place] >= 0:
+                scores[row, own[row, place]] += bonus[row, place]
+    want = torch.nn.functional.cross_entropy(scores, POSITIVE)
+    every = torch.ones(4, dtype=torch.bool)
+    found = full_softmax(QUERY, ITEMS, POSITIVE, every, (own, bonus))
+    assert found.item() == pytest.approx(want.item(), rel=1e-6)
+    warm = torch.tensor([True, True, True, False])
+    cold = full_softmax(QUERY, ITEMS, POSITIVE, warm, (own, bonus))
+    assert math.isfinite(cold.item())
+
+
+def test_repeats_stand_beside_the_sample_once():
+    own, bonus = (
+        torch.tensor([[0, 3, -1], [-1, 1, 0]]),
+        torch.tensor([[0.5, -1.0, 9.0], [9.0, 2.0, 0.1]]),
+    )
+    score = (QUERY[:, None] * ITEMS[own.clamp(min=0)]).sum(-1)
+    drawn = torch.tensor([1])
+    total = 0.0
+    for row, positive in enumerate(POSITIVE.tolist()):
+        s = (ITEMS @ QUERY[row]).tolist()
+        mine = {own[row, n].item(): bonus[row, n].item() for n in range(3) if own[row, n] >= 0}
+        good = s[positive] + mine.get(positive, 0.0)
+        below = math.exp(good) + 3 * math.exp(s[1])  # c = (4 - 1) / 1
+        below += sum(math.exp(s[j] + b) for j, b in mine.items() if j != positive)
+        total -= good - math.log(below)
+    found = sampled_softmax(QUERY, ITEMS, POSITIVE, drawn, 4, (own, score, bonus))
+    assert found.item() == pytest.approx(total / 2, rel=1e-5)

@@ -472,7 +472,7 @@ def test_a_failed_change_leaves_the_run_as_it_was(run, wrong, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device", "run.json")
 
-    monkeypatch.setattr("recsys.store.save_file", full)
+    monkeypatch.setattr("recsys.store.save_tensors", full)
     assert "No space left" in wrong(1, "items", "remove", run, "--item", "i0001")
     assert tree(run.parent) == before
 

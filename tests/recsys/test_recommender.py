@@ -19,7 +19,7 @@ from kg.testing import planted, tiny
 from models.text import HashEncoder
 from recsys import Recommender
 from recsys.config import RunConfig
-from recsys.fit import fit
+from recsys.fit import fit, judge
 from recsys.train import TrainConfig
 
 QUICK = RunConfig(train=TrainConfig(max_epochs=2))
@@ -483,3 +483,47 @@ def test_live_histories_read_as_the_trained_ones_did(tmp_path):
     assert told[0].startswith("瞧见")  # a bare history is told as the commonest behaviour
     assert told[0].count("瞧见") == 2
     assert rec.intent.templates == templates
+
+
+@pytest.fixture(scope="module")
+def shop():
+    """Everybody buys the same two things of their own again and again."""
+    catalog = Catalog.of([f"i{n}" for n in range(12)], [f"Thing {n}" for n in range(12)])
+    users, items = [], []
+    for user in range(30):
+        own = np.random.default_rng(user).choice(12, 2, replace=False)
+        users += [f"u{user:02d}"] * 12
+        items += [f"i{own[n % 2]}" for n in range(12)]
+    world = world_of(catalog, users, items, behaviour="purchase", time=np.arange(len(users)) * 3600)
+    config = RunConfig(train=TrainConfig(max_epochs=40, learning_rate=0.01))
+    graph = build_graph(world.log, world.catalog)
+    return fit(Dataset(world.log, world.catalog, graph), "hash", config)
+
+
+def test_where_people_buy_again_the_data_decide_that_repeats_count(shop, rec, tmp_path):
+    assert not rec.repeats  # nobody of the planted world meets an item twice
+    shop_rec = shop.recommender
+    assert shop_rec.repeats
+    shop_rec.save(tmp_path / "run")
+    back = Recommender.load(tmp_path / "run")
+    right = 0
+    for user in shop_rec.log.users.ids:
+        own = seen_by(shop_rec, user)
+        found = names(back.recommend(user, k=2))
+        right += len(own & set(found))
+        assert not own & set(names(back.recommend(user, k=10, filter_seen=True)))
+    assert right / 60 > 0.9
+    assert judge(shop_rec, shop.split, "valid").metrics["hr@10"] > 0.9
+
+
+def test_repeats_are_the_same_for_one_and_for_all_and_are_explained(shop):
+    rec = shop.recommender
+    frame = pl.concat(rec.recommend_all(3, batch=7))
+    for user in rec.log.users.ids[:5]:
+        found = rec.recommend(user, k=3)
+        mine = frame.filter(pl.col("user_id") == user)
+        assert mine["item_id"].to_list() == names(found)
+        assert mine["score"].to_list() == pytest.approx([r.score for r in found], abs=1e-4)
+        told = rec.explain(user, item=found[0].item)
+        assert sum(told.parts.values()) == pytest.approx(found[0].score, abs=1e-3)
+        assert told.reason == "because you come back to it"

@@ -10,7 +10,18 @@ import recsys.baselines as rooms
 from kg.errors import DataError, UsageError
 from kg.events import EventLog
 from kg.sequences import Sequences
-from recsys.baselines import EASE, ItemKNN, Popularity, RecentPopularity, TextKNN
+from recsys.baselines import (
+    EASE,
+    IALS,
+    TIFUKNN,
+    ItemKNN,
+    PersonalFrequency,
+    Popularity,
+    RecentPopularity,
+    RP3beta,
+    SessionKNN,
+    TextKNN,
+)
 from recsys.testing import check_recommender
 
 DAY = 86400
@@ -43,7 +54,21 @@ CASES = {
     "Popularity": [Popularity.fit],
     "RecentPopularity": [RecentPopularity.fit],
     "ItemKNN": [ItemKNN.fit, lambda log: ItemKNN.fit(log, neighbours=2, shrink=0.0)],
+    "PersonalFrequency": [
+        PersonalFrequency.fit,
+        lambda log: PersonalFrequency.fit(log, decay=0.3, half_life_days=7),
+    ],
+    "RP3beta": [RP3beta.fit, lambda log: RP3beta.fit(log, 0.7, 0.3, neighbours=2)],
+    "SessionKNN": [
+        SessionKNN.fit,
+        lambda log: SessionKNN.fit(log, neighbours=2, sample=3, last=2),
+    ],
+    "TIFUKNN": [TIFUKNN.fit, lambda log: TIFUKNN.fit(log, neighbours=2, group_size=2)],
     "EASE": [EASE.fit],
+    "IALS": [
+        lambda log: IALS.fit(log, np.random.default_rng(0)),
+        lambda log: IALS.fit(log, np.random.default_rng(0), dim=2, epochs=2, nu=0.0),
+    ],
     "TextKNN": [
         lambda log: TextKNN.fit(vectors(log), log),
         lambda log: TextKNN.fit(vectors(log), log, last=2, how="max"),
