@@ -10,6 +10,8 @@ verbalised history. Their inner product is the score, so that an index can searc
     items        the item tower: text + graph + s(n)·id
     sequence     a causal transformer over events
     intent/      named intents from a verbalised history
+    repeat       what an item gains from having been met before
+    dropout      dropout with a cheap mask
     batch        histories to padded batches, sorted by length
     losses       full and sampled softmax, multi-label cross-entropy
     recommender  IntentRecommender, the assembled model
