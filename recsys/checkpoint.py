@@ -19,12 +19,13 @@ def save_checkpoint(folder: Path, state: dict[str, Any], fingerprint: str) -> No
     """Weights, best weights and the optimiser's tensors; the rest as JSON."""
     tensors = {f"now/{k}": v for k, v in state["weights"].items()}
     tensors |= {f"best/{k}": v for k, v in state["best_weights"].items()}
+    tensors |= {f"average/{k}": v for k, v in state["average"].items()}
     slots = state["optimiser"]["state"]
     for number, slot in slots.items():
         for name, value in slot.items():
             if value is not None:
                 tensors[f"slot/{number}/{name}"] = torch.as_tensor(value)
-    plain = {k: state[k] for k in ("best", "best_epoch", "epochs", "seconds")}
+    plain = {k: state[k] for k in ("best", "best_epoch", "epochs", "seconds", "steps")}
     plain["groups"] = state["optimiser"]["param_groups"]
     plain["fingerprint"] = fingerprint
 
@@ -58,6 +59,7 @@ def load_checkpoint(folder: Path, fingerprint: str) -> dict[str, Any]:
     return {
         **plain,
         "weights": {k[4:]: v for k, v in tensors.items() if k.startswith("now/")},
+        "average": {k[8:]: v for k, v in tensors.items() if k.startswith("average/")},
         "best_weights": {k[5:]: v for k, v in tensors.items() if k.startswith("best/")},
         "optimiser": {"state": slots, "param_groups": plain["groups"]},
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
 import json
@@ -45,6 +46,13 @@ class TrainConfig(BaseModel):
         "auto", description="auto: full softmax up to 5,000 items, then sampled."
     )
     negatives: int = Field(500, ge=1, description="Shared negatives of the sampled softmax.")
+    average: float = Field(
+        0.998,
+        ge=0,
+        lt=1,
+        description="Weights are judged and served as their moving average over "
+        "the steps, of this decay; 0: as they are.",
+    )
     clip: float = Field(5.0, gt=0, description="Largest norm of the gradient.")
 
 
@@ -144,6 +152,9 @@ class _Run:
         total = int(np.clip(sequences.lengths - 1, 0, reach).sum())
         self.batch_targets = config.batch_targets or int(np.clip(total // 256, 512, 8192))
         self.optimiser = _optimiser(model, config)
+        self.weights = [p.data for p in model.parameters()]
+        self.average = [w.clone() for w in self.weights]
+        self.steps = 0
         self.best_state = copy.deepcopy(model.state_dict())
         self.best, self.best_epoch, self.done_epochs, self.seconds = -1.0, 0, 0, 0.0
 
@@ -167,11 +178,12 @@ class _Run:
             loss = self._learn(rng)
         seconds = time.perf_counter() - started
         self.done_epochs, self.seconds = number, self.seconds + seconds
-        metrics = self.validate()
-        score = metrics.get(SCORE, float(number))
-        if better := score > self.best:
-            self.best, self.best_epoch = score, number
-            self.best_state = copy.deepcopy(self.model.state_dict())
+        with self._averaged():
+            metrics = self.validate()
+            score = metrics.get(SCORE, float(number))
+            if better := score > self.best:
+                self.best, self.best_epoch = score, number
+                self.best_state = copy.deepcopy(self.model.state_dict())
         return EpochReport(number, loss, seconds, metrics, better)
 
     def _learn(self, rng: np.random.Generator) -> float:
@@ -186,8 +198,31 @@ class _Run:
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
             self.optimiser.step()
+            self._follow()
             total, steps = total + loss.item(), steps + 1
         return total / max(steps, 1)
+
+    def _follow(self) -> None:
+        """The average moves towards the weights, quickly at first."""
+        self.steps += 1
+        decay = min(self.config.average, (1 + self.steps) / (10 + self.steps))
+        torch._foreach_lerp_(self.average, self.weights, 1 - decay)
+
+    @contextlib.contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """The model with its averaged weights, and afterwards with its own again."""
+        if self.config.average == 0:
+            yield
+            return
+        self._put(self.average)
+        try:
+            yield
+        finally:
+            self._put(self.weights)
+
+    def _put(self, weights: list[Tensor]) -> None:
+        for parameter, value in zip(self.model.parameters(), weights, strict=True):
+            parameter.data = value
 
     def _loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:
         positive = batch.positive[batch.target]  # int64 [P]
@@ -269,6 +304,7 @@ class _Run:
         """Everything a resume needs."""
         return {
             "weights": self.model.state_dict(), "best_weights": self.best_state,
+            "average": {str(n): value for n, value in enumerate(self.average)}, "steps": self.steps,
             "optimiser": self.optimiser.state_dict(), "best": self.best,
             "best_epoch": self.best_epoch, "epochs": self.done_epochs, "seconds": self.seconds,
         }  # fmt: skip
@@ -277,6 +313,9 @@ class _Run:
         """Take up a saved state."""
         self.model.load_state_dict(state["weights"])
         self.best_state = state["best_weights"]
+        for n, value in enumerate(self.average):
+            value.copy_(state["average"][str(n)])
+        self.steps = state["steps"]
         self.optimiser.load_state_dict(state["optimiser"])
         self.best, self.best_epoch = state["best"], state["best_epoch"]
         self.done_epochs, self.seconds = state["epochs"], state["seconds"]

@@ -153,7 +153,7 @@ def test_break_keeps_the_best_weights():
     world, split = small_world()
     model = model_of(world, split)
     best, after, scores = None, None, []
-    for report in train(model, split, TrainConfig(max_epochs=30, learning_rate=0.05)):
+    for report in train(model, split, TrainConfig(average=0, max_epochs=30, learning_rate=0.05)):
         scores.append(report.metrics["ndcg@10"])
         assert report.best == (scores[-1] > max(scores[:-1], default=-1))
         if report.best:
@@ -212,3 +212,18 @@ def test_a_model_for_fewer_kinds_of_events_is_refused_at_once():
     )
     with pytest.raises(UsageError, match="behaviours"):
         train(model, split, TrainConfig())
+
+
+def test_the_average_of_the_weights_is_served_and_training_goes_on_with_its_own():
+    world, split = small_world()
+    plain = TrainConfig(max_epochs=3, average=0.0)
+    own = model_of(world, split)
+    for _ in train(own, split, plain):
+        pass
+    slow = model_of(world, split)
+    start = {k: v.clone() for k, v in slow.state_dict().items()}
+    losses = [r.loss for r in train(slow, split, plain.model_copy(update={"average": 0.9999}))]
+    assert losses == [r.loss for r in train(model_of(world, split), split, plain)]
+    moved = sum(float((v - start[k]).abs().sum()) for k, v in slow.state_dict().items())
+    far = sum(float((v - start[k]).abs().sum()) for k, v in own.state_dict().items())
+    assert 0 < moved < far  # the average lags behind
