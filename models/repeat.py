@@ -18,6 +18,9 @@ COUNTS = 6
 """Buckets of how often: 0, 1, 2-3, 4-7, 8-15, more."""
 PLACES = 9
 """Buckets of how many events ago: 0, 1, 2-3, 4-7, …, 128 and more."""
+SPEED = 10.0
+"""The tables count this many times what they hold: Adam moves an entry by about the learning rate
+a step, and a repeat may be worth several units of a logit."""
 TIMES = 16
 """Buckets of how long ago: 0 no time known, 1 within the hour, then hours, doubling."""
 
@@ -35,7 +38,7 @@ class Repeats:
 
 
 class RepeatBonus(nn.Module):
-    """bonus = count[c] + place[p] + elapsed[t] + w·q, for each item of a history; 0 for others.
+    """bonus = 10 (count[c] + place[p] + elapsed[t]) + w·q for each item of a history; 0 for others.
 
     All start at 0: without evidence a repeat is scored like any other item.
     """
@@ -62,7 +65,7 @@ class RepeatBonus(nn.Module):
         time = torch.where(elapsed.isnan(), 0, 1 + doubling(elapsed.nan_to_num(), TIMES - 1))
         bonus = self.count[doubling(batch.count, COUNTS)][:, None]
         bonus = bonus + self.place[doubling(ago, PLACES)] + self.elapsed[time]
-        return Repeats(bonus + self.person(query), holds)
+        return Repeats(SPEED * bonus + self.person(query), holds)
 
 
 def doubling(value: Tensor, buckets: int) -> Tensor:

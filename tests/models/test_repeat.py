@@ -52,9 +52,9 @@ def test_the_bonus_by_hand():
         count[2] + place[1] + elapsed[1],  # item 5: the second time, at the same moment
         count[1] + place[0] + elapsed[1],
     ]  # item 2
-    torch.testing.assert_close(found[1:], torch.stack(want) + person)
+    torch.testing.assert_close(found[1:], 10 * torch.stack(want) + person)
     untimed = repeat(batch_of(one_history([5, 7, 5, 2])), query).bonus[0, 3, 3]
-    torch.testing.assert_close(untimed, count[1] + place[0] + elapsed[0] + person)
+    torch.testing.assert_close(untimed, 10 * (count[1] + place[0] + elapsed[0]) + person)
 
 
 def test_counts_reach_back_beyond_the_window():
