@@ -29,7 +29,7 @@ class ModelConfig(BaseModel):
     heads: int = Field(2, ge=1, description="Attention heads; must divide dim.")
     dropout: float = Field(0.4, ge=0, lt=1, description="Dropout of events and blocks.")
     item_dropout: float = Field(0.1, ge=0, lt=1, description="Dropout of text and graph parts.")
-    id_dropout: float = Field(0.1, ge=0, lt=1, description="How often an item's id is hidden.")
+    id_dropout: float = Field(0.2, ge=0, lt=1, description="How often an item's id is hidden.")
     warm_count: float = Field(2.0, gt=0, description="k in s(n) = n / (n + k).")
     max_length: int = Field(50, ge=1, le=2048, description="Events of a history that are read.")
     text_dim: int = Field(256, ge=1, description="Directions kept by the whitening of texts.")

@@ -91,6 +91,6 @@ def _differences(a: np.ndarray, b: np.ndarray, rounds: int) -> np.ndarray:
         raise DataError(f"paired_bootstrap needs at least 2 users. Got {len(a)} instead.")
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise DataError(
-            "The values of paired_bootstrap must be finite: leave users without a value out of both."
+            "The values of paired_bootstrap must be finite: leave a user without one out of both."
         )
     return a - b
