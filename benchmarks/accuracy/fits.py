@@ -1,0 +1,136 @@
+"""How a model is fitted: each kind of model to one signature.
+
+`fit(task, params, seed, minutes, threads)` gives a `Fitted`, which scores histories and tells what
+the training cost. A model's module is imported when it is fitted, so a file that is missing breaks
+its own row only.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from data import Task
+
+from kg.errors import UsageError
+from kg.sequences import Sequences
+
+Scores = Callable[[Sequences], np.ndarray]
+"""Histories to float32 [U, N]."""
+Params = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted model. `facts`: seconds of training, of text encoding; epochs and their curve."""
+
+    scores: Scores
+    facts: dict[str, Any]
+
+
+def plain(where: str, seeded: bool = False, text: bool = False) -> Callable[..., Fitted]:
+    """A baseline of one call: `where` is 'module:Class' below recsys.baselines."""
+
+    def fit(task: Task, params: Params, seed: int, minutes: float | None, threads: int) -> Fitted:
+        facts: dict[str, Any] = {}
+        model_class = _found("recsys.baselines." + where)
+        first = (_texts(task, facts),) if text else ()
+        rng = (np.random.default_rng(seed),) if seeded else ()
+        started = time.perf_counter()
+        model = model_class.fit(*first, task.learn, *rng, **params)
+        return Fitted(model.scores, facts | {"training_seconds": time.perf_counter() - started})
+
+    return fit
+
+
+def trained(where: str, config: str, graph: bool = False) -> Callable[..., Fitted]:
+    """A baseline of recsys.baselines.learned: its own config, and FitConfig for the training."""
+
+    def fit(task: Task, params: Params, seed: int, minutes: float | None, threads: int) -> Fitted:
+        import torch
+
+        torch.set_num_threads(threads)
+        module = "recsys.baselines.learned." + where.partition(":")[0]
+        base = _found(f"{module}:DEFAULTS")
+        shape, training = sorted_out(params, _found(f"{module}:{config}"), type(base))
+        machine = {"seed": seed, "threads": threads}
+        machine |= {"max_minutes": minutes} if minutes else {}
+        fitting = type(base)(**(base.model_dump() | training | machine))
+        reports: list[Any] = []
+        facts = (task.graph(),) if graph else ()
+        model = _found("recsys.baselines.learned." + where).fit(
+            task.parts.split, *facts, _found(f"{module}:{config}")(**shape), fitting, reports.append
+        )
+        return Fitted(model.scores, told(reports))
+
+    return fit
+
+
+def kgintent(task: Task, params: Params, seed: int, minutes: float | None, threads: int) -> Fitted:
+    """The model of this package by its public parts; without events: by popularity."""
+    import torch
+
+    from models.recommender import IntentRecommender, ModelConfig
+    from recsys.train import RunOptions, TrainConfig, train
+
+    torch.set_num_threads(threads)
+    facts: dict[str, Any] = {}
+    text, graph = _texts(task, facts), task.graph()
+    shape, training = sorted_out(params, ModelConfig, TrainConfig)
+    training |= {"max_minutes": minutes} if minutes else {}
+    kinds = len(task.parts.split.train.behaviours)
+    torch.manual_seed(seed)
+    model = IntentRecommender(graph, text, ModelConfig(**shape), behaviours=kinds)
+    options = RunOptions(seed=seed, threads=threads)
+    reports = list(train(model, task.parts.split, TrainConfig(**training), options))
+    with torch.inference_mode():
+        items = model.items().vector
+    popular = task.learn.item_counts().astype(np.float32)
+
+    def scores(histories: Sequences) -> np.ndarray:
+        found = model.encode_histories(histories, items) @ items.numpy().T
+        found[histories.lengths == 0] = popular
+        return found
+
+    return Fitted(scores, facts | told(reports) | {"gates": model.gates()})
+
+
+def sorted_out(params: Params, *configs: Any) -> tuple[dict[str, Any], ...]:
+    """The parameters that each config class has a field for; `UsageError` for one of neither."""
+    for name in params:
+        if not any(name in config.model_fields for config in configs):
+            known = sorted({key for config in configs for key in config.model_fields})
+            raise UsageError(f"Unknown parameter {name!r}. There are: {', '.join(known)}.")
+    return tuple({k: v for k, v in params.items() if k in c.model_fields} for c in configs)
+
+
+def told(reports: list[Any]) -> dict[str, Any]:
+    """What the epochs cost, and what validation said of each: [epoch, loss, seconds, NDCG@10]."""
+    seconds = [report.seconds for report in reports]
+    curve = [[r.epoch, round(r.loss, 4), round(r.seconds, 2), r.metrics.get("ndcg@10")]
+             for r in reports]  # fmt: skip
+    return {
+        "training_seconds": sum(seconds), "epochs": len(reports),
+        "seconds_per_epoch": float(np.median(seconds)) if seconds else None,
+        "best_epoch": next((r.epoch for r in reversed(reports) if r.best), None), "curve": curve,
+    }  # fmt: skip
+
+
+def _texts(task: Task, facts: dict[str, Any]) -> np.ndarray:
+    """float32 [N, D], zero rows where an item has no text; the time is told apart."""
+    from models.text import BertEncoder, TextCache, encode_texts
+
+    texts, started = task.catalog.full_texts(), time.perf_counter()
+    store = TextCache(task.cache) if task.cache is not None else None
+    vectors = encode_texts(BertEncoder(), texts, store)
+    facts["text_seconds"] = time.perf_counter() - started
+    return vectors
+
+
+def _found(path: str) -> Any:
+    module, _, name = path.partition(":")
+    return getattr(import_module(module), name)

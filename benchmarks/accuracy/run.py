@@ -1,0 +1,146 @@
+"""One unit: one model, one seed, one data set cut one way, scored on one part.
+
+    python benchmarks/accuracy/run.py --data DIR --set amazon-beauty --protocol loo \\
+        --model ease --seed 0 --part test --params best.json --out benchmarks/results/accuracy
+
+--part valid: fitted to the training events, scored on validation; look at this as often as you
+like. --part test: scored once, with histories of all that is known before the test part. The rule,
+for every model alike: a model without epochs (all of recsys.baselines but its folder `learned`) is
+fitted again to train and validation with the same settings; a model trained by epochs keeps the
+weights that validation chose and does not see validation events but in histories, as the
+literature does. A unit whose JSON is there is skipped, so a stopped batch goes on where it was.
+
+Writes OUT/SET/PROTOCOL/MODEL/SEED-PART.json, and .npz beside it with the values per user.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import sys
+import time
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from data import SOURCES, Task, load
+from fits import Fitted, Params
+from judging import judge
+from protocols import folder_of
+from registry import REGISTRY, entry
+from threadpoolctl import threadpool_limits
+
+PACKAGES = ("kgintent", "torch", "torch-geometric", "transformers", "numpy", "scipy", "polars")
+FOLDERS = ("--data", "--out", "--cache", "--params")
+
+
+def main(words: list[str] | None = None) -> None:
+    args = _arguments(words)
+    folder = args.out / args.set / folder_of(args.protocol) / args.model
+    file = folder / f"{args.seed}-{args.part}.json"
+    params = read_params(args.params)
+    if file.exists():
+        same = json.loads(file.read_text(encoding="utf-8"))["params"] == params
+        print(f"{file} is there: skipped{'' if same else ' (ITS SETTINGS ARE OTHERS)'}")
+        return
+    with threadpool_limits(args.threads):
+        task = replace(load(args.data, args.set, args.protocol), cache=args.cache)
+        result, arrays = unit(
+            task, args.model, params, args.seed, args.part, args.minutes, args.threads
+        )
+    told = {"command": shown("run.py", sys.argv[1:] if words is None else words), **result}
+    folder.mkdir(parents=True, exist_ok=True)
+    write_arrays(file.with_suffix(".npz"), arrays)
+    write_json(file, told)  # last: where it is, the unit is whole
+    for table, found in result["tables"].items():
+        means = "  ".join(f"{k} {v:.4f}" for k, v in found["all"]["metrics"].items())
+        print(f"{args.model} {args.part} {table}: {means}  {file}")
+
+
+def unit(
+    task: Task, name: str, params: Params, seed: int, part: str, minutes: float | None,
+    threads: int,
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:  # fmt: skip
+    """Fit and judge: what the JSON says, and the arrays per user."""
+    known, events = task.parts.of(part)
+    if part == "test" and not entry(name).learned:
+        task = replace(task, learn=known)
+    fitted: Fitted = entry(name).fit(task, params, seed, minutes, threads)
+    counts = task.parts.split.train.item_counts()
+    started = time.perf_counter()
+    tables, arrays = judge(fitted.scores, task.tables, task.protocol, known, events, counts)
+    facts = {k: round(v, 3) if isinstance(v, float) else v for k, v in fitted.facts.items()}
+    return {
+        "set": task.name, "protocol": task.protocol, "model": name, "seed": seed, "part": part,
+        "params": dict(params), "tables": tables, **facts,
+        "judging_seconds": round(time.perf_counter() - started, 1),
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "events": {n: len(getattr(task.parts.split, n)) for n in ("train", "valid", "test")},
+        "users": len(known.users), "items": len(known.items), "cleaned": task.cleaned,
+        "threads": threads, "minutes": minutes, "versions": versions(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}, "
+                   f"python {platform.python_version()}",
+    }, arrays  # fmt: skip
+
+
+def read_params(file: Path | None) -> dict[str, Any]:
+    """Settings from a JSON object, or from its `params` (the best.json of tune.py)."""
+    if file is None:
+        return {}
+    found = json.loads(file.read_text(encoding="utf-8"))
+    return dict(found.get("params", found))
+
+
+def write_json(file: Path, told: dict[str, Any]) -> None:
+    """Whole or not there."""
+    text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+    part = file.with_name(f".{file.name}.{os.getpid()}")
+    part.write_text(text, encoding="utf-8")
+    part.replace(file)
+
+
+def write_arrays(file: Path, arrays: dict[str, np.ndarray]) -> None:
+    part = file.with_name(f".{os.getpid()}.{file.name}")  # savez wants the name to end in .npz
+    np.savez_compressed(part, **arrays)
+    part.replace(file)
+
+
+def shown(script: str, words: list[str]) -> str:
+    """The command without the folders of one machine."""
+    told = ["DIR" if i and words[i - 1] in FOLDERS else word for i, word in enumerate(words)]
+    return " ".join([f"python benchmarks/accuracy/{script}", *told])
+
+
+def versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _arguments(words: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="holds a folder per data set")
+    parser.add_argument("--set", choices=list(SOURCES), required=True)
+    parser.add_argument("--protocol", required=True, help="loo, time, rolling:i/n, given")
+    parser.add_argument("--model", choices=list(REGISTRY), required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--part", choices=("valid", "test"), default="valid")
+    parser.add_argument("--params", type=Path, help="JSON of settings; without it the defaults")
+    parser.add_argument("--minutes", type=float, help="longest training")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--cache", type=Path, default=Path(".cache/texts"))
+    parser.add_argument("--out", type=Path, required=True)
+    return parser.parse_args(words)
+
+
+if __name__ == "__main__":
+    main()
