@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
-from kg.errors import DataError
+from kg.errors import DataError, UsageError
 from kg.events import EventLog
 
 
@@ -61,6 +61,26 @@ class Sequences:
         place = np.arange(len(key)) - self.offsets[row]
         until[order[:-1][same[1:]]] = place[order[1:][same[1:]]]
         return count, until
+
+    def next_visits(self, gap: float) -> tuple[np.ndarray, np.ndarray]:
+        """Where each event's next visit begins, int64 [E] into the events, and how many events it
+        has, int64 [E], 0 where none follows. A pause of more than `gap` seconds ends a visit.
+
+        `UsageError` without times.
+        """
+        if self.time is None:
+            raise UsageError("Visits can only be told apart where times are known.")
+        events = len(self.time)
+        if events == 0:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        row = np.repeat(np.arange(len(self)), self.lengths)
+        fresh = np.concatenate([[True], (np.diff(self.time) > gap) | (np.diff(row) > 0)])
+        start = np.flatnonzero(fresh)  # of each visit
+        size = np.diff(np.append(start, events))
+        follows = np.append(row[start[1:]] == row[start[:-1]], False)
+        visit = np.cumsum(fresh) - 1
+        after = np.minimum(visit + 1, len(start) - 1)
+        return start[after], np.where(follows[visit], size[after], 0)
 
     @property
     def repeat_share(self) -> float:

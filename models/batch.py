@@ -92,9 +92,16 @@ def to_batch(arrays: dict[str, np.ndarray], rows: np.ndarray, start: np.ndarray)
 
 
 def training_batches(
-    sequences: Sequences, max_length: int, targets: int, rng: np.random.Generator
+    sequences: Sequences,
+    max_length: int,
+    targets: int,
+    rng: np.random.Generator,
+    visits: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Iterator[Batch]:
     """One epoch: every history with two or more events once, next item at every event.
+
+    With `visits` (`Sequences.next_visits`) the target of an event is an item of the next visit,
+    drawn evenly, and events of the last visit have none.
 
     A history longer than `max_length` + 1 gives its last window, or half of the time a random one.
     Batches are cut from histories sorted by length, each with about `targets` next items, so that
@@ -113,7 +120,8 @@ def training_batches(
     chunks = np.split(order, np.flatnonzero(np.diff(filled)) + 1)
     for chunk in rng.permutation(len(chunks)):
         pick = chunks[chunk]
-        yield _with_targets(sequences, rows[pick], start[pick], start[pick] + window[pick])
+        batch = _with_targets(sequences, rows[pick], start[pick], start[pick] + window[pick])
+        yield batch if visits is None else _of_next_visit(batch, sequences, visits, rng)
 
 
 def _with_targets(
@@ -126,6 +134,22 @@ def _with_targets(
     batch = to_batch({k: np.ascontiguousarray(v) for k, v in inputs.items()}, rows, start)
     positive = torch.from_numpy(arrays["item"][:, 1:].copy())
     return replace(batch, positive=positive, target=target)
+
+
+def _of_next_visit(
+    batch: Batch,
+    sequences: Sequences,
+    visits: tuple[np.ndarray, np.ndarray],
+    rng: np.random.Generator,
+) -> Batch:
+    column = np.arange(batch.item.shape[1])
+    first = sequences.offsets[batch.user.numpy()] + batch.start.numpy()
+    at = np.where(batch.mask.numpy(), first[:, None] + column, 0)  # [B, L]
+    begin, size = visits[0][at], visits[1][at]
+    target = batch.mask.numpy() & (size > 0)
+    drawn = begin + (rng.random(at.shape) * size).astype(np.int64)
+    positive = np.where(target, sequences.item[drawn], 0)
+    return replace(batch, positive=torch.from_numpy(positive), target=torch.from_numpy(target))
 
 
 def history_batches(

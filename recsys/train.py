@@ -42,6 +42,12 @@ class TrainConfig(BaseModel):
     batch_targets: int = Field(
         0, ge=0, description="Next items a step; 0: a 256th of them, 512 to 8,192."
     )
+    target: Literal["next", "visit", "auto"] = Field(
+        "auto",
+        description="next: the next event; visit: an item of the next visit; auto: visit "
+        "where the split is by time, for then nothing of a visit is known when it begins.",
+    )
+    visit_hours: float = Field(6.0, ge=0, description="A longer pause begins a new visit.")
     loss: Literal["auto", "full", "sampled"] = Field(
         "auto", description="auto: full softmax up to 5,000 items, then sampled."
     )
@@ -151,6 +157,9 @@ class _Run:
         reach = model.config.max_length
         total = int(np.clip(sequences.lengths - 1, 0, reach).sum())
         self.batch_targets = config.batch_targets or int(np.clip(total // 256, 512, 8192))
+        self.visits = None
+        if config.target == "visit":
+            self.visits = sequences.next_visits(3600 * config.visit_hours)
         self.optimiser = _optimiser(model, config)
         self.weights = [p.data for p in model.parameters()]
         self.average = [w.clone() for w in self.weights]
@@ -190,9 +199,11 @@ class _Run:
         self.model.train()
         total, steps = 0.0, 0
         batches = training_batches(
-            self.sequences, self.model.config.max_length, self.batch_targets, rng
+            self.sequences, self.model.config.max_length, self.batch_targets, rng, self.visits
         )
         for batch in batches:
+            if not batch.target.any():
+                continue
             loss = self._loss(self._with_intent(batch, rng), rng)
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kg.errors import DataError
+from kg.errors import DataError, UsageError
 from kg.events import EventLog
 from kg.sequences import Sequences
 
@@ -101,3 +101,16 @@ def test_repeats_against_a_slow_loop(rows: list[list[int]]) -> None:
     assert until.tolist() == want_until
     share = np.mean(np.array(want_count) > 1) if want_count else 0.0
     assert histories.repeat_share == pytest.approx(share)
+
+
+def test_the_next_visit_by_hand() -> None:
+    log = EventLog.of(
+        ["u"] * 5 + ["v"] * 2, list("abcdeab"), time=np.array([0, 10, 100, 105, 300, 0, 900])
+    )
+    histories = Sequences.of(log)
+    start, size = histories.next_visits(50)
+    assert size.tolist() == [2, 2, 1, 1, 0, 1, 0]
+    assert start[[0, 1, 2, 3, 5]].tolist() == [2, 2, 4, 4, 6]
+    assert not histories.next_visits(10_000)[1].any()
+    with pytest.raises(UsageError, match="times"):
+        Sequences.single(np.array([1, 2]), 5).next_visits(1)

@@ -129,3 +129,21 @@ def test_history_batches_cover_every_user_with_the_last_events():
     assert sum(len(rows) for rows, _ in history_batches(empty, 3, 5)) == 2
     assert not any(batch.mask.any() for _, batch in history_batches(empty, 3, 5))
     assert list(training_batches(empty, 3, 5, np.random.default_rng(0))) == []
+
+
+def test_targets_of_the_next_visit():
+    time = np.array([0, 1, 100, 101, 102, 500, 0, 1])
+    item = np.arange(8)
+    sequences = Sequences(np.array([0, 6, 8]), item, np.zeros(8, np.int64), time, 8)
+    seen: dict[int, set[int]] = {}
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        for batch in training_batches(sequences, 10, 100, rng, sequences.next_visits(50)):
+            at = batch.target
+            pairs = zip(batch.item[at].tolist(), batch.positive[at].tolist(), strict=True)
+            for event, positive in pairs:
+                seen.setdefault(event, set()).add(positive)
+    assert seen == {0: {2, 3, 4}, 1: {2, 3, 4}, 2: {5}, 3: {5}, 4: {5}}
+    late = [b for s in range(40) for b in training_batches(
+        sequences, 3, 100, np.random.default_rng(s), sequences.next_visits(50))]  # fmt: skip
+    assert all(p in {2, 3, 4, 5} for b in late for p in b.positive[b.target].tolist())
