@@ -1,6 +1,7 @@
 """The command line in one process: the whole flow, and each mistake as one sentence."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -225,6 +226,15 @@ def test_help_loads_no_torch(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "recommend" in done.stdout
+
+
+def test_threads_wait_without_spinning_unless_the_user_says_so():
+    code = "import recsys.cli, os; print(os.environ['OMP_WAIT_POLICY'])"
+    for given, wanted in (({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")):
+        env = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"} | given
+        done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True,
+                              text=True, check=True)  # fmt: skip
+        assert done.stdout.strip() == wanted
 
 
 def test_help_and_no_words_at_all(call):
