@@ -84,7 +84,7 @@ def fit(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.options.seed)
         model = IntentRecommender(
-            graph, text, _resolved(config.model, split), behaviours=len(data.log.behaviours),
+            graph, text, resolved(config.model, split), behaviours=len(data.log.behaviours),
             intent_dim=intents.dim if intents is not None else 0,
         )  # fmt: skip
     reports = []
@@ -107,7 +107,7 @@ REPEATS = 0.05
 """From this share of events with an item that was met before, repeats are counted."""
 
 
-def _resolved(config: ModelConfig, split: Split) -> ModelConfig:
+def resolved(config: ModelConfig, split: Split) -> ModelConfig:
     """Settings that the data decide, decided on the training part."""
     if config.repeats is not None:
         return config

@@ -71,10 +71,14 @@ def trained(where: str, config: str, graph: bool = False) -> Callable[..., Fitte
 
 
 def kgintent(task: Task, params: Params, seed: int, minutes: float | None, threads: int) -> Fitted:
-    """The model of this package by its public parts; without events: by popularity."""
+    """The model of this package by its public parts; without events: by popularity.
+
+    The target is the next visit where the protocol cuts by time, unless `params` say otherwise.
+    """
     import torch
 
     from models.recommender import IntentRecommender, ModelConfig
+    from recsys.fit import resolved
     from recsys.train import RunOptions, TrainConfig, train
 
     torch.set_num_threads(threads)
@@ -84,7 +88,10 @@ def kgintent(task: Task, params: Params, seed: int, minutes: float | None, threa
     training |= {"max_minutes": minutes} if minutes else {}
     kinds = len(task.parts.split.train.behaviours)
     torch.manual_seed(seed)
-    model = IntentRecommender(graph, text, ModelConfig(**shape), behaviours=kinds)
+    config = resolved(ModelConfig(**shape), task.parts.split)
+    model = IntentRecommender(graph, text, config, behaviours=kinds)
+    by_time = task.protocol == "time" or task.protocol.startswith("rolling")
+    training = {"target": "visit" if by_time else "next"} | training
     options = RunOptions(seed=seed, threads=threads)
     reports = list(train(model, task.parts.split, TrainConfig(**training), options))
     with torch.inference_mode():
@@ -92,7 +99,11 @@ def kgintent(task: Task, params: Params, seed: int, minutes: float | None, threa
     popular = task.learn.item_counts().astype(np.float32)
 
     def scores(histories: Sequences) -> np.ndarray:
-        found = model.encode_histories(histories, items) @ items.numpy().T
+        queries = model.encode_histories(histories, items)
+        found = queries @ items.numpy().T
+        bonus = model.repeat_bonus(histories, queries)
+        if bonus is not None:
+            found += bonus.toarray()
         found[histories.lengths == 0] = popular
         return found
 

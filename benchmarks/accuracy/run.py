@@ -126,19 +126,25 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _arguments(words: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def common_arguments(doc: str) -> argparse.ArgumentParser:
+    """What run.py and tune.py are both told; `doc` is the docstring of the script."""
+    parser = argparse.ArgumentParser(description=doc.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="holds a folder per data set")
     parser.add_argument("--set", choices=list(SOURCES), required=True)
     parser.add_argument("--protocol", required=True, help="loo, time, rolling:i/n, given")
     parser.add_argument("--model", choices=list(REGISTRY), required=True)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--part", choices=("valid", "test"), default="valid")
-    parser.add_argument("--params", type=Path, help="JSON of settings; without it the defaults")
-    parser.add_argument("--minutes", type=float, help="longest training")
+    parser.add_argument("--minutes", type=float, help="longest training of a fit")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cache", type=Path, default=Path(".cache/texts"))
     parser.add_argument("--out", type=Path, required=True)
+    return parser
+
+
+def _arguments(words: list[str] | None) -> argparse.Namespace:
+    parser = common_arguments(__doc__)
+    parser.add_argument("--part", choices=("valid", "test"), default="valid")
+    parser.add_argument("--params", type=Path, help="JSON of settings; without it the defaults")
     return parser.parse_args(words)
 
 

@@ -22,14 +22,14 @@ from typing import Any
 
 import numpy as np
 import optuna
-from data import SOURCES, Task, load
+from data import Task, load
 from fits import Params
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 from protocols import folder_of
-from registry import REGISTRY, Space, entry
-from run import shown, unit, write_json
+from registry import Space, entry
+from run import common_arguments, shown, unit, write_json
 from threadpoolctl import threadpool_limits
 
 from kg.errors import DataError, UsageError
@@ -135,19 +135,10 @@ def _study(folder: Path, seed: int) -> optuna.Study:
 
 
 def _arguments(words: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, required=True, help="holds a folder per data set")
-    parser.add_argument("--set", choices=list(SOURCES), required=True)
-    parser.add_argument("--protocol", required=True, help="loo, time, rolling:i/n, given")
-    parser.add_argument("--model", choices=list(REGISTRY), required=True)
+    parser = common_arguments(__doc__)
     parser.add_argument("--table", choices=("repeats", "new"), help="one table instead of the mean")
     parser.add_argument("--trials", type=int, default=MOST_TRIALS, help="at most 12")
     parser.add_argument("--hours", type=float, default=MOST_HOURS, help="at most 3")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--minutes", type=float, help="longest training of a trial")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--cache", type=Path, default=Path(".cache/texts"))
-    parser.add_argument("--out", type=Path, required=True)
     return parser.parse_args(words)
 
 

@@ -10,8 +10,13 @@ from scipy import sparse
 from kg.errors import UsageError
 from kg.events import EventLog
 from kg.sequences import Sequences
-from recsys.baselines.base import finish, history_matrix, popularity_scores, training_matrix
-from recsys.hits import top_k
+from recsys.baselines.base import (
+    best_neighbours,
+    finish_known,
+    history_matrix,
+    popularity_scores,
+    training_matrix,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,26 +49,17 @@ class ItemKNN:
     def scores(self, histories: Sequences) -> np.ndarray:
         """float32 [U, N]."""
         history = history_matrix(histories, len(self.popularity))
-        seen = ~np.isneginf(self.popularity)
-        empty = np.asarray(history @ seen.astype(np.float32)) == 0
-        return finish((history @ self.weights).toarray(), empty, self.popularity)
+        return finish_known((history @ self.weights).toarray(), history, self.popularity)
 
 
 def _neighbourhoods(matrix: sparse.csr_matrix, neighbours: int, shrink: float) -> sparse.csr_matrix:
-    """float32 [N, N]: row j holds the weights of the neighbours of j. Dense only block by block."""
-    n = matrix.shape[1]
+    """float32 [N, N]: row j holds the weights of the neighbours of j."""
     columns = matrix.T.tocsr()  # [N, U]
     root = np.sqrt(np.asarray(matrix.sum(axis=0)).reshape(-1))  # [N]
-    step = max(1, 2_000_000 // n)
-    parts = []
-    for start in range(0, n, step):
-        block = np.arange(start, min(start + step, n))
+
+    def weights(block: np.ndarray) -> np.ndarray:
         both = (columns[block] @ matrix).toarray()  # [b, N]
         below = root[block, None] * root + shrink
-        weight = np.divide(both, below, out=np.full_like(both, -np.inf), where=both > 0)
-        weight[np.arange(len(block)), block] = -np.inf
-        best = top_k(weight, min(neighbours, n))
-        row, rank = np.nonzero(best.mask)
-        at = (row, best.index[row, rank])
-        parts.append(sparse.csr_matrix((best.score[row, rank], at), shape=both.shape))
-    return sparse.vstack(parts, format="csr")
+        return np.divide(both, below, out=np.full_like(both, -np.inf), where=both > 0)
+
+    return best_neighbours(matrix.shape[1], neighbours, weights)

@@ -9,7 +9,7 @@ import numpy as np
 from kg.errors import UsageError
 from kg.events import EventLog
 from kg.sequences import Sequences
-from recsys.baselines.base import finish, history_matrix, popularity_scores, training_matrix
+from recsys.baselines.base import finish_known, history_matrix, popularity_scores, training_matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +57,7 @@ class PersonalFrequency:
         np.minimum.at(lowest, row, own)
         scores = np.tile(self.popularity / (1 + self.popularity.max()), (len(histories), 1))
         scores[row, item] = 1 + own - lowest[row]
-        known = ~np.isneginf(self.popularity)
-        empty = np.asarray(history @ known.astype(np.float32)) == 0
-        return finish(scores, empty, self.popularity)
+        return finish_known(scores, history, self.popularity)
 
     def _log_weights(self, histories: Sequences) -> np.ndarray:
         """float64 [E] <= 0: the logarithm of what each event counts."""

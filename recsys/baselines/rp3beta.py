@@ -10,11 +10,13 @@ from scipy import sparse
 from kg.errors import UsageError
 from kg.events import EventLog
 from kg.sequences import Sequences
-from recsys.baselines.base import finish, history_matrix, popularity_scores, training_matrix
-from recsys.hits import top_k
-
-BLOCK = 2_000_000
-"""The numbers in a dense block while fitting, at most (but at least one row)."""
+from recsys.baselines.base import (
+    best_neighbours,
+    finish_known,
+    history_matrix,
+    popularity_scores,
+    training_matrix,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,31 +54,23 @@ class RP3beta:
     def scores(self, histories: Sequences) -> np.ndarray:
         """float32 [U, N]."""
         history = history_matrix(histories, len(self.popularity))
-        known = ~np.isneginf(self.popularity)
-        empty = np.asarray(history @ known.astype(np.float32)) == 0
-        return finish((history @ self.weights).toarray(), empty, self.popularity)
+        return finish_known((history @ self.weights).toarray(), history, self.popularity)
 
 
 def _walks(
     matrix: sparse.csr_matrix, alpha: float, beta: float, neighbours: int
 ) -> sparse.csr_matrix:
-    """float32 [N, N]: row j holds the kept w_ij of item j. Dense only block by block."""
-    n = matrix.shape[1]
+    """float32 [N, N]: row j holds the kept w_ij of item j."""
     columns = matrix.T.tocsr()  # [N, U]
     through = sparse.diags_array(_power(matrix.getnnz(axis=1), -alpha)) @ matrix
     start, end = _power(matrix.getnnz(axis=0), -alpha), _power(matrix.getnnz(axis=0), -beta)  # [N]
-    step = max(1, BLOCK // n)
-    parts = []
-    for first in range(0, n, step):
-        block = np.arange(first, min(first + step, n))
+
+    def weights(block: np.ndarray) -> np.ndarray:
         weight = (columns[block] @ through).toarray() * start * end[block, None]  # [b, N]
         weight[weight <= 0] = -np.inf
-        weight[np.arange(len(block)), block] = -np.inf
-        best = top_k(weight, min(neighbours, n))
-        row, rank = np.nonzero(best.mask)
-        at = (row, best.index[row, rank])
-        parts.append(sparse.csr_matrix((best.score[row, rank], at), shape=weight.shape))
-    return sparse.vstack(parts, format="csr")
+        return weight
+
+    return best_neighbours(matrix.shape[1], neighbours, weights)
 
 
 def _power(counts: np.ndarray, exponent: float) -> np.ndarray:

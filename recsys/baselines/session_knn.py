@@ -10,8 +10,13 @@ from scipy import sparse
 from kg.errors import UsageError
 from kg.events import EventLog
 from kg.sequences import Sequences
-from recsys.baselines.base import finish, history_matrix, popularity_scores, training_matrix
-from recsys.hits import top_k
+from recsys.baselines.base import (
+    finish,
+    history_matrix,
+    keep_best,
+    popularity_scores,
+    training_matrix,
+)
 
 BLOCK = 2_000_000
 """The numbers in a dense block while scoring, at most (but at least one row)."""
@@ -79,10 +84,7 @@ class SessionKNN:
         if self.sample < len(self.past.indptr) - 1:
             shares &= np.cumsum(shares, axis=1, dtype=np.int32) <= self.sample
         sim[~shares] = -np.inf
-        best = top_k(sim, min(self.neighbours, sim.shape[1]))
-        row, rank = np.nonzero(best.mask)
-        at = (row, best.index[row, rank])
-        return sparse.csr_matrix((best.score[row, rank], at), shape=sim.shape)
+        return keep_best(sim, self.neighbours)
 
 
 def recent_weights(histories: Sequences, last: int) -> sparse.csr_matrix:

@@ -10,7 +10,7 @@ from scipy import sparse
 from kg.errors import UsageError
 from kg.events import EventLog
 from kg.sequences import Sequences
-from recsys.baselines.base import finish, history_matrix, popularity_scores, training_matrix
+from recsys.baselines.base import finish_known, history_matrix, popularity_scores, training_matrix
 from recsys.hits import top_k
 
 BLOCK = 2_000_000
@@ -63,8 +63,6 @@ class TIFUKNN:
     def scores(self, histories: Sequences) -> np.ndarray:
         """float32 [U, N]."""
         history = history_matrix(histories, len(self.popularity))
-        known = ~np.isneginf(self.popularity)
-        empty = np.asarray(history @ known.astype(np.float32)) == 0
         own = basket_vectors(histories, self.group_size, self.r_b, self.r_g, self.basket_seconds)
         columns = self.vectors.T.tocsr().astype(np.float64)  # [N, M]
         scores = np.empty(own.shape, np.float32)
@@ -74,7 +72,7 @@ class TIFUKNN:
             near = _nearest(block, columns, self.neighbours) @ self.vectors
             mixed = self.alpha * block + (1 - self.alpha) * near
             scores[start : start + step] = mixed.toarray()
-        return finish(scores, empty, self.popularity)
+        return finish_known(scores, history, self.popularity)
 
 
 def basket_vectors(

@@ -5,7 +5,7 @@ file after its paper, fitted to a `Split` (validation chooses the epoch) or to a
 frozen; `scores(histories)` knows histories, never users. They need torch, so that
 `recsys.baselines` does not import them: `from recsys.baselines.learned.sasrec import SASRec`.
 
-    fitting      FitConfig, run_epochs, TrainedItems: settings, the loop, scoring by inner product
+    fitting      FitConfig, run_epochs, TrainedItems, Learned: settings, the loop, scoring
     pairs        Pairs: user-item pairs, negatives, histories with one item held out, BPR
     sasrec       SASRec: causal self-attention, softmax over all items at every event
     bsarec       BSARec: self-attention mixed with a low-pass filter, one sample per prefix

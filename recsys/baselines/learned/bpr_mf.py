@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Self
 
 import numpy as np
 import torch
@@ -13,18 +14,8 @@ from torch import Tensor, nn
 
 from kg.events import EventLog
 from kg.sequences import Sequences
-from kg.split import Split
-from recsys.baselines.learned.fitting import (
-    FitConfig,
-    Tell,
-    TrainedItems,
-    as_split,
-    follow,
-    run_epochs,
-    seeded,
-)
+from recsys.baselines.learned.fitting import FitConfig, LearnedFromLog, Steps, TrainedItems, seeded
 from recsys.baselines.learned.pairs import Pairs, bpr, history_sum
-from recsys.train import EpochReport
 
 DEFAULTS = FitConfig(learning_rate=1e-3, batch=2048)
 
@@ -49,7 +40,7 @@ class BPRNetwork(nn.Module):
 
 
 @dataclass(frozen=True, eq=False)
-class BPRMF:
+class BPRMF(LearnedFromLog[BPRNetwork, BPRConfig]):
     """score_j = (Σ_{i in H} p_i / |H|^power) · q_j + b_j, H the distinct items of the history.
 
     The criterion is that of Rendle et al., BPR: Bayesian personalized ranking from implicit
@@ -61,34 +52,18 @@ class BPRMF:
     popularity.
     """
 
-    network: BPRNetwork
-    items: TrainedItems
-    config: BPRConfig
+    defaults = DEFAULTS
     name: str = "BPR-MF"
 
     @classmethod
-    def fit(
-        cls, data: Split | EventLog, config: BPRConfig | None = None,
-        fitting: FitConfig | None = None, tell: Tell | None = None,
-    ) -> BPRMF:  # fmt: skip
-        """Trained on the training events; `tell` hears each epoch, validation chooses one."""
-        split, fitting = as_split(data), fitting or DEFAULTS
-        model = cls.untrained(split.train, config, fitting.seed)
-        follow(model.train(split, fitting), tell)
-        return model
-
-    @classmethod
-    def untrained(cls, log: EventLog, config: BPRConfig | None = None, seed: int = 0) -> BPRMF:
+    def untrained(cls, log: EventLog, config: BPRConfig | None = None, seed: int = 0) -> Self:
         """The model at its first weights: `train` or `network.load_state_dict` gives it others."""
         items, config = TrainedItems.of(log), config or BPRConfig()
         with seeded(seed):
             return cls(BPRNetwork(len(items), config.dim), items, config)
 
-    def train(self, split: Split, fitting: FitConfig = DEFAULTS) -> Iterator[EpochReport]:
-        """One report an epoch, as `run_epochs` says; `split.train` is the log it was made for."""
-        pairs = Pairs.of(self.items.encode(Sequences.of(split.train)))
-        steps = partial(_steps, self, pairs, fitting.batch)
-        return run_epochs(self.network, steps, self.scores, split, fitting)
+    def steps(self, sequences: Sequences, batch: int) -> Steps:
+        return partial(_steps, self, Pairs.of(sequences), batch)
 
     @torch.inference_mode()
     def scores(self, histories: Sequences) -> np.ndarray:

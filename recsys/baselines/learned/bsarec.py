@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Self
 
 import numpy as np
 import torch
@@ -15,18 +16,8 @@ from torch.nn import functional as F
 from kg.errors import UsageError
 from kg.events import EventLog
 from kg.sequences import Sequences
-from kg.split import Split
 from models.dropout import Dropout, dropout
-from recsys.baselines.learned.fitting import (
-    FitConfig,
-    Tell,
-    TrainedItems,
-    as_split,
-    follow,
-    run_epochs,
-    seeded,
-)
-from recsys.train import EpochReport
+from recsys.baselines.learned.fitting import FitConfig, LearnedFromLog, Steps, TrainedItems, seeded
 
 DEFAULTS = FitConfig(learning_rate=5e-4, batch=256)
 """The authors' settings for amazon-beauty."""
@@ -136,7 +127,7 @@ class BSARecNetwork(nn.Module):
 
 
 @dataclass(frozen=True, eq=False)
-class BSARec:
+class BSARec(LearnedFromLog[BSARecNetwork, BSARecConfig]):
     """score_j = h · v_j: h is the state at the last event, v_j the input vector of item j.
 
     Learned by the mean of -log softmax(h V')[next item] over all prefixes of the last `max_length`
@@ -145,34 +136,18 @@ class BSARec:
     sequential recommendation beyond the self-attention, 2024.
     """
 
-    network: BSARecNetwork
-    items: TrainedItems
-    config: BSARecConfig
+    defaults = DEFAULTS
     name: str = "BSARec"
 
     @classmethod
-    def fit(
-        cls, data: Split | EventLog, config: BSARecConfig | None = None,
-        fitting: FitConfig | None = None, tell: Tell | None = None,
-    ) -> BSARec:  # fmt: skip
-        """Trained on the training events; `tell` hears each epoch, validation chooses one."""
-        split, fitting = as_split(data), fitting or DEFAULTS
-        model = cls.untrained(split.train, config, fitting.seed)
-        follow(model.train(split, fitting), tell)
-        return model
-
-    @classmethod
-    def untrained(cls, log: EventLog, config: BSARecConfig | None = None, seed: int = 0) -> BSARec:
+    def untrained(cls, log: EventLog, config: BSARecConfig | None = None, seed: int = 0) -> Self:
         """The model at its first weights: `train` or `network.load_state_dict` gives it others."""
         items, config = TrainedItems.of(log), config or BSARecConfig()
         with seeded(seed):
             return cls(BSARecNetwork(len(items), config).eval(), items, config)
 
-    def train(self, split: Split, fitting: FitConfig = DEFAULTS) -> Iterator[EpochReport]:
-        """One report an epoch, as `run_epochs` says; `split.train` is the log it was made for."""
-        sequences = self.items.encode(Sequences.of(split.train))
-        steps = partial(_steps, self, sequences, fitting.batch)
-        return run_epochs(self.network, steps, self.scores, split, fitting)
+    def steps(self, sequences: Sequences, batch: int) -> Steps:
+        return partial(_steps, self, sequences, batch)
 
     @torch.inference_mode()
     def scores(self, histories: Sequences) -> np.ndarray:

@@ -1,12 +1,17 @@
-"""What the learned baselines share: settings, one training loop, and scoring by inner product."""
+"""What the learned baselines share: settings, one training loop, and scoring by inner product.
+
+`Learned` is what each of them is; a model's own file holds its network and its loss.
+"""
 
 from __future__ import annotations
 
 import copy
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +29,10 @@ Steps = Callable[[np.random.Generator], Iterator[Tensor]]
 """One epoch: the loss of each step, a scalar that the loop descends before it asks for the next."""
 Tell = Callable[[EpochReport], object]
 """What `fit` calls after each epoch, for instance `print`."""
+
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
+ConfigT = TypeVar("ConfigT", bound=BaseModel)
 
 
 class FitConfig(BaseModel):
@@ -180,3 +189,47 @@ class TrainedItems:
         scores = np.full((len(query), len(self.popularity)), -np.inf, np.float32)
         scores[:, self.known] = known.numpy()
         return finish(scores, empty, self.popularity)
+
+
+@dataclass(frozen=True, eq=False)
+class Learned(ABC, Generic[NetworkT, ConfigT]):
+    """A network, the items it has vectors for, and its shape; `defaults` is how it is trained."""
+
+    network: NetworkT
+    items: TrainedItems
+    config: ConfigT
+    defaults: ClassVar[FitConfig]
+
+    @abstractmethod
+    def steps(self, sequences: Sequences, batch: int) -> Steps:
+        """An epoch over training histories of encoded items, about `batch` targets a step."""
+
+    @abstractmethod
+    def scores(self, histories: Sequences) -> np.ndarray:
+        """float32 [U, N]."""
+
+    def train(self, split: Split, fitting: FitConfig | None = None) -> Iterator[EpochReport]:
+        """One report an epoch, as `run_epochs` says; `split.train` is the log it was made for."""
+        fitting = fitting or self.defaults
+        steps = self.steps(self.items.encode(Sequences.of(split.train)), fitting.batch)
+        return run_epochs(self.network, steps, self.scores, split, fitting)
+
+
+class LearnedFromLog(Learned[NetworkT, ConfigT]):
+    """One that a log and settings are enough for."""
+
+    @classmethod
+    @abstractmethod
+    def untrained(cls, log: EventLog, config: ConfigT | None = None, seed: int = 0) -> Self:
+        """The model at its first weights: `train` or `network.load_state_dict` gives it others."""
+
+    @classmethod
+    def fit(
+        cls, data: Split | EventLog, config: ConfigT | None = None,
+        fitting: FitConfig | None = None, tell: Tell | None = None,
+    ) -> Self:  # fmt: skip
+        """Trained on the training events; `tell` hears each epoch, validation chooses one."""
+        split, fitting = as_split(data), fitting or cls.defaults
+        model = cls.untrained(split.train, config, fitting.seed)
+        follow(model.train(split, fitting), tell)
+        return model

@@ -24,15 +24,15 @@ from models.gnn.relational import RelationalConv
 from models.losses import sampled_softmax
 from recsys.baselines.learned.fitting import (
     FitConfig,
+    Learned,
+    Steps,
     Tell,
     TrainedItems,
     as_split,
     follow,
-    run_epochs,
     seeded,
 )
 from recsys.baselines.learned.pairs import Pairs, bpr, history_sum
-from recsys.train import EpochReport
 
 DEFAULTS = FitConfig(learning_rate=1e-3, batch=4096)
 
@@ -129,7 +129,7 @@ def _vectors(rows: int, columns: int) -> nn.Parameter:
 
 
 @dataclass(frozen=True, eq=False)
-class KGIN:
+class KGIN(Learned[KGINNetwork, KGINConfig]):
     """score_j = (Σ_l u^(l)) · (Σ_l e_j^(l)), with u and e of `KGINNetwork`.
 
     After Wang et al., Learning intents behind interactions with knowledge graph for recommendation,
@@ -143,9 +143,7 @@ class KGIN:
     popularity.
     """
 
-    network: KGINNetwork
-    items: TrainedItems
-    config: KGINConfig
+    defaults = DEFAULTS
     name: str = "KGIN"
 
     @classmethod
@@ -170,11 +168,8 @@ class KGIN:
         with seeded(seed):
             return cls(KGINNetwork(graph, config).eval(), items, config)
 
-    def train(self, split: Split, fitting: FitConfig = DEFAULTS) -> Iterator[EpochReport]:
-        """One report an epoch, as `run_epochs` says; `split.train` is the log it was made for."""
-        pairs = Pairs.of(self.items.encode(Sequences.of(split.train)))
-        steps = partial(_steps, self, pairs, fitting.batch)
-        return run_epochs(self.network, steps, self.scores, split, fitting)
+    def steps(self, sequences: Sequences, batch: int) -> Steps:
+        return partial(_steps, self, Pairs.of(sequences), batch)
 
     @torch.inference_mode()
     def scores(self, histories: Sequences) -> np.ndarray:

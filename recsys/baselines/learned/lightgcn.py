@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -15,20 +15,10 @@ from torch import Tensor, nn
 
 from kg.events import EventLog
 from kg.sequences import Sequences
-from kg.split import Split
 from models.gnn.adjacency import to_csr
 from models.losses import sampled_softmax
-from recsys.baselines.learned.fitting import (
-    FitConfig,
-    Tell,
-    TrainedItems,
-    as_split,
-    follow,
-    run_epochs,
-    seeded,
-)
+from recsys.baselines.learned.fitting import FitConfig, LearnedFromLog, Steps, TrainedItems, seeded
 from recsys.baselines.learned.pairs import Pairs, bpr, history_sum
-from recsys.train import EpochReport
 
 DEFAULTS = FitConfig(learning_rate=1e-3, batch=2048)
 
@@ -88,7 +78,7 @@ class LightGCNNetwork(nn.Module):
 
 
 @dataclass(frozen=True, eq=False)
-class LightGCN:
+class LightGCN(LearnedFromLog[LightGCNNetwork, LightGCNConfig]):
     """score_j = u · mean_k item_j^(k), layers k = 0 to K.
 
     u is what the network makes of a user with this history and a layer-0 vector of 0:
@@ -101,37 +91,19 @@ class LightGCN:
     Simplifying and powering graph convolution network for recommendation, 2020.
     """
 
-    network: LightGCNNetwork
-    items: TrainedItems
-    config: LightGCNConfig
+    defaults = DEFAULTS
     name: str = "LightGCN"
 
     @classmethod
-    def fit(
-        cls, data: Split | EventLog, config: LightGCNConfig | None = None,
-        fitting: FitConfig | None = None, tell: Tell | None = None,
-    ) -> LightGCN:  # fmt: skip
-        """Trained on the training events; `tell` hears each epoch, validation chooses one."""
-        split, fitting = as_split(data), fitting or DEFAULTS
-        model = cls.untrained(split.train, config, fitting.seed)
-        follow(model.train(split, fitting), tell)
-        return model
-
-    @classmethod
-    def untrained(
-        cls, log: EventLog, config: LightGCNConfig | None = None, seed: int = 0
-    ) -> LightGCN:
+    def untrained(cls, log: EventLog, config: LightGCNConfig | None = None, seed: int = 0) -> Self:
         """The model at its first weights: `train` or `network.load_state_dict` gives it others."""
         items, config = TrainedItems.of(log), config or LightGCNConfig()
         matrix = items.encode(Sequences.of(log)).matrix()
         with seeded(seed):
             return cls(LightGCNNetwork(matrix, config), items, config)
 
-    def train(self, split: Split, fitting: FitConfig = DEFAULTS) -> Iterator[EpochReport]:
-        """One report an epoch, as `run_epochs` says; `split.train` is the log it was made for."""
-        pairs = Pairs.of(self.items.encode(Sequences.of(split.train)))
-        steps = partial(_steps, self, pairs, fitting.batch)
-        return run_epochs(self.network, steps, self.scores, split, fitting)
+    def steps(self, sequences: Sequences, batch: int) -> Steps:
+        return partial(_steps, self, Pairs.of(sequences), batch)
 
     @torch.inference_mode()
     def scores(self, histories: Sequences) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Self
 
 import numpy as np
 import torch
@@ -15,21 +16,11 @@ from torch.nn import functional as F
 from kg.errors import UsageError
 from kg.events import EventLog
 from kg.sequences import Sequences
-from kg.split import Split
 from models.batch import history_batches, training_batches
 from models.dropout import Dropout
 from models.losses import sampled_softmax
 from models.sequence import causal_attention
-from recsys.baselines.learned.fitting import (
-    FitConfig,
-    Tell,
-    TrainedItems,
-    as_split,
-    follow,
-    run_epochs,
-    seeded,
-)
-from recsys.train import EpochReport
+from recsys.baselines.learned.fitting import FitConfig, LearnedFromLog, Steps, TrainedItems, seeded
 
 DEFAULTS = FitConfig(learning_rate=5e-4, batch=3072)
 """About 512 histories of amazon-beauty a step."""
@@ -110,7 +101,7 @@ class SASRecNetwork(nn.Module):
 
 
 @dataclass(frozen=True, eq=False)
-class SASRec:
+class SASRec(LearnedFromLog[SASRecNetwork, SASRecConfig]):
     """score_j = h · v_j: h is the state after the last event, v_j the input vector of item j.
 
     Learned by the mean of -log softmax(h_l V')[next item] over all events l of all histories
@@ -120,34 +111,18 @@ class SASRec:
     2018; the loss after Klenitskiy and Vasilev, Turning dross into gold loss, 2023.
     """
 
-    network: SASRecNetwork
-    items: TrainedItems
-    config: SASRecConfig
+    defaults = DEFAULTS
     name: str = "SASRec"
 
     @classmethod
-    def fit(
-        cls, data: Split | EventLog, config: SASRecConfig | None = None,
-        fitting: FitConfig | None = None, tell: Tell | None = None,
-    ) -> SASRec:  # fmt: skip
-        """Trained on the training events; `tell` hears each epoch, validation chooses one."""
-        split, fitting = as_split(data), fitting or DEFAULTS
-        model = cls.untrained(split.train, config, fitting.seed)
-        follow(model.train(split, fitting), tell)
-        return model
-
-    @classmethod
-    def untrained(cls, log: EventLog, config: SASRecConfig | None = None, seed: int = 0) -> SASRec:
+    def untrained(cls, log: EventLog, config: SASRecConfig | None = None, seed: int = 0) -> Self:
         """The model at its first weights: `train` or `network.load_state_dict` gives it others."""
         items, config = TrainedItems.of(log), config or SASRecConfig()
         with seeded(seed):
             return cls(SASRecNetwork(len(items), config).eval(), items, config)
 
-    def train(self, split: Split, fitting: FitConfig = DEFAULTS) -> Iterator[EpochReport]:
-        """One report an epoch, as `run_epochs` says; `split.train` is the log it was made for."""
-        sequences = self.items.encode(Sequences.of(split.train))
-        steps = partial(_steps, self, sequences, fitting.batch)
-        return run_epochs(self.network, steps, self.scores, split, fitting)
+    def steps(self, sequences: Sequences, batch: int) -> Steps:
+        return partial(_steps, self, sequences, batch)
 
     @torch.inference_mode()
     def scores(self, histories: Sequences) -> np.ndarray:

@@ -6,7 +6,7 @@ import pytest
 from kg.errors import UsageError
 from kg.events import EventLog
 from kg.sequences import Sequences
-from recsys.baselines import RP3beta, rp3beta
+from recsys.baselines import RP3beta, base
 
 A, B, C, COLD, Z = range(5)
 
@@ -60,7 +60,7 @@ def test_only_the_largest_weights_into_each_item_are_kept():
 def test_blocks_do_not_show(monkeypatch, cells):
     log = random_log(4)
     whole = RP3beta.fit(log, neighbours=3).weights.toarray()
-    monkeypatch.setattr(rp3beta, "BLOCK", cells)
+    monkeypatch.setattr(base, "BLOCK", cells)
     np.testing.assert_array_equal(RP3beta.fit(log, neighbours=3).weights.toarray(), whole)
 
 
