@@ -4,7 +4,7 @@
     python benchmarks/first_light.py --data DIR --set movielens-1m --minutes 40
 
 DIR holds the folders amazon-beauty and movielens-1m with sequences.txt.gz and items.csv.gz. Text
-encoding is timed apart. Beside other work set OMP_WAIT_POLICY=PASSIVE, or use --threads 1. The test
+encoding is timed apart. Beside other work set GOMP_SPINCOUNT=3000, or use --threads 1. The test
 part is scored once, after training, with the weights that validation chose.
 Writes benchmarks/results/first_light_SET.json.
 """

@@ -13,8 +13,8 @@ from typing import Any
 for _name, _value in {
     "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1",
     "DO_NOT_TRACK": "1", "TOKENIZERS_PARALLELISM": "false",
-    # threads that wait by spinning make torch twenty times slower beside one other busy process
-    "OMP_WAIT_POLICY": "PASSIVE",
+    # threads that spin for long make torch many times slower beside one other busy process
+    "GOMP_SPINCOUNT": "3000",
 }.items():  # fmt: skip
     os.environ.setdefault(_name, _value)
 

@@ -228,10 +228,10 @@ def test_help_loads_no_torch(tmp_path):
     assert "recommend" in done.stdout
 
 
-def test_threads_wait_without_spinning_unless_the_user_says_so():
-    code = "import recsys.cli, os; print(os.environ['OMP_WAIT_POLICY'])"
-    for given, wanted in (({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")):
-        env = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"} | given
+def test_threads_spin_briefly_unless_the_user_says_so():
+    code = "import recsys.cli, os; print(os.environ['GOMP_SPINCOUNT'])"
+    for given, wanted in (({}, "3000"), ({"GOMP_SPINCOUNT": "99"}, "99")):
+        env = {k: v for k, v in os.environ.items() if k != "GOMP_SPINCOUNT"} | given
         done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True,
                               text=True, check=True)  # fmt: skip
         assert done.stdout.strip() == wanted
