@@ -46,12 +46,17 @@ class Sequences:
         """int64 [U]."""
         return np.diff(self.offsets)
 
+    @property
+    def row(self) -> np.ndarray:
+        """int64 [E], the history that each event belongs to."""
+        return np.repeat(np.arange(len(self)), self.lengths)
+
     @cached_property
     def repeats(self) -> tuple[np.ndarray, np.ndarray]:
         """How often, int64 [E]: the which occurrence of its item in its history an event is (1: the
         first); and until when, int64 [E]: the place in the history of the next one (2^62: none).
         """
-        row = np.repeat(np.arange(len(self)), self.lengths)
+        row = self.row
         key = row * max(self.num_items, 1) + self.item
         order = np.argsort(key, kind="stable")
         same = np.concatenate([[False], key[order][1:] == key[order][:-1]])[: len(key)]
@@ -73,7 +78,7 @@ class Sequences:
         events = len(self.time)
         if events == 0:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        row = np.repeat(np.arange(len(self)), self.lengths)
+        row = self.row
         fresh = np.concatenate([[True], (np.diff(self.time) > gap) | (np.diff(row) > 0)])
         start = np.flatnonzero(fresh)  # of each visit
         size = np.diff(np.append(start, events))

@@ -18,11 +18,15 @@ from kg.events import EventLog
 
 @dataclass(frozen=True)
 class Split:
-    """Three logs over the same vocabularies; `valid` or `test` may be empty."""
+    """Three logs over the same vocabularies; `valid` or `test` may be empty.
+
+    `by_time`: each part begins at one time for everybody, so that nothing of it is known then.
+    """
 
     train: EventLog
     valid: EventLog
     test: EventLog
+    by_time: bool = False
 
     def __post_init__(self) -> None:
         if len(self.train) == 0:
@@ -123,4 +127,5 @@ def temporal_split(log: EventLog, test: float = 0.1, valid: float = 0.1) -> Spli
     test_at = cut(test)
     valid_at = cut(test + valid) if valid > 0 else test_at
     is_test, is_train = log.time >= test_at, log.time < valid_at
-    return Split(log.take(is_train), log.take(~is_train & ~is_test), log.take(is_test))
+    parts = (log.take(is_train), log.take(~is_train & ~is_test), log.take(is_test))
+    return Split(*parts, by_time=True)

@@ -43,6 +43,11 @@ class Batch:
     intent: Tensor | None = None
     known_from: Tensor | None = None
 
+    @property
+    def last(self) -> Tensor:
+        """int64 [B], the place of the last event of each history; 0 for an empty one."""
+        return (self.mask.sum(1) - 1).clamp(min=0)
+
 
 def pad(
     sequences: Sequences, rows: np.ndarray, start: np.ndarray, stop: np.ndarray

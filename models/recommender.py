@@ -115,8 +115,7 @@ class IntentRecommender(nn.Module):
             if intent is not None and self.intent_dim:
                 batch = replace(batch, intent=torch.from_numpy(intent[rows]))
             hidden = self(batch, items)  # [B, L, D]
-            last = (batch.mask.sum(1) - 1).clamp(min=0)
-            found = hidden[torch.arange(len(rows)), last]
+            found = hidden[torch.arange(len(rows)), batch.last]
             out[rows] = (found * batch.mask.any(1)[:, None]).numpy()
         return out
 
@@ -129,8 +128,7 @@ class IntentRecommender(nn.Module):
             return None
         parts = []
         for rows, batch in history_batches(histories, self.config.max_length, 512):
-            last = (batch.mask.sum(1) - 1).clamp(min=0)
-            found = self.repeat(batch, torch.from_numpy(queries[rows])[:, None], last)
+            found = self.repeat(batch, torch.from_numpy(queries[rows])[:, None], batch.last)
             row, event = torch.nonzero(found.holds[:, 0], as_tuple=True)
             parts.append((rows[row.numpy()], batch.item[row, event].numpy(),
                           found.bonus[row, 0, event].numpy()))  # fmt: skip

@@ -199,7 +199,7 @@ def _ranked(
     if filter_seen:
         seen = histories.take(rows)
         scores = scores.astype(np.float32, copy=True)
-        scores[np.repeat(np.arange(len(rows)), seen.lengths), seen.item] = -np.inf
+        scores[seen.row, seen.item] = -np.inf
     return top_k(scores, k).index
 
 

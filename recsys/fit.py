@@ -88,11 +88,7 @@ def fit(
             intent_dim=intents.dim if intents is not None else 0,
         )  # fmt: skip
     reports = []
-    aim = config.train.target
-    if aim == "auto":
-        aim = "visit" if hold_out == "time" else "next"
-    learning = config.train.model_copy(update={"target": aim})
-    steps = train(model, split, learning, config.options, intents=intents,
+    steps = train(model, split, config.train, config.options, intents=intents,
                   checkpoint=checkpoint, resume=resume)  # fmt: skip
     for report in steps:
         reports.append(report)

@@ -101,8 +101,8 @@ def train(
 ) -> Iterator[EpochReport]:
     """Fit `model` to `split.train`, one report an epoch; the best weights are in it at the end.
 
-    "Best" is validation NDCG@10 over all items, seen ones masked; without validation events it is
-    the last epoch. Each epoch draws from its own (seed, epoch) generators, so a resumed run takes
+    "Best" is validation NDCG@10 over all items, those met before masked unless the model counts
+    repeats; without validation events it is the last epoch. Each epoch draws from its own (seed, epoch) generators, so a resumed run takes
     the same steps as one that was never stopped. With `checkpoint` (a folder) every epoch is
     saved there; `resume` goes on from it. Raises at once, before the first epoch: `DataError` if
     the graph knows later events or too few items, `UsageError` for settings that do not fit.
@@ -158,7 +158,7 @@ class _Run:
         total = int(np.clip(sequences.lengths - 1, 0, reach).sum())
         self.batch_targets = config.batch_targets or int(np.clip(total // 256, 512, 8192))
         self.visits = None
-        if config.target == "visit":
+        if config.target == "visit" or (config.target == "auto" and split.by_time):
             self.visits = sequences.next_visits(3600 * config.visit_hours)
         self.optimiser = _optimiser(model, config)
         self.weights = [p.data for p in model.parameters()]
@@ -240,10 +240,8 @@ class _Run:
         if self.full:
             items = self.model.items().vector  # [N, D]
             hidden = self.model(batch, items)  # [B, L, D]
-            repeats = self._repeats(batch, hidden, items)
-            seen = None if repeats is None else (repeats[0], repeats[2])
-            allowed = self.model.trained_items
-            return full_softmax(hidden[batch.target], items, positive, allowed, seen)
+            repeats, allowed = self._repeats(batch, hidden), self.model.trained_items
+            return full_softmax(hidden[batch.target], items, positive, allowed, repeats)
         drawn = rng.integers(0, len(self.candidates), self.config.negatives)
         negative = self.candidates[torch.from_numpy(drawn)]
         wanted = torch.cat([batch.item.ravel(), positive, negative])
@@ -252,20 +250,20 @@ class _Run:
         items = self.model.items(rows).vector  # [R, D]
         batch = replace(batch, item=history.view_as(batch.item))
         hidden = self.model(batch, items)
-        repeats = self._repeats(batch, hidden, items)
+        beside = None
+        if (seen := self._repeats(batch, hidden)) is not None:
+            score = hidden @ items[batch.item].transpose(1, 2)  # [B, L, L]
+            beside = (seen[0], score[batch.target], seen[1])
         query = hidden[batch.target]
-        return sampled_softmax(query, items, good, bad, len(self.candidates), repeats)
+        return sampled_softmax(query, items, good, bad, len(self.candidates), beside)
 
-    def _repeats(
-        self, batch: Batch, hidden: Tensor, items: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor] | None:
-        """Items met before at each of P targets, int64 [P, L] (-1: none), with score and bonus."""
+    def _repeats(self, batch: Batch, hidden: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Items met before at each of P targets, int64 [P, L] (-1: none), and their bonus."""
         if self.model.repeat is None:
             return None
         found = self.model.repeat(batch, hidden)
-        score = hidden @ items[batch.item].transpose(1, 2)  # [B, L, L]
         own = torch.where(found.holds, batch.item[:, None], -1)
-        return own[batch.target], score[batch.target], found.bonus[batch.target]
+        return own[batch.target], found.bonus[batch.target]
 
     def _with_intent(self, batch: Batch, rng: np.random.Generator) -> Batch:
         """One of each user's verbalised prefixes; its text is known only from where it ends."""

@@ -73,7 +73,7 @@ def trained(where: str, config: str, graph: bool = False) -> Callable[..., Fitte
 def kgintent(task: Task, params: Params, seed: int, minutes: float | None, threads: int) -> Fitted:
     """The model of this package by its public parts; without events: by popularity.
 
-    The target is the next visit where the protocol cuts by time, unless `params` say otherwise.
+    As with `kgintent train`, the target is the next visit where the cut is by time.
     """
     import torch
 
@@ -90,8 +90,6 @@ def kgintent(task: Task, params: Params, seed: int, minutes: float | None, threa
     torch.manual_seed(seed)
     config = resolved(ModelConfig(**shape), task.parts.split)
     model = IntentRecommender(graph, text, config, behaviours=kinds)
-    by_time = task.protocol == "time" or task.protocol.startswith("rolling")
-    training = {"target": "visit" if by_time else "next"} | training
     options = RunOptions(seed=seed, threads=threads)
     reports = list(train(model, task.parts.split, TrainConfig(**training), options))
     with torch.inference_mode():

@@ -61,7 +61,7 @@ def top_lists(
         own = histories.take(users[start : start + batch])
         found = np.array(scores(own), np.float32)
         if mask:
-            found[np.repeat(np.arange(len(own)), own.lengths), own.item] = -np.inf
+            found[own.row, own.item] = -np.inf
         parts.append(top_k(found, max(KS)).index)
     return np.concatenate(parts) if parts else np.zeros((0, max(KS)), np.int64)
 
@@ -119,7 +119,7 @@ def _distinct(target: EventLog) -> int:
 
 def _known_share(index: np.ndarray, own: Sequences) -> float:
     """The share of the recommended items that their user had before; 0 in the table `new`."""
-    row = np.repeat(np.arange(len(own)), own.lengths)
+    row = own.row
     had = np.isin(np.arange(len(index))[:, None] * own.num_items + index,
                   row * own.num_items + own.item) & (index >= 0)  # fmt: skip
     return round(float(had.sum() / max((index >= 0).sum(), 1)), 6)

@@ -107,6 +107,7 @@ def _rolling(log: EventLog, which: str) -> Split:
         log.take(log.time < valid_at),
         log.take((log.time >= valid_at) & (log.time < test_at)),
         log.take((log.time >= test_at) & (log.time < end)),
+        by_time=True,
     )
 
 

@@ -50,7 +50,7 @@ class PersonalFrequency:
         """float32 [U, N]."""
         n = len(self.popularity)
         history = history_matrix(histories, n)
-        key = np.repeat(np.arange(len(histories)), histories.lengths) * n + histories.item
+        key = histories.row * n + histories.item
         pair, own = _log_sums(key, self._log_weights(histories))
         row, item = pair // n, pair % n
         lowest = np.full(len(histories), np.inf)

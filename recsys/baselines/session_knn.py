@@ -92,7 +92,7 @@ def recent_weights(histories: Sequences, last: int) -> sparse.csr_matrix:
 
     a counts the events after it; of an item that occurs twice the newer event counts.
     """
-    row = np.repeat(np.arange(len(histories)), histories.lengths)
+    row = histories.row
     age = histories.offsets[1:][row] - 1 - np.arange(len(row))
     read = np.minimum(histories.lengths, last)[row]
     key = row * histories.num_items + histories.item

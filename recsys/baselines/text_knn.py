@@ -70,7 +70,7 @@ class TextKNN:
 
     def _recent(self, histories: Sequences) -> tuple[np.ndarray, np.ndarray]:
         """int64 [R], [R]: row and item of the `last` events of each history that have a text."""
-        row = np.repeat(np.arange(len(histories)), histories.lengths)
+        row = histories.row
         keep = self.has_text[histories.item]
         row, item = row[keep], histories.item[keep]
         ends = np.cumsum(np.bincount(row, minlength=len(histories)))

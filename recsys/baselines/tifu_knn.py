@@ -86,7 +86,7 @@ def basket_vectors(
     the newest basket in its group. (The authors' code makes `group_size` groups; this, as the
     paper has it, groups of that size.)
     """
-    row = np.repeat(np.arange(len(histories)), histories.lengths)
+    row = histories.row
     basket = _baskets(histories, row, basket_seconds)  # [E]
     count = np.bincount(row[_first(basket)], minlength=len(histories))  # [U], baskets
     age = np.cumsum(count)[row] - 1 - basket  # 0: the newest basket of the user

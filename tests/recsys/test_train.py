@@ -11,7 +11,7 @@ from kg.clean import clean
 from kg.errors import DataError, UsageError
 from kg.events import EventLog
 from kg.sequences import Sequences
-from kg.split import Split, leave_one_out
+from kg.split import Split, leave_one_out, temporal_split
 from kg.testing import World, planted, tiny
 from models.recommender import IntentRecommender, ModelConfig
 from models.text import HashEncoder
@@ -227,3 +227,24 @@ def test_the_average_of_the_weights_is_served_and_training_goes_on_with_its_own(
     moved = sum(float((v - start[k]).abs().sum()) for k, v in slow.state_dict().items())
     far = sum(float((v - start[k]).abs().sum()) for k, v in own.state_dict().items())
     assert 0 < moved < far  # the average lags behind
+
+
+def test_where_the_split_is_by_time_the_target_is_the_next_visit():
+    catalog = tiny().catalog
+    users = [f"u{n % 8}" for n in range(96)]
+    items = [catalog.ids.ids[(n * 5 + n // 7) % len(catalog)] for n in range(96)]
+    log = clean(EventLog.of(users, items, time=np.arange(96) * 7000), catalog.ids)[0]
+
+    def losses(split: Split, target: str) -> list[float]:
+        torch.manual_seed(0)
+        model = IntentRecommender(
+            build_graph(split.train, catalog), np.eye(len(catalog), dtype=np.float32), SMALL
+        )
+        config = TrainConfig(max_epochs=2, target=target, visit_hours=16)
+        return [report.loss for report in train(model, split, config)]
+
+    by_time, last = temporal_split(log), leave_one_out(log)
+    assert by_time.by_time
+    assert not last.by_time
+    assert losses(by_time, "auto") == losses(by_time, "visit") != losses(by_time, "next")
+    assert losses(last, "auto") == losses(last, "next") != losses(last, "visit")

@@ -175,7 +175,7 @@ class TrainedItems:
         code[self.known] = np.arange(len(self.known))
         item = code[histories.item]
         keep = item >= 0
-        row = np.repeat(np.arange(len(histories)), histories.lengths)[keep]
+        row = histories.row[keep]
         counts = np.bincount(row, minlength=len(histories))
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         time_ = None if histories.time is None else histories.time[keep]

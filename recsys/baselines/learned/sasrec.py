@@ -131,8 +131,7 @@ class SASRec(LearnedFromLog[SASRecNetwork, SASRecConfig]):
         query = torch.zeros(len(known), self.config.dim)
         for rows, batch in history_batches(known, self.config.max_length, 256):
             states = self.network(batch.item, batch.mask)
-            last = (batch.mask.sum(1) - 1).clamp(min=0)
-            query[torch.from_numpy(rows)] = states[torch.arange(len(rows)), last]
+            query[torch.from_numpy(rows)] = states[torch.arange(len(rows)), batch.last]
         return self.items.scores(query, self.network.item.weight, known.lengths == 0)
 
 
