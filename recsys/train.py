@@ -102,10 +102,11 @@ def train(
     """Fit `model` to `split.train`, one report an epoch; the best weights are in it at the end.
 
     "Best" is validation NDCG@10 over all items, those met before masked unless the model counts
-    repeats; without validation events it is the last epoch. Each epoch draws from its own (seed, epoch) generators, so a resumed run takes
-    the same steps as one that was never stopped. With `checkpoint` (a folder) every epoch is
-    saved there; `resume` goes on from it. Raises at once, before the first epoch: `DataError` if
-    the graph knows later events or too few items, `UsageError` for settings that do not fit.
+    repeats; without validation events it is the last epoch. Each epoch draws from its own (seed,
+    epoch) generators, so a resumed run takes the same steps as one that was never stopped. With
+    `checkpoint` (a folder) every epoch is saved there; `resume` goes on from it. Raises at once,
+    before the first epoch: `DataError` if the graph knows later events or too few items,
+    `UsageError` for settings that do not fit.
     """
     config, options = config or TrainConfig(), options or RunOptions()
     kinds = model.sequence.behaviour.num_embeddings
