@@ -120,15 +120,18 @@ class IntentRecommender(nn.Module):
         return out
 
     @torch.inference_mode()
-    def repeat_bonus(self, histories: Sequences, queries: np.ndarray) -> sparse.csr_matrix | None:
+    def repeat_bonus(
+        self, histories: Sequences, queries: np.ndarray, items: Tensor
+    ) -> sparse.csr_matrix | None:
         """float32 [U, N], what is added to the score of each history's own items, given its query
-        float32 [U, D]; None for a model that does not count repeats.
+        float32 [U, D] and item vectors [N, D]; None for a model that does not count repeats.
         """
         if self.repeat is None:
             return None
         parts = []
         for rows, batch in history_batches(histories, self.config.max_length, 512):
-            found = self.repeat(batch, torch.from_numpy(queries[rows])[:, None], batch.last)
+            query = torch.from_numpy(queries[rows])[:, None]
+            found = self.repeat(batch, query, items, batch.last)
             row, event = torch.nonzero(found.holds[:, 0], as_tuple=True)
             parts.append((rows[row.numpy()], batch.item[row, event].numpy(),
                           found.bonus[row, 0, event].numpy()))  # fmt: skip

@@ -170,7 +170,7 @@ class Recommender:
         """Hits [B, k] of these histories, items met before masked or scored as repeats."""
         if not self.repeats if filter_ is None else filter_:
             return self._search(queries, [part.items_of(r) for r in range(len(part))], k)
-        bonus = self.model.repeat_bonus(part, queries)
+        bonus = self.model.repeat_bonus(part, queries, torch.from_numpy(self.index.vectors))
         none = [part.item[:0]] * len(part)
         return (
             self._search(queries, none, k)
@@ -323,7 +323,7 @@ class Recommender:
         """Why this item for this user: a sentence, the paths, the nearest text, the parts."""
         query, one = self._query(user, history)
         code = self.items.code(item)
-        bonus = self.model.repeat_bonus(one, query)
+        bonus = self.model.repeat_bonus(one, query, torch.from_numpy(self.index.vectors))
         again = 0.0
         if bonus is not None:
             again = float(bonus.data[self.items.newest[bonus.indices] == code].sum())

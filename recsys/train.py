@@ -241,7 +241,7 @@ class _Run:
         if self.full:
             items = self.model.items().vector  # [N, D]
             hidden = self.model(batch, items)  # [B, L, D]
-            repeats, allowed = self._repeats(batch, hidden), self.model.trained_items
+            repeats, allowed = self._repeats(batch, hidden, items), self.model.trained_items
             return full_softmax(hidden[batch.target], items, positive, allowed, repeats)
         drawn = rng.integers(0, len(self.candidates), self.config.negatives)
         negative = self.candidates[torch.from_numpy(drawn)]
@@ -252,17 +252,17 @@ class _Run:
         batch = replace(batch, item=history.view_as(batch.item))
         hidden = self.model(batch, items)
         beside = None
-        if (seen := self._repeats(batch, hidden)) is not None:
+        if (seen := self._repeats(batch, hidden, items)) is not None:
             score = hidden @ items[batch.item].transpose(1, 2)  # [B, L, L]
             beside = (seen[0], score[batch.target], seen[1])
         query = hidden[batch.target]
         return sampled_softmax(query, items, good, bad, len(self.candidates), beside)
 
-    def _repeats(self, batch: Batch, hidden: Tensor) -> tuple[Tensor, Tensor] | None:
+    def _repeats(self, batch: Batch, hidden: Tensor, items: Tensor) -> tuple[Tensor, Tensor] | None:
         """Items met before at each of P targets, int64 [P, L] (-1: none), and their bonus."""
         if self.model.repeat is None:
             return None
-        found = self.model.repeat(batch, hidden)
+        found = self.model.repeat(batch, hidden, items)
         own = torch.where(found.holds, batch.item[:, None], -1)
         return own[batch.target], found.bonus[batch.target]
 
@@ -292,7 +292,7 @@ class _Run:
             items = self.model.items().vector
         valid = self.intents.valid if self.intents is not None else None
         queries = self.model.encode_histories(self.sequences, items, valid)
-        bonus = self.model.repeat_bonus(self.sequences, queries)
+        bonus = self.model.repeat_bonus(self.sequences, queries, items)
         report = evaluate_queries(
             queries, items.numpy(), self.sequences, self.split.valid, ks=(10,), batch=1024,
             filter_seen=bonus is None, bonus=bonus,

@@ -99,7 +99,7 @@ def kgintent(task: Task, params: Params, seed: int, minutes: float | None, threa
     def scores(histories: Sequences) -> np.ndarray:
         queries = model.encode_histories(histories, items)
         found = queries @ items.numpy().T
-        bonus = model.repeat_bonus(histories, queries)
+        bonus = model.repeat_bonus(histories, queries, items)
         if bonus is not None:
             found += bonus.toarray()
         found[histories.lengths == 0] = popular
