@@ -9,6 +9,7 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+import polars as pl
 
 from kg.catalog import Attribute, Catalog
 from kg.clean import CleanReport
@@ -18,6 +19,7 @@ from kg.folders import publish, verified
 from kg.graph import KnowledgeGraph
 from kg.ids import Vocab
 from kg.schema import Behaviour
+from kg.vectors import Vectors
 
 Arrays = dict[str, np.ndarray]
 
@@ -32,14 +34,22 @@ class Dataset:
 
 
 def save_dataset(
-    path: str | Path, data: Dataset, facts: dict[str, Any], report: CleanReport | None = None
+    path: str | Path,
+    data: Dataset,
+    facts: dict[str, Any],
+    report: CleanReport | None = None,
+    vectors_aside: pl.DataFrame | None = None,
 ) -> None:
-    """Publish `data` as a folder; what cleaning kept aside goes to `set_aside.csv` in it."""
+    """Publish `data` as a folder; what cleaning kept aside goes to `set_aside.csv` in it, rows of
+    vector files that are not used to `set_aside_vectors.csv`.
+    """
 
     def write(folder: Path) -> None:
         write_dataset(folder, data)
         if report is not None and len(report.aside):
             report.aside.write_csv(folder / "set_aside.csv")
+        if vectors_aside is not None and len(vectors_aside):
+            vectors_aside.write_csv(folder / "set_aside_vectors.csv")
 
     publish(path, write, {"kind": "data", **facts})
 
@@ -99,10 +109,13 @@ def _unpack_log(meta: dict[str, Any], arrays: Arrays, items: Vocab) -> EventLog:
 def _pack_catalog(catalog: Catalog, arrays: Arrays) -> dict[str, Any]:
     for number, attribute in enumerate(catalog.attributes):
         arrays[f"attribute.{number}"] = np.stack([attribute.row, attribute.value])
+    for number, vectors in enumerate(catalog.vectors):
+        arrays[f"vectors.{number}.row"] = vectors.row
+        arrays[f"vectors.{number}.values"] = vectors.values
     return {
         "ids": catalog.ids.ids, "titles": catalog.titles, "texts": catalog.texts,
         "attributes": [[a.name, a.values.ids] for a in catalog.attributes],
-        "ignored": catalog.ignored,
+        "ignored": catalog.ignored, "vectors": [v.name for v in catalog.vectors],
     }  # fmt: skip
 
 
@@ -111,8 +124,12 @@ def _unpack_catalog(meta: dict[str, Any], arrays: Arrays) -> Catalog:
         Attribute(name, Vocab(tuple(values), name), *arrays[f"attribute.{number}"])
         for number, (name, values) in enumerate(meta["attributes"])
     )
+    vectors = tuple(
+        Vectors(name, arrays[f"vectors.{number}.row"], arrays[f"vectors.{number}.values"])
+        for number, name in enumerate(meta.get("vectors", ()))
+    )
     return Catalog(Vocab(tuple(meta["ids"]), "item"), tuple(meta["titles"]), tuple(meta["texts"]),
-                   attributes, tuple(meta["ignored"]))  # fmt: skip
+                   attributes, tuple(meta["ignored"]), vectors)  # fmt: skip
 
 
 def _pack_graph(graph: KnowledgeGraph, titles: tuple[str, ...], arrays: Arrays) -> dict[str, Any]:

@@ -7,7 +7,8 @@ verbalised history. Their inner product is the score, so that an index can searc
     text/        TextEncoder, BertEncoder, HashEncoder, NgramEncoder, the cache on disk
     whitening    PCA whitening of text vectors
     gnn/         relational message passing over the knowledge graph
-    items        the item tower: text + graph + s(n)·id
+    features     what else may be known: named vectors, whitened
+    items        the item tower: text and other vectors + graph + s(n)·id
     sequence     a causal transformer over events
     intent/      named intents from a verbalised history
     repeat       what an item gains from having been met before

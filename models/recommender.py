@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from kg.graph import KnowledgeGraph
 from kg.sequences import Sequences
 from models.batch import Batch, history_batches
+from models.features import Features
 from models.gnn.adjacency import adjacencies
 from models.items import ItemTower
 from models.repeat import RepeatBonus
@@ -32,7 +33,9 @@ class ModelConfig(BaseModel):
     id_dropout: float = Field(0.2, ge=0, lt=1, description="How often an item's id is hidden.")
     warm_count: float = Field(2.0, gt=0, description="k in s(n) = n / (n + k).")
     max_length: int = Field(50, ge=1, le=2048, description="Events of a history that are read.")
-    text_dim: int = Field(256, ge=1, description="Directions kept by the whitening of texts.")
+    text_dim: int = Field(
+        256, ge=1, description="Directions kept by the whitening of texts and of named vectors."
+    )
     repeats: bool | None = Field(
         None,
         description="Score items that were met before by how often and when; None: where "
@@ -48,10 +51,11 @@ class ModelConfig(BaseModel):
 
 
 class IntentRecommender(nn.Module):
-    """Scores by inner product: query(history, intent) · item(text, graph, id).
+    """Scores by inner product: query(history, intent) · item(text, graph, id, named vectors).
 
     `graph` must hold training events only; `text` is float32 [N_item, T] from an encoder, zero
-    rows for items without text; `intent_dim` is the width of intent embeddings, 0 for none.
+    rows for items without text; `intent_dim` is the width of intent embeddings, 0 for none;
+    `features` are what else is known, such as vectors of images.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class IntentRecommender(nn.Module):
         intent_dim: int = 0,
         counts: np.ndarray | None = None,
         whitening: Whitening | None = None,
+        features: Features | None = None,
     ) -> None:
         super().__init__()
         self.config = config = config or ModelConfig()
@@ -71,11 +76,12 @@ class IntentRecommender(nn.Module):
         if counts is None:
             counts = item_counts(graph)
         self.whitening = whitening or Whitening.fit(text, np.flatnonzero(counts), config.text_dim)
+        self.features = (features or Features()).fitted(np.flatnonzero(counts), config.text_dim)
         self.items = ItemTower(
             torch.from_numpy(self.whitening.apply(text)), torch.from_numpy(counts.copy()),
             adjacencies(graph, user_edges=config.user_edges), graph.num_nodes, dim=config.dim,
             dropout=config.item_dropout, id_dropout=config.id_dropout,
-            warm_count=config.warm_count,
+            warm_count=config.warm_count, extras=self.features.whitened(),
         )  # fmt: skip
         self.sequence = CausalTransformer(
             config.dim, config.layers, config.heads, config.dropout, config.max_length, behaviours
@@ -141,6 +147,8 @@ class IntentRecommender(nn.Module):
         tower = self.items
         out = {"text": tower.text_gate.item(), "graph": tower.graph_gate.item()}
         out["intent"] = torch.tanh(self.intent_gate).item()
+        if tower.extra_gates is not None:
+            out |= zip(tower.extra_names, tower.extra_gates.tolist(), strict=True)
         convs = tower.gnn.to_items.items()
         return out | {
             f"relation {key}": float(conv.get_parameter("gate").item()) for key, conv in convs

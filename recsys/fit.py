@@ -15,6 +15,7 @@ from kg.sequences import Sequences
 from kg.split import Split, leave_one_out, temporal_split
 from kg.storage import Dataset
 from kg.templates import Templates
+from models.features import Features
 from models.recommender import IntentRecommender, ModelConfig
 from models.text import TextCache, encode_texts, fallback_encoder
 from recsys.config import RunConfig
@@ -86,6 +87,7 @@ def fit(
         model = IntentRecommender(
             graph, text, resolved(config.model, split), behaviours=len(data.log.behaviours),
             intent_dim=intents.dim if intents is not None else 0,
+            features=Features.of(data.catalog),
         )  # fmt: skip
     reports = []
     steps = train(model, split, config.train, config.options, intents=intents,

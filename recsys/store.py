@@ -30,6 +30,8 @@ from kg.paths import PathIndex
 from kg.sequences import Sequences
 from kg.storage import Dataset, read_dataset, write_dataset
 from kg.templates import Templates
+from kg.vectors import Vectors
+from models.features import Features
 from models.intent import IntentConfig, IntentHead
 from models.recommender import IntentRecommender, ModelConfig
 from models.text import TextEncoder
@@ -84,6 +86,13 @@ def _tensors(rec: Recommender) -> dict[str, np.ndarray]:
     out["counts"] = rec.model.items.counts.numpy().astype(np.int64)
     for name in ("text_part", "graph_part", "id_part", "text"):
         out[f"items/{name}"] = getattr(rec.items, name)
+    for name, part in rec.items.extras.items():
+        whitening = rec.model.features.whitening[name]
+        out[f"items/extra/{name}"] = part
+        out[f"features/mean/{name}"], out[f"features/basis/{name}"] = (
+            whitening.mean,
+            whitening.basis,
+        )
     for number, relation in enumerate(sorted(rec.model.graph.events)):
         out[f"events/{number}"] = rec.model.graph.edges[relation]
     if rec.intent is not None:
@@ -124,7 +133,7 @@ def load_run(path: str | Path, encoder: TextEncoder | None = None) -> Recommende
     try:
         plain = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         tensors = load_file(folder / "model.safetensors")
-        model = _model(plain, tensors, _trained_graph(plain, tensors, data.graph))
+        model = _model(plain, tensors, _trained_graph(plain, tensors, data.graph), data)
         store = _store(plain, tensors, data)
         intent = _intent(plain, tensors, len(data.catalog))
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
@@ -155,12 +164,17 @@ def _trained_graph(
 
 
 def _model(
-    plain: dict[str, Any], tensors: dict[str, np.ndarray], graph: KnowledgeGraph
+    plain: dict[str, Any], tensors: dict[str, np.ndarray], graph: KnowledgeGraph, data: Dataset
 ) -> IntentRecommender:
+    whitening = {
+        v.name: Whitening(tensors[f"features/mean/{v.name}"], tensors[f"features/basis/{v.name}"])
+        for v in _used(data, tensors)
+    }
     model = IntentRecommender(
         graph, tensors["items/text"][: len(tensors["counts"])], ModelConfig(**plain["model"]),
         behaviours=plain["behaviours"], intent_dim=plain["intent_dim"], counts=tensors["counts"],
         whitening=Whitening(tensors["whitening/mean"], tensors["whitening/basis"]),
+        features=Features.of(replace(data.catalog, vectors=_used(data, tensors)), whitening),
     )  # fmt: skip
     model.load_state_dict(_part(tensors, "model"))
     return model.eval()
@@ -178,7 +192,13 @@ def _store(plain: dict[str, Any], tensors: dict[str, np.ndarray], data: Dataset)
         data.catalog.titles + tuple(plain["added"]["titles"]),
         tensors["items/text_part"], tensors["items/graph_part"], tensors["items/id_part"],
         tensors["items/text"], hidden, len(data.catalog), facts,
+        {v.name: tensors[f"items/extra/{v.name}"] for v in _used(data, tensors)},
     )  # fmt: skip
+
+
+def _used(data: Dataset, tensors: Mapping[str, np.ndarray]) -> tuple[Vectors, ...]:
+    """The vectors of the catalogue that the model was trained with."""
+    return tuple(v for v in data.catalog.vectors if f"items/extra/{v.name}" in tensors)
 
 
 def _intent(

@@ -26,6 +26,10 @@ User = Annotated[str | None, typer.Option("--user", help="A user id.")]
 History = Annotated[
     str | None, typer.Option("--history", help="Item ids joined by commas, oldest first.")
 ]
+ItemVectors = Annotated[
+    list[str] | None,
+    typer.Option("--vectors", help="NAME=FILE: vectors of items (.npz or table); repeatable."),
+]
 
 
 def _ids(text: str | None) -> list[str] | None:
@@ -64,11 +68,14 @@ def build(
         str | None, typer.Option(help="role=NAME,… over both files, e.g. user=who,item_id=sku.")
     ] = None,
     no_time: Annotated[bool, typer.Option("--no-time", help="Rows are in order.")] = False,
+    vectors: ItemVectors = None,
 ) -> None:
     """Read, clean and join events, items and facts into a data folder."""
     from recsys.cli.building import build_folder
 
-    build_folder(events, items, out, users, triples, entities, triple_ids, columns, no_time)
+    build_folder(
+        events, items, out, users, triples, entities, triple_ids, columns, no_time, vectors or []
+    )
 
 
 @app.command()
@@ -204,13 +211,16 @@ def items_add(
     run: Run,
     file: Annotated[Path, typer.Argument(help="Items, with the columns of the item table.")],
     columns: Annotated[str | None, typer.Option(help="role=NAME,…")] = None,
+    vectors: ItemVectors = None,
 ) -> None:
     """Add items (or replace them) and publish; they are recommendable at once."""
     from kg.catalog import Catalog
+    from recsys.cli.building import with_vectors
     from recsys.cli.output import columns_of, say
 
     rec = _load(run)
-    new = Catalog.read(file, columns=columns_of(columns))
+    mapping = columns_of(columns)
+    new, _ = with_vectors(Catalog.read(file, columns=mapping), vectors or [], mapping)
     rec = rec.with_items(new)
     _publish(rec, run)
     say(f"{run}: {len(new):,} items added, {len(rec.items):,} in all.")

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
+
 from kg.build import build_graph
-from kg.catalog import ITEM_COLUMNS, Catalog
+from kg.catalog import ITEM_COLUMNS, USER_COLUMNS, Catalog
 from kg.clean import clean
 from kg.errors import UsageError, suggest
 from kg.events import EVENT_COLUMNS, EventLog
 from kg.storage import Dataset, save_dataset
 from kg.tables import column_names, unknown_columns
 from kg.triples import read_triples
+from kg.vectors import read_vectors
 from recsys.cli.output import columns_of, say
 
 
 def build_folder(
     events: Path, items: Path, out: Path, users: Path | None, triples: Path | None,
     entities: Path | None, triple_ids: str | None, columns: str | None, no_time: bool,
+    vectors: list[str],
 ) -> None:  # fmt: skip
     """Read, clean, join, publish; every step is told."""
     if triple_ids not in (None, "item"):
@@ -31,6 +35,7 @@ def build_folder(
     say(f"{items}: {len(catalog):,} items; attributes: {told}")
     if catalog.ignored:
         say(f"  not used, nearly one value per item: {', '.join(catalog.ignored)}")
+    catalog, aside = with_vectors(catalog, vectors, mapping)
     log = EventLog.read(events, columns=mapping, use_time=not no_time)
     log, report = clean(log, catalog.ids)
     say(f"{events}: {report}")
@@ -46,10 +51,36 @@ def build_folder(
             + (f"; left out: {lost}" if lost else ""))  # fmt: skip
     graph = build_graph(log, catalog, people, facts)
     sources = {"events": events.name, "items": items.name}
-    save_dataset(out, Dataset(log, catalog, graph), {"sources": sources}, report)
+    save_dataset(out, Dataset(log, catalog, graph), {"sources": sources}, report, aside)
     kinds = ", ".join(f"{n:,} {kind}" for kind, n in graph.num_nodes.items())
     say(f"{out}: {kinds}; {graph.num_edges:,} edges of {len(graph.edges)} relations.")
     say(f"Next: kgintent train {out} -o runs/a")
+
+
+def with_vectors(
+    table: Catalog, options: list[str], columns: dict[str, str]
+) -> tuple[Catalog, pl.DataFrame | None]:
+    """The items (or users) with the vectors of these NAME=FILE options, and the rows set aside."""
+    aside = []
+    spellings = ITEM_COLUMNS["item_id"] if table.ids.name == "item" else USER_COLUMNS["user_id"]
+    for name, file in _named_files(options):
+        found, report = read_vectors(name, file, table.ids, spellings=spellings, columns=columns)
+        say(f"{file}: {name}: {report}")
+        table = table.with_vectors(found)
+        aside.append(report.aside)
+    return table, pl.concat(aside) if aside else None
+
+
+def _named_files(options: list[str]) -> list[tuple[str, Path]]:
+    out: dict[str, Path] = {}
+    for option in options:
+        name, mark, file = option.partition("=")
+        if not (mark and name.strip() and file.strip()):
+            raise UsageError(f"Vectors are given as NAME=FILE. Got {option!r} instead.")
+        if name.strip() in out:
+            raise UsageError(f"Each name of vectors must stand once. Got {name.strip()!r} twice.")
+        out[name.strip()] = Path(file.strip())
+    return list(out.items())
 
 
 def _check_mapping(mapping: dict[str, str], events: Path, items: Path) -> None:
