@@ -14,6 +14,7 @@ graph; `verbalise` writes a history as a sentence that BERT can read. No torch h
     clean       duplicates, bots, impossible times, unknown items: counted and kept aside
     catalog     Catalog: items (or users) with text and typed attributes
     vectors     named vectors of items or users, such as image embeddings, from a file
+    profiles    what is known of people: attributes and vectors as arrays
     triples     extra facts from a file
     graph       KnowledgeGraph, to and from networkx
     build       build_graph: events + attributes + triples; the guard against leaked events

@@ -16,7 +16,8 @@ from kg.events import EventLog
 class Sequences:
     """U histories, oldest event first, E events with an item in all.
 
-    offsets int64 [U + 1]; item, behaviour int64 [E]; time int64 [E] or None.
+    offsets int64 [U + 1]; item, behaviour int64 [E]; time int64 [E] or None. who int64 [U]: the
+    number of each person in the log that the histories come from, -1 for someone else.
     """
 
     offsets: np.ndarray
@@ -24,6 +25,7 @@ class Sequences:
     behaviour: np.ndarray
     time: np.ndarray | None
     num_items: int
+    who: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         bounds = self.offsets
@@ -102,7 +104,10 @@ class Sequences:
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         index = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
         time = None if self.time is None else self.time[index]
-        return Sequences(offsets, self.item[index], self.behaviour[index], time, self.num_items)
+        who = None if self.who is None else self.who[rows]
+        return Sequences(
+            offsets, self.item[index], self.behaviour[index], time, self.num_items, who
+        )
 
     def matrix(self, weights: np.ndarray | None = None) -> sparse.csr_matrix:
         """float32 [U, N]: 1 where the user touched the item (or `weights` [E], summed)."""
@@ -120,7 +125,8 @@ class Sequences:
         keep = log.take(log.has_item) if not log.has_item.all() else log
         counts = keep.user_counts()
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        return cls(offsets, keep.item, keep.behaviour, keep.time, len(log.items))
+        who = np.arange(len(log.users))
+        return cls(offsets, keep.item, keep.behaviour, keep.time, len(log.items), who)
 
     @classmethod
     def single(cls, items: np.ndarray, num_items: int, behaviour: int = 0) -> Sequences:

@@ -23,7 +23,7 @@ from kg.tables import existing_file, numbers, pick_columns, read_table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-RESERVED = frozenset({"text", "graph", "id", "repeat", "intent", "query", "profile", "linear"})
+RESERVED = frozenset({"text", "graph", "id", "repeat", "intent", "query", "user", "linear"})
 """Names of the other parts of a score or gate."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from kg.profiles import Profiles
 from kg.sequences import Sequences
 
 GAP_EDGES = np.array([60, 3600, 86400, 7 * 86400, 30 * 86400, 180 * 86400])
@@ -27,6 +29,8 @@ class Batch:
     (as in `item`) of the next one; hours float32 [B, L] since the first event, NaN if not known.
     start int64 [B], the place in the whole history of the first event that is read.
     intent float32 [B, T], an intent embedding, known from position `known_from` int64 [B] on.
+    who int64 [B]: whose history it is, as `Sequences.who`; `profile`: what is known of them, if it
+    is told with the history.
     """
 
     item: Tensor
@@ -42,6 +46,8 @@ class Batch:
     start: Tensor
     intent: Tensor | None = None
     known_from: Tensor | None = None
+    who: Tensor | None = None
+    profile: Profiles | None = None
 
     @property
     def last(self) -> Tensor:
@@ -83,9 +89,12 @@ def pad(
     }
 
 
-def to_batch(arrays: dict[str, np.ndarray], rows: np.ndarray, start: np.ndarray) -> Batch:
+def to_batch(
+    arrays: dict[str, np.ndarray], sequences: Sequences, rows: np.ndarray, start: np.ndarray
+) -> Batch:
     """Inputs as tensors, without targets; `rows` and `start` int64 [B] say whose and from where."""
-    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    who = sequences.who
+    tensors: dict[str, Any] = {name: torch.from_numpy(array) for name, array in arrays.items()}
     none = torch.zeros_like(tensors["mask"])
     return Batch(
         **tensors,
@@ -93,6 +102,7 @@ def to_batch(arrays: dict[str, np.ndarray], rows: np.ndarray, start: np.ndarray)
         target=none,
         user=torch.from_numpy(rows.copy()),
         start=torch.from_numpy(start.copy()),
+        who=None if who is None else torch.from_numpy(who[rows]),
     )
 
 
@@ -136,7 +146,8 @@ def _with_targets(
     inputs = {name: array[:, :-1] for name, array in arrays.items()}
     target = torch.from_numpy(arrays["mask"][:, 1:].copy())
     inputs["mask"] = inputs["mask"] & arrays["mask"][:, 1:]  # the last event has no next
-    batch = to_batch({k: np.ascontiguousarray(v) for k, v in inputs.items()}, rows, start)
+    inputs = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
+    batch = to_batch(inputs, sequences, rows, start)
     positive = torch.from_numpy(arrays["item"][:, 1:].copy())
     return replace(batch, positive=positive, target=target)
 
@@ -166,4 +177,4 @@ def history_batches(
         rows = order[i : i + batch_size]
         stop = sequences.lengths[rows]
         start = np.maximum(stop - max_length, 0)
-        yield rows, to_batch(pad(sequences, rows, start, stop), rows, start)
+        yield rows, to_batch(pad(sequences, rows, start, stop), sequences, rows, start)

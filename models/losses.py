@@ -14,7 +14,7 @@ def full_softmax(
     items: Tensor,
     positive: Tensor,
     allowed: Tensor,
-    repeats: tuple[Tensor, Tensor] | None = None,
+    repeats: tuple[Tensor, ...] | None = None,
 ) -> Tensor:
     """Mean over P of -log( exp(s+) / Σ_{j allowed} exp(s_j) ), s_j = q·v_j + b_j.
 
@@ -37,7 +37,7 @@ def sampled_softmax(
     positive: Tensor,
     negative: Tensor,
     num_allowed: int,
-    repeats: tuple[Tensor, Tensor, Tensor] | None = None,
+    repeats: tuple[Tensor, ...] | None = None,
 ) -> Tensor:
     """Mean over P of -log( exp(s+) / (exp(s+) + c Σ_k exp(s_k) + Σ_{own} exp(s_j)) ), s = q·v + b.
 

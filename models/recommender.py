@@ -11,11 +11,13 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from kg.graph import KnowledgeGraph
+from kg.profiles import Profiles
 from kg.sequences import Sequences
 from models.batch import Batch, history_batches
 from models.features import Features
 from models.gnn.adjacency import adjacencies
 from models.items import ItemTower
+from models.people import PeopleQueries
 from models.repeat import RepeatBonus
 from models.sequence import CausalTransformer
 from models.whitening import Whitening
@@ -41,6 +43,7 @@ class ModelConfig(BaseModel):
         description="Score items that were met before by how often and when; None: where "
         "people meet an item again in at least 5 % of their events.",
     )
+    profiles: bool = Field(True, description="Use the table of users, where there is one.")
     user_edges: bool = Field(False, description="Also pass messages along user–item edges.")
 
     @model_validator(mode="after")
@@ -76,7 +79,12 @@ class IntentRecommender(nn.Module):
         if counts is None:
             counts = item_counts(graph)
         self.whitening = whitening or Whitening.fit(text, np.flatnonzero(counts), config.text_dim)
-        self.features = (features or Features()).fitted(np.flatnonzero(counts), config.text_dim)
+        features = features or Features()
+        if not config.profiles:
+            features = replace(features, users=None)
+        self.features = features.fitted(
+            np.flatnonzero(counts), graph.vocabs.get("user"), config.text_dim
+        )
         self.items = ItemTower(
             torch.from_numpy(self.whitening.apply(text)), torch.from_numpy(counts.copy()),
             adjacencies(graph, user_edges=config.user_edges), graph.num_nodes, dim=config.dim,
@@ -91,6 +99,12 @@ class IntentRecommender(nn.Module):
         self.intent = nn.Linear(max(intent_dim, 1), config.dim)
         self.intent_gate = nn.Parameter(torch.tensor(0.0))
 
+        self.people = None
+        if self.features.people is not None:
+            self.people = PeopleQueries(
+                self.features, graph.vocabs["user"], config.dim, config.item_dropout
+            )
+
     @property
     def trained_items(self) -> Tensor:
         """bool [N]: items with training events; the others are never negatives."""
@@ -99,6 +113,8 @@ class IntentRecommender(nn.Module):
     def forward(self, batch: Batch, items: Tensor) -> Tensor:
         """Query vectors [B, L, D] after each event, given item vectors [N, D]."""
         hidden = self.sequence(batch, items)
+        if self.people is not None:
+            hidden = self.people.beside(hidden, batch)
         if batch.intent is None or self.intent_dim == 0:
             return hidden
         added = torch.tanh(self.intent_gate) * self.intent(batch.intent)  # [B, D]
@@ -109,20 +125,30 @@ class IntentRecommender(nn.Module):
 
     @torch.inference_mode()
     def encode_histories(
-        self, histories: Sequences, items: Tensor, intent: np.ndarray | None = None
+        self,
+        histories: Sequences,
+        items: Tensor,
+        intent: np.ndarray | None = None,
+        profiles: Profiles | None = None,
     ) -> np.ndarray:
-        """Queries float32 [U, D] after the last event of each history; zero for an empty one.
+        """Queries float32 [U, D] after the last event of each history; for an empty one what the
+        profile says, zero without one.
 
-        `intent` float32 [U, T] are intent embeddings of the same histories.
+        `intent` float32 [U, T] are intent embeddings of the same histories; `profiles` [U] are
+        told with them, else those of the table count.
         """
         self.eval()
         out = np.zeros((len(histories), self.config.dim), np.float32)
         for rows, batch in history_batches(histories, self.config.max_length, 512):
             if intent is not None and self.intent_dim:
                 batch = replace(batch, intent=torch.from_numpy(intent[rows]))
+            if profiles is not None:
+                batch = replace(batch, profile=profiles.take(rows))
             hidden = self(batch, items)  # [B, L, D]
-            found = hidden[torch.arange(len(rows)), batch.last]
-            out[rows] = (found * batch.mask.any(1)[:, None]).numpy()
+            found = hidden[torch.arange(len(rows)), batch.last] * batch.mask.any(1)[:, None]
+            if self.people is not None:
+                found = found + self.people(batch) * ~batch.mask.any(1)[:, None]
+            out[rows] = found.numpy()
         return out
 
     @torch.inference_mode()
@@ -149,6 +175,8 @@ class IntentRecommender(nn.Module):
         out["intent"] = torch.tanh(self.intent_gate).item()
         if tower.extra_gates is not None:
             out |= zip(tower.extra_names, tower.extra_gates.tolist(), strict=True)
+        if self.people is not None:
+            out |= self.people.tower.gates()
         convs = tower.gnn.to_items.items()
         return out | {
             f"relation {key}": float(conv.get_parameter("gate").item()) for key, conv in convs

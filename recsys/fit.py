@@ -87,7 +87,7 @@ def fit(
         model = IntentRecommender(
             graph, text, resolved(config.model, split), behaviours=len(data.log.behaviours),
             intent_dim=intents.dim if intents is not None else 0,
-            features=Features.of(data.catalog),
+            features=Features.of(data.catalog, data.users),
         )  # fmt: skip
     reports = []
     steps = train(model, split, config.train, config.options, intents=intents,

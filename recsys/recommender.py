@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from kg.catalog import Catalog
 from kg.errors import UsageError
 from kg.events import EventLog
 from kg.paths import PathIndex
+from kg.profiles import Profiles
 from kg.sequences import Sequences
 from kg.verbalise import verbalise_items
 from models.recommender import IntentRecommender
@@ -88,19 +89,39 @@ class Recommender:
     def history(
         self, user: object | None = None, history: Sequence[object] | None = None
     ) -> np.ndarray:
-        """Item codes int64 [L], oldest first, of a known user or a given history."""
+        """Item codes int64 [L], oldest first, of a known user or a given history.
+
+        Someone who stands in the table of users only has an empty one.
+        """
         if (user is None) == (history is None):
             raise UsageError("Say either a user or a history, not both and not neither.")
         if history is not None:
             _check_many(history, "history")
             return np.array([self.items.code(key) for key in history], np.int64)
+        if self._profile_of(user) is not None:
+            return np.zeros(0, np.int64)
         return self.histories.items_of(int(self.log.users.encode([user])[0]))
 
+    def _profile_of(self, user: object) -> Profiles | None:
+        """What the table of users says of someone who is not in the log; None for all others."""
+        if self.model.people is None or str(user) in self.log.users:
+            return None
+        return self.model.people.told(user)
+
     def _query(
-        self, user: object | None, history: Sequence[object] | None
+        self,
+        user: object | None,
+        history: Sequence[object] | None,
+        profile: Mapping[str, object] | None = None,
     ) -> tuple[np.ndarray, Sequences]:
         """The query float32 [1, D] and the one history that it came from."""
-        if user is not None and history is None:
+        if profile is not None and user is None and history is None:
+            history = []
+        known = self._profile_of(user) if user is not None else None
+        listed = user is not None and history is None and known is None
+        if profile is not None:
+            known = self.model.features.profile(profile)
+        if listed:
             row = self.log.users.encode([user])
             one, intent = self.histories.take(row), self.intent
             told = intent.serve[row] if intent is not None else None
@@ -109,7 +130,7 @@ class Recommender:
             one = Sequences.single(codes, len(self.items), self._usual)
             told = self._embed(codes)
         vectors = torch.from_numpy(self.index.vectors)
-        return self.model.encode_histories(one, vectors, told), one
+        return self.model.encode_histories(one, vectors, told, known), one
 
     def _embed(self, codes: np.ndarray) -> np.ndarray | None:
         """The intent embedding [1, T] of a live history: a BERT pass."""
@@ -149,20 +170,22 @@ class Recommender:
         user: object | None = None,
         *,
         history: Sequence[object] | None = None,
+        profile: Mapping[str, object] | None = None,
         k: int = 10,
         filter_seen: bool | None = None,
     ) -> list[Recommendation]:
         """The k best items for a known user or a given history (ids, oldest first).
 
+        `profile` ({"age": "18-25", "likes": ["tea", "cake"]}) tells attributes and vectors of the
+        person by name, in place of those of the table of users; alone it is enough to ask with.
         `filter_seen` leaves out what the history holds; None: unless people meet items again in
         these data, as in a food shop, and the model counts repeats.
-        Without a single event to go by, the most popular items. May return fewer than k where the
-        catalogue has no more. `UsageError` for an unknown id or a k outside [1, 1000].
+        Without an event or a profile to go by, the most popular items. May return fewer than k
+        where the catalogue has no more. `UsageError` for an unknown id or a k outside [1, 1000].
         """
         _check_k(k, "recommend")
-        query, one = self._query(user, history)
-        seen = one.items_of(0)
-        if len(seen) == 0:
+        query, one = self._query(user, history, profile)
+        if len(one.item) == 0 and not query.any():
             return self._popular(k)
         return self._named(self._found(query, one, k, filter_seen), 0)
 
@@ -250,7 +273,7 @@ class Recommender:
             told = self.intent.serve[rows] if self.intent is not None else None
             queries = self.model.encode_histories(part, vectors, told)
             hits = self._found(queries, part, k, filter_seen)
-            strangers = np.flatnonzero(part.lengths == 0)  # searches only: as in `recommend`
+            strangers = np.flatnonzero((part.lengths == 0) & ~queries.any(1))  # as in `recommend`
             if len(strangers):
                 popular = top_k(self._counts()[None], k)
                 hits = _with_rows(hits, strangers, popular, k)

@@ -50,7 +50,8 @@ def save_run(rec: Recommender, path: str | Path, facts: Mapping[str, Any]) -> No
     """Publish the recommender at `path`; `facts` go into the manifest."""
 
     def write(folder: Path) -> None:
-        write_dataset(folder, Dataset(rec.log, rec.catalog, rec.model.graph))
+        model = rec.model
+        write_dataset(folder, Dataset(rec.log, rec.catalog, model.graph, model.features.users))
         save_tensors(folder / "model.safetensors", _tensors(rec))
         text = json.dumps(_plain(rec), ensure_ascii=False)
         (folder / "run.json").write_text(text, encoding="utf-8")
@@ -86,13 +87,10 @@ def _tensors(rec: Recommender) -> dict[str, np.ndarray]:
     out["counts"] = rec.model.items.counts.numpy().astype(np.int64)
     for name in ("text_part", "graph_part", "id_part", "text"):
         out[f"items/{name}"] = getattr(rec.items, name)
-    for name, part in rec.items.extras.items():
-        whitening = rec.model.features.whitening[name]
-        out[f"items/extra/{name}"] = part
-        out[f"features/mean/{name}"], out[f"features/basis/{name}"] = (
-            whitening.mean,
-            whitening.basis,
-        )
+    out |= {f"items/extra/{name}": part for name, part in rec.items.extras.items()}
+    for name, whitening in rec.model.features.whitening.items():
+        out[f"features/mean/{name}"] = whitening.mean
+        out[f"features/basis/{name}"] = whitening.basis
     for number, relation in enumerate(sorted(rec.model.graph.events)):
         out[f"events/{number}"] = rec.model.graph.edges[relation]
     if rec.intent is not None:
@@ -166,15 +164,16 @@ def _trained_graph(
 def _model(
     plain: dict[str, Any], tensors: dict[str, np.ndarray], graph: KnowledgeGraph, data: Dataset
 ) -> IntentRecommender:
+    names = [key.removeprefix("features/mean/") for key in tensors if "features/mean/" in key]
     whitening = {
-        v.name: Whitening(tensors[f"features/mean/{v.name}"], tensors[f"features/basis/{v.name}"])
-        for v in _used(data, tensors)
+        n: Whitening(tensors[f"features/mean/{n}"], tensors[f"features/basis/{n}"]) for n in names
     }
+    items = replace(data.catalog, vectors=_used(data, tensors))
     model = IntentRecommender(
         graph, tensors["items/text"][: len(tensors["counts"])], ModelConfig(**plain["model"]),
         behaviours=plain["behaviours"], intent_dim=plain["intent_dim"], counts=tensors["counts"],
         whitening=Whitening(tensors["whitening/mean"], tensors["whitening/basis"]),
-        features=Features.of(replace(data.catalog, vectors=_used(data, tensors)), whitening),
+        features=Features.of(items, data.users, whitening),
     )  # fmt: skip
     model.load_state_dict(_part(tensors, "model"))
     return model.eval()

@@ -27,6 +27,7 @@ from models.recommender import IntentRecommender
 from recsys.checkpoint import load_checkpoint, save_checkpoint
 from recsys.evaluate import evaluate_queries
 from recsys.intents import IntentSignals
+from recsys.strangers import with_strangers
 
 
 class TrainConfig(BaseModel):
@@ -241,8 +242,9 @@ class _Run:
         if self.full:
             items = self.model.items().vector  # [N, D]
             hidden = self.model(batch, items)  # [B, L, D]
-            repeats, allowed = self._repeats(batch, hidden), self.model.trained_items
-            return full_softmax(hidden[batch.target], items, positive, allowed, repeats)
+            rows = hidden[batch.target], positive, self._repeats(batch, hidden)
+            query, positive, repeats = with_strangers(self.model, batch, rows)
+            return full_softmax(query, items, positive, self.model.trained_items, repeats)
         drawn = rng.integers(0, len(self.candidates), self.config.negatives)
         negative = self.candidates[torch.from_numpy(drawn)]
         wanted = torch.cat([batch.item.ravel(), positive, negative])
@@ -251,11 +253,13 @@ class _Run:
         items = self.model.items(rows).vector  # [R, D]
         batch = replace(batch, item=history.view_as(batch.item))
         hidden = self.model(batch, items)
-        beside = None
+        beside: tuple[Tensor, ...] | None = None
         if (seen := self._repeats(batch, hidden)) is not None:
             score = hidden @ items[batch.item].transpose(1, 2)  # [B, L, L]
             beside = (seen[0], score[batch.target], seen[1])
-        query = hidden[batch.target]
+        query, good, beside = with_strangers(
+            self.model, batch, (hidden[batch.target], good, beside)
+        )
         return sampled_softmax(query, items, good, bad, len(self.candidates), beside)
 
     def _repeats(self, batch: Batch, hidden: Tensor) -> tuple[Tensor, Tensor] | None:

@@ -69,13 +69,17 @@ def build(
     ] = None,
     no_time: Annotated[bool, typer.Option("--no-time", help="Rows are in order.")] = False,
     vectors: ItemVectors = None,
+    user_vectors: Annotated[
+        list[str] | None, typer.Option(help="NAME=FILE: vectors of users; repeatable.")
+    ] = None,
 ) -> None:
     """Read, clean and join events, items and facts into a data folder."""
     from recsys.cli.building import build_folder
 
     build_folder(
-        events, items, out, users, triples, entities, triple_ids, columns, no_time, vectors or []
-    )
+        events, items, out, users, triples, entities, triple_ids, columns, no_time,
+        vectors or [], user_vectors or [],
+    )  # fmt: skip
 
 
 @app.command()
@@ -130,6 +134,9 @@ def recommend(
     user: User = None,
     history: History = None,
     all_: Annotated[bool, typer.Option("--all", help="Every user, in one pass.")] = False,
+    profile: Annotated[
+        str | None, typer.Option(help="What is known of the person: NAME=VALUE|VALUE,…")
+    ] = None,
     k: K = 10,
     out: Annotated[Path | None, typer.Option("-o", help="CSV for --all.")] = None,
     with_seen: Annotated[
@@ -140,19 +147,20 @@ def recommend(
 ) -> None:
     """The best items for a user, a history, or every user."""
     from kg.errors import UsageError
-    from recsys.cli.output import show
+    from recsys.cli.output import columns_of, show
 
     filter_seen = None if with_seen is None else not with_seen
     if all_:
-        if user is not None or history is not None:
-            raise UsageError("Say one of --user, --history and --all.")
+        if user is not None or history is not None or profile is not None:
+            raise UsageError("Say one of --all and who it is (--user, --history, --profile).")
         from recsys.cli.bulk import write_all
 
         return write_all(_load(run), out, k, filter_seen)
     if out is not None:
         raise UsageError("-o needs --all.")
     rec = _load(run)
-    found = rec.recommend(user, history=_ids(history), k=k, filter_seen=filter_seen)
+    told = None if profile is None else columns_of(profile, "--profile")
+    found = rec.recommend(user, history=_ids(history), profile=told, k=k, filter_seen=filter_seen)
     show([{"item": r.item, "title": r.title, "score": r.score} for r in found], json)
     return None
 
