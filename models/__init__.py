@@ -9,6 +9,7 @@ verbalised history. Their inner product is the score, so that an index can searc
     gnn/         relational message passing over the knowledge graph
     features     what else may be known: named vectors of items, profiles of people
     items        the item tower: text and other vectors + graph + s(n)·id
+    searches     searches as events, in the space of the items' texts
     sequence     a causal transformer over events
     intent/      named intents from a verbalised history
     people       a person's profile as a query

@@ -6,7 +6,7 @@ person lacks it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -16,15 +16,31 @@ from torch import Tensor
 
 from kg.catalog import Catalog
 from kg.errors import DataError, UsageError
+from kg.events import EventLog
 from kg.ids import Vocab
 from kg.profiles import People, Profiles
+from kg.searches import query_texts
 from models.whitening import Whitening
+
+
+@dataclass(frozen=True)
+class Queries:
+    """Q distinct texts that people searched for, and the encoder's vectors of them [Q, T]."""
+
+    texts: Vocab
+    vectors: np.ndarray
+
+    @classmethod
+    def of(cls, log: EventLog, encode: Callable[[Sequence[str]], np.ndarray]) -> Queries:
+        """Every text searched for in a log, each encoded once."""
+        texts = query_texts(log)
+        return cls(texts, encode(texts.ids))
 
 
 @dataclass(frozen=True)
 class Features:
     """items: float32 [N, W] of every item by name, a row of zeros where one is missing; users: a
-    table of people with attributes and vectors.
+    table of people with attributes and vectors; queries: the texts that people searched for.
 
     `whitening` of each vector (those of people under "user NAME") is fitted on the items and
     people seen in training and kept with the run.
@@ -32,6 +48,7 @@ class Features:
 
     items: Mapping[str, np.ndarray] = field(default_factory=dict)
     users: Catalog | None = None
+    queries: Queries | None = None
     whitening: Mapping[str, Whitening] = field(default_factory=dict)
 
     @classmethod
@@ -39,11 +56,12 @@ class Features:
         cls,
         catalog: Catalog,
         users: Catalog | None = None,
+        queries: Queries | None = None,
         whitening: Mapping[str, Whitening] | None = None,
     ) -> Features:
         """The vectors of a catalogue, and people; without `whitening` the model fits its own."""
         items = {v.name: v.dense(len(catalog)) for v in catalog.vectors}
-        return cls(items, users, whitening or {})
+        return cls(items, users, queries, whitening or {})
 
     def fitted(self, train_items: np.ndarray, train_users: Vocab | None, dim: int) -> Features:
         """With a whitening of at most `dim` directions for each vector that has none yet.

@@ -121,6 +121,11 @@ class ItemTower(nn.Module):
         out = {"item": self.feature("item") if item is None else item}
         return out | {kind: self.feature(kind) for kind in kinds}
 
+    def project_text(self, text: Tensor) -> Tensor:
+        """Whitened texts [n, T] of anything as what an item of such a text gets from it, [n, D]."""
+        weight = self.project.weight[:, : self.widths[0]]
+        return self.text_gate * F.linear(text * self.widths[0] ** -0.5, weight)
+
     def _told(self, content: Tensor) -> list[Tensor]:
         """Text and each extra projected by themselves, [R, D] each, from `content` [R, T']."""
         if not self.extra_names:

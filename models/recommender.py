@@ -19,6 +19,7 @@ from models.gnn.adjacency import adjacencies
 from models.items import ItemTower
 from models.people import PeopleQueries
 from models.repeat import RepeatBonus
+from models.searches import SearchEvents
 from models.sequence import CausalTransformer
 from models.whitening import Whitening
 
@@ -42,6 +43,11 @@ class ModelConfig(BaseModel):
         None,
         description="Score items that were met before by how often and when; None: where "
         "people meet an item again in at least 5 % of their events.",
+    )
+    searches: bool | None = Field(
+        None,
+        description="Read searches as events too; None: where at least 1 % of the training events "
+        "come right after one.",
     )
     profiles: bool = Field(True, description="Use the table of users, where there is one.")
     user_edges: bool = Field(False, description="Also pass messages along user–item edges.")
@@ -99,6 +105,9 @@ class IntentRecommender(nn.Module):
         self.intent = nn.Linear(max(intent_dim, 1), config.dim)
         self.intent_gate = nn.Parameter(torch.tensor(0.0))
 
+        self.searches = None
+        if config.searches and self.features.queries is not None:
+            self.searches = SearchEvents(self.features.queries, self.whitening)
         self.people = None
         if self.features.people is not None:
             self.people = PeopleQueries(
@@ -112,16 +121,21 @@ class IntentRecommender(nn.Module):
 
     def forward(self, batch: Batch, items: Tensor) -> Tensor:
         """Query vectors [B, L, D] after each event, given item vectors [N, D]."""
-        hidden = self.sequence(batch, items)
+        told = None if self.searches is None else self.searches(batch, self.items)
+        hidden = self.sequence(batch, items, told)
         if self.people is not None:
             hidden = self.people.beside(hidden, batch)
         if batch.intent is None or self.intent_dim == 0:
             return hidden
         added = torch.tanh(self.intent_gate) * self.intent(batch.intent)  # [B, D]
         added = added * (batch.intent != 0).any(1, keepdim=True)  # no text, no intent
-        place = torch.arange(batch.item.shape[1])
+        place = torch.arange(batch.item.shape[1]) if batch.place is None else batch.place
         known = torch.zeros_like(batch.user) if batch.known_from is None else batch.known_from
         return hidden + (place >= known[:, None])[..., None] * added[:, None]
+
+    def events(self, histories: Sequences) -> Sequences:
+        """What the model reads of these histories: their item events, and searches if it may."""
+        return histories if self.searches is None else self.searches.interleaved(histories)
 
     @torch.inference_mode()
     def encode_histories(
@@ -130,16 +144,23 @@ class IntentRecommender(nn.Module):
         items: Tensor,
         intent: np.ndarray | None = None,
         profiles: Profiles | None = None,
+        searched: np.ndarray | None = None,
     ) -> np.ndarray:
         """Queries float32 [U, D] after the last event of each history; for an empty one what the
         profile says, zero without one.
 
         `intent` float32 [U, T] are intent embeddings of the same histories; `profiles` [U] are
-        told with them, else those of the table count.
+        told with them, else those of the table count; `searched` float32 [Q, T] are the encoder's
+        vectors of the texts that were searched for in them, needed where training knew others.
         """
         self.eval()
         out = np.zeros((len(histories), self.config.dim), np.float32)
-        for rows, batch in history_batches(histories, self.config.max_length, 512):
+        events, search = self.events(histories), None
+        if searched is not None and self.searches is not None:
+            events = histories.interleaved(np.arange(len(searched)))
+            search = torch.from_numpy(self.whitening.apply(searched))
+        for rows, batch in history_batches(events, self.config.max_length, 512):
+            batch = replace(batch, search=search)
             if intent is not None and self.intent_dim:
                 batch = replace(batch, intent=torch.from_numpy(intent[rows]))
             if profiles is not None:
@@ -159,7 +180,10 @@ class IntentRecommender(nn.Module):
         if self.repeat is None:
             return None
         parts = []
-        for rows, batch in history_batches(histories, self.config.max_length, 512):
+        events = histories
+        if self.searches is not None and histories.searches is not None:  # only their places count
+            events = histories.interleaved(np.zeros(len(histories.searches.texts), np.int64))
+        for rows, batch in history_batches(events, self.config.max_length, 512):
             found = self.repeat(batch, torch.from_numpy(queries[rows])[:, None], batch.last)
             row, event = torch.nonzero(found.holds[:, 0], as_tuple=True)
             parts.append((rows[row.numpy()], batch.item[row, event].numpy(),
@@ -175,6 +199,8 @@ class IntentRecommender(nn.Module):
         out["intent"] = torch.tanh(self.intent_gate).item()
         if tower.extra_gates is not None:
             out |= zip(tower.extra_names, tower.extra_gates.tolist(), strict=True)
+        if self.searches is not None:
+            out["query"] = self.searches.gate.item()
         if self.people is not None:
             out |= self.people.tower.gates()
         convs = tower.gnn.to_items.items()

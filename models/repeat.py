@@ -59,7 +59,7 @@ class RepeatBonus(nn.Module):
         event = torch.arange(length)
         at = event[None, :] if last is None else last[:, None]  # [1, L] or [B, 1]
         ago = at[:, :, None] - event  # [1 or B, P, L]
-        holds = (ago >= 0) & (at[:, :, None] < batch.until[:, None]) & batch.mask[:, None]
+        holds = (ago >= 0) & (at[:, :, None] < batch.until[:, None]) & batch.has_item[:, None]
         now = batch.hours if last is None else batch.hours.gather(1, last[:, None])
         elapsed = now[:, :, None] - batch.hours[:, None]  # [B, P, L], NaN: not known
         time = torch.where(elapsed.isnan(), 0, 1 + doubling(elapsed.nan_to_num(), TIMES - 1))

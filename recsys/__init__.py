@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from kg.catalog import Catalog as Catalog
     from kg.clean import clean as clean
     from kg.events import EventLog as EventLog
+    from kg.searches import Search as Search
     from kg.split import leave_one_out as leave_one_out
     from kg.split import temporal_split as temporal_split
     from kg.storage import Dataset as Dataset
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "build_graph": "kg.build", "Catalog": "kg.catalog", "clean": "kg.clean",
     "EventLog": "kg.events", "leave_one_out": "kg.split", "temporal_split": "kg.split",
-    "Dataset": "kg.storage", "read_triples": "kg.triples",
+    "Dataset": "kg.storage", "Search": "kg.searches", "read_triples": "kg.triples",
     "load_movielens_small": "kg.datasets",
     "IntentRecommender": "models.recommender", "ModelConfig": "models.recommender",
     "BertEncoder": "models.text", "HashEncoder": "models.text", "encode_texts": "models.text",

@@ -17,6 +17,7 @@ from kg.errors import UsageError
 from kg.events import EventLog
 from kg.paths import PathIndex
 from kg.profiles import Profiles
+from kg.searches import Search, Searches, searched
 from kg.sequences import Sequences
 from kg.verbalise import verbalise_items
 from models.recommender import IntentRecommender
@@ -91,13 +92,15 @@ class Recommender:
     ) -> np.ndarray:
         """Item codes int64 [L], oldest first, of a known user or a given history.
 
-        Someone who stands in the table of users only has an empty one.
+        Searches in it have no code. Someone who stands in the table of users only has an empty
+        history.
         """
         if (user is None) == (history is None):
             raise UsageError("Say either a user or a history, not both and not neither.")
         if history is not None:
             _check_many(history, "history")
-            return np.array([self.items.code(key) for key in history], np.int64)
+            keys = [key for key in history if not isinstance(key, Search)]
+            return np.array([self.items.code(key) for key in keys], np.int64)
         if self._profile_of(user) is not None:
             return np.zeros(0, np.int64)
         return self.histories.items_of(int(self.log.users.encode([user])[0]))
@@ -127,21 +130,39 @@ class Recommender:
             told = intent.serve[row] if intent is not None else None
         else:
             codes = self.history(user, history)
-            one = Sequences.single(codes, len(self.items), self._usual)
-            told = self._embed(codes)
+            searches = Searches.single(history or (), self._searching)
+            one = Sequences.single(codes, len(self.items), self._usual, searches)
+            told = self._embed(codes, history)
         vectors = torch.from_numpy(self.index.vectors)
-        return self.model.encode_histories(one, vectors, told, known), one
+        asked = self._searched(one) if not listed else None
+        return self.model.encode_histories(one, vectors, told, known, asked), one
 
-    def _embed(self, codes: np.ndarray) -> np.ndarray | None:
-        """The intent embedding [1, T] of a live history: a BERT pass."""
-        if self.encoder is None or self.intent is None or len(codes) == 0:
+    def _searched(self, one: Sequences) -> np.ndarray | None:
+        """The encoder's vectors of the searches [Q, T] of a live history, where they are read."""
+        if one.searches is None or self.model.searches is None or self.encoder is None:
             return None
+        return self.encoder.encode(one.searches.texts)
+
+    def _embed(self, codes: np.ndarray, history: Sequence[object] | None) -> np.ndarray | None:
+        """The intent embedding [1, T] of a live history, its items by code: a BERT pass."""
+        if self.encoder is None or self.intent is None or history is None or len(history) == 0:
+            return None
+        asked = [event.text if isinstance(event, Search) else "" for event in history]
+        item = np.full(len(asked), -1, np.int64)
+        item[[not isinstance(event, Search) for event in history]] = codes
         kind = self.log.behaviours[self._usual].name
+        kinds = ["search" if code < 0 else kind for code in item.tolist()]
         text = verbalise_items(
-            codes, self._told, behaviour=kind, last=self.intent.last,
+            item, self._told, behaviour=kinds, query=asked, last=self.intent.last,
             templates=self.intent.templates,
         )  # fmt: skip
         return self.encoder.encode([text])
+
+    @cached_property
+    def _searching(self) -> int:
+        """The commonest behaviour of searches in the log; the usual one if it has none."""
+        at = searched(self.log)
+        return int(np.bincount(self.log.behaviour[at]).argmax()) if len(at) else self._usual
 
     @cached_property
     def _usual(self) -> int:
@@ -174,7 +195,8 @@ class Recommender:
         k: int = 10,
         filter_seen: bool | None = None,
     ) -> list[Recommendation]:
-        """The k best items for a known user or a given history (ids, oldest first).
+        """The k best items for a known user or a given history (ids, oldest first; a `Search` is
+        read as an event where the model has learned to, and by intents everywhere).
 
         `profile` ({"age": "18-25", "likes": ["tea", "cake"]}) tells attributes and vectors of the
         person by name, in place of those of the table of users; alone it is enough to ask with.
@@ -327,12 +349,13 @@ class Recommender:
         """The k most probable named intents; empty where the graph has no categories."""
         _check_k(k, "intents")
         codes = self.history(user, history)
-        if self.intent is None or self.intent.head is None or len(codes) == 0:
+        nothing = len(codes) == 0 and (history is None or len(history) == 0)
+        if self.intent is None or self.intent.head is None or nothing:
             return []
         if history is None:
             embedding = self.intent.serve[self.log.users.encode([user])]
         else:
-            found = self._embed(codes)
+            found = self._embed(codes, history)
             if found is None:
                 raise UsageError("Intents of a given history need the encoder of this run.")
             embedding = found

@@ -27,11 +27,12 @@ from kg.folders import publish, verified
 from kg.graph import KnowledgeGraph
 from kg.labels import IntentLabels
 from kg.paths import PathIndex
+from kg.searches import query_texts
 from kg.sequences import Sequences
 from kg.storage import Dataset, read_dataset, write_dataset
 from kg.templates import Templates
 from kg.vectors import Vectors
-from models.features import Features
+from models.features import Features, Queries
 from models.intent import IntentConfig, IntentHead
 from models.recommender import IntentRecommender, ModelConfig
 from models.text import TextEncoder
@@ -88,6 +89,8 @@ def _tensors(rec: Recommender) -> dict[str, np.ndarray]:
     for name in ("text_part", "graph_part", "id_part", "text"):
         out[f"items/{name}"] = getattr(rec.items, name)
     out |= {f"items/extra/{name}": part for name, part in rec.items.extras.items()}
+    if rec.model.searches is not None:
+        out["searches"] = rec.model.searches.queries.vectors
     for name, whitening in rec.model.features.whitening.items():
         out[f"features/mean/{name}"] = whitening.mean
         out[f"features/basis/{name}"] = whitening.basis
@@ -169,11 +172,14 @@ def _model(
         n: Whitening(tensors[f"features/mean/{n}"], tensors[f"features/basis/{n}"]) for n in names
     }
     items = replace(data.catalog, vectors=_used(data, tensors))
+    queries = None
+    if "searches" in tensors:
+        queries = Queries(query_texts(data.log), tensors["searches"])
     model = IntentRecommender(
         graph, tensors["items/text"][: len(tensors["counts"])], ModelConfig(**plain["model"]),
         behaviours=plain["behaviours"], intent_dim=plain["intent_dim"], counts=tensors["counts"],
         whitening=Whitening(tensors["whitening/mean"], tensors["whitening/basis"]),
-        features=Features.of(items, data.users, whitening),
+        features=Features.of(items, data.users, queries, whitening),
     )  # fmt: skip
     model.load_state_dict(_part(tensors, "model"))
     return model.eval()

@@ -22,10 +22,10 @@ def with_strangers(model: IntentRecommender, batch: Batch, rows: Rows) -> Rows:
         return rows
     query, positive, repeats = rows
     alone = model.people(batch)  # [B, D]
-    ask = torch.nonzero((alone != 0).any(1) & batch.mask.any(1)).ravel()
+    ask = torch.nonzero((alone != 0).any(1) & batch.has_item.any(1)).ravel()
     if len(ask) == 0:
         return rows
-    drawn = torch.multinomial(batch.mask[ask].float(), 1).ravel()
+    drawn = torch.multinomial(batch.has_item[ask].float(), 1).ravel()
     if repeats is not None:
         own, *rest = repeats  # nothing was met before: no item (-1)
         none = own.new_full((len(ask), own.shape[1]), -1)

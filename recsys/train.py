@@ -153,11 +153,12 @@ class _Run:
     ) -> None:  # fmt: skip
         self.model, self.split, self.sequences, self.config = model, split, sequences, config
         self.intents = intents
+        self.events = model.events(sequences)
         self.candidates = torch.nonzero(model.trained_items).ravel()  # int64 [M]
         few = len(self.candidates) <= 5000
         self.full = config.loss == "full" or (config.loss == "auto" and few)
         reach = model.config.max_length
-        total = int(np.clip(sequences.lengths - 1, 0, reach).sum())
+        total = int(np.clip(self.events.lengths - 1, 0, reach).sum())
         self.batch_targets = config.batch_targets or int(np.clip(total // 256, 512, 8192))
         self.visits = None
         if config.target == "visit" or (config.target == "auto" and split.by_time):
@@ -171,7 +172,7 @@ class _Run:
 
     def done(self) -> bool:
         config = self.config
-        if (self.sequences.lengths < 2).all():
+        if (self.events.lengths < 2).all():
             return True  # nobody has two events: there is no next item to learn from
         if self.done_epochs >= config.max_epochs:
             return True
@@ -201,7 +202,7 @@ class _Run:
         self.model.train()
         total, steps = 0.0, 0
         batches = training_batches(
-            self.sequences, self.model.config.max_length, self.batch_targets, rng, self.visits
+            self.events, self.model.config.max_length, self.batch_targets, rng, self.visits
         )
         for batch in batches:
             if not batch.target.any():
@@ -309,7 +310,8 @@ class _Run:
         shape = {k: list(v.shape) for k, v in self.model.state_dict().items()}
         kept = self.config.model_dump(exclude={"max_epochs", "max_minutes", "patience"})
         train, digest = self.split.train, hashlib.sha256()
-        for column in (train.user, train.item, train.behaviour, train.time):
+        read = self.events.item  # with the searches that are read
+        for column in (train.user, train.item, train.behaviour, train.time, read):
             digest.update(b"" if column is None else column.tobytes())
         data = [len(train), digest.hexdigest()]
         return json.dumps([self.model.config.model_dump(), kept, options.seed, data, shape])

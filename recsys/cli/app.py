@@ -137,6 +137,9 @@ def recommend(
     profile: Annotated[
         str | None, typer.Option(help="What is known of the person: NAME=VALUE|VALUE,…")
     ] = None,
+    search: Annotated[
+        str | None, typer.Option(help="A search text as the newest event of --history.")
+    ] = None,
     k: K = 10,
     out: Annotated[Path | None, typer.Option("-o", help="CSV for --all.")] = None,
     with_seen: Annotated[
@@ -147,20 +150,26 @@ def recommend(
 ) -> None:
     """The best items for a user, a history, or every user."""
     from kg.errors import UsageError
+    from kg.searches import Search
     from recsys.cli.output import columns_of, show
 
     filter_seen = None if with_seen is None else not with_seen
     if all_:
-        if user is not None or history is not None or profile is not None:
-            raise UsageError("Say one of --all and who it is (--user, --history, --profile).")
+        if any(told is not None for told in (user, history, profile, search)):
+            raise UsageError("Say one of --all and who it is (--user, --history, …).")
         from recsys.cli.bulk import write_all
 
         return write_all(_load(run), out, k, filter_seen)
     if out is not None:
         raise UsageError("-o needs --all.")
     rec = _load(run)
+    past: list[Any] | None = _ids(history)
+    if search is not None:
+        if user is not None:
+            raise UsageError("--search goes with --history or stands alone, not with --user.")
+        past = [*(past or []), Search(search)]
     told = None if profile is None else columns_of(profile, "--profile")
-    found = rec.recommend(user, history=_ids(history), profile=told, k=k, filter_seen=filter_seen)
+    found = rec.recommend(user, history=past, profile=told, k=k, filter_seen=filter_seen)
     show([{"item": r.item, "title": r.title, "score": r.score} for r in found], json)
     return None
 
