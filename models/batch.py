@@ -25,6 +25,7 @@ class Batch:
 
     item, behaviour, gap int64 [B, L]; mask bool [B, L], True at events; positive int64 [B, L], the
     next item at each event (meaningless where `target` bool [B, L] is False); user int64 [B].
+    kind int64 [B, L]: the behaviour of that next item's event; None where there are no targets.
     count int64 [B, L]: the which occurrence of its item an event is; until int64 [B, L]: the place
     (as in `item`) of the next one; hours float32 [B, L] since the first event, NaN if not known.
     start int64 [B], the place in the whole history of the first event that is read.
@@ -48,6 +49,7 @@ class Batch:
     target: Tensor
     user: Tensor
     start: Tensor
+    kind: Tensor | None = None
     intent: Tensor | None = None
     known_from: Tensor | None = None
     query: Tensor | None = None
@@ -181,7 +183,8 @@ def _with_targets(
     inputs = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
     batch = to_batch(inputs, sequences, rows, start)
     positive = torch.from_numpy(np.where(has_item, arrays["item"], 0)[:, 1:].copy())
-    return replace(batch, positive=positive, target=target)
+    kind = torch.from_numpy(arrays["behaviour"][:, 1:].copy())
+    return replace(batch, positive=positive, target=target, kind=kind)
 
 
 def _of_next_visit(
@@ -200,8 +203,10 @@ def _of_next_visit(
     begin, size = visits[0][at], visits[1][at]
     target = known & (size > 0)
     drawn = begin + (rng.random(at.shape) * size).astype(np.int64)
-    positive = np.where(target, sequences.item[drawn], 0)
-    return replace(batch, positive=torch.from_numpy(positive), target=torch.from_numpy(target))
+    drawn = np.where(target, drawn, 0)
+    positive = torch.from_numpy(np.where(target, sequences.item[drawn], 0))
+    kind = torch.from_numpy(sequences.behaviour[drawn])
+    return replace(batch, positive=positive, target=torch.from_numpy(target), kind=kind)
 
 
 def history_batches(

@@ -7,6 +7,7 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     fit          the offline job in one straight line
     train        training as a generator of EpochReport
     strangers    learning to answer people without a history by their profile
+    tasks        losses beside that of the next item, and weights of behaviours
     checkpoint   a training's state on disk
     intents      verbalised histories to embeddings and named intents
     items        trained items and those added since

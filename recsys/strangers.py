@@ -8,8 +8,10 @@ from torch import Tensor
 from models.batch import Batch
 from models.recommender import IntentRecommender
 
-Rows = tuple[Tensor, Tensor, tuple[Tensor, ...] | None]
-"""Queries [P, D], positives int64 [P], and what the loss knows of repeats, each [P, L]."""
+Rows = tuple[Tensor, Tensor, Tensor, tuple[Tensor, ...] | None]
+"""Queries [P, D], positives and their behaviours int64 [P], and what the loss knows of repeats,
+each [P, L].
+"""
 
 
 def with_strangers(model: IntentRecommender, batch: Batch, rows: Rows) -> Rows:
@@ -20,7 +22,7 @@ def with_strangers(model: IntentRecommender, batch: Batch, rows: Rows) -> Rows:
     """
     if model.people is None:
         return rows
-    query, positive, repeats = rows
+    query, positive, kind, repeats = rows
     alone = model.people(batch)  # [B, D]
     ask = torch.nonzero((alone != 0).any(1) & batch.has_item.any(1)).ravel()
     if len(ask) == 0:
@@ -32,4 +34,5 @@ def with_strangers(model: IntentRecommender, batch: Batch, rows: Rows) -> Rows:
         zero = [x.new_zeros((len(ask), x.shape[1])) for x in rest]
         repeats = tuple(torch.cat(pair) for pair in zip(repeats, (none, *zero), strict=True))
     positive = torch.cat([positive, batch.item[ask, drawn]])
-    return torch.cat([query, alone[ask]]), positive, repeats
+    kind = torch.cat([kind, batch.behaviour[ask, drawn]])
+    return torch.cat([query, alone[ask]]), positive, kind, repeats

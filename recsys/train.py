@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from recsys.checkpoint import load_checkpoint, save_checkpoint
 from recsys.evaluate import evaluate_queries
 from recsys.intents import IntentSignals
 from recsys.strangers import with_strangers
+from recsys.tasks import Tasks
 
 
 class TrainConfig(BaseModel):
@@ -51,6 +52,22 @@ class TrainConfig(BaseModel):
     visit_hours: float = Field(6.0, ge=0, description="A longer pause begins a new visit.")
     loss: Literal["auto", "full", "sampled"] = Field(
         "auto", description="auto: full softmax up to 5,000 items, then sampled."
+    )
+    behaviour_power: float = Field(
+        0.0,
+        ge=0,
+        le=5,
+        description="0: every target counts alike; 1: as much as its behaviour is strong (view 1, "
+        "cart 2.5, purchase 3); between them its power.",
+    )
+    behaviour_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        {}, description="How much targets of a behaviour count, by its name; overrules the power."
+    )
+    next_behaviour: float = Field(
+        0.0, ge=0, description="Weight of a loss for the kind of the next event; 0: off."
+    )
+    next_intent: float = Field(
+        0.0, ge=0, description="Weight of a loss for the next item's named intents; 0: off."
     )
     negatives: int = Field(500, ge=1, description="Shared negatives of the sampled softmax.")
     average: float = Field(
@@ -153,6 +170,7 @@ class _Run:
     ) -> None:  # fmt: skip
         self.model, self.split, self.sequences, self.config = model, split, sequences, config
         self.intents = intents
+        self.tasks = Tasks(model, split.train.behaviours, config)
         self.events = model.events(sequences)
         self.candidates = torch.nonzero(model.trained_items).ravel()  # int64 [M]
         few = len(self.candidates) <= 5000
@@ -240,12 +258,18 @@ class _Run:
 
     def _loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:
         positive = batch.positive[batch.target]  # int64 [P]
+        assert batch.kind is not None
+        kind = batch.kind[batch.target]
         if self.full:
             items = self.model.items().vector  # [N, D]
             hidden = self.model(batch, items)  # [B, L, D]
-            rows = hidden[batch.target], positive, self._repeats(batch, hidden)
-            query, positive, repeats = with_strangers(self.model, batch, rows)
-            return full_softmax(query, items, positive, self.model.trained_items, repeats)
+            query, positive, kind, repeats = with_strangers(
+                self.model, batch,
+                (hidden[batch.target], positive, kind, self._repeats(batch, hidden)),
+            )  # fmt: skip
+            allowed, weight = self.model.trained_items, self.tasks.weight(kind)
+            loss = full_softmax(query, items, positive, allowed, repeats, weight)
+            return loss + self.tasks.loss(batch, hidden)
         drawn = rng.integers(0, len(self.candidates), self.config.negatives)
         negative = self.candidates[torch.from_numpy(drawn)]
         wanted = torch.cat([batch.item.ravel(), positive, negative])
@@ -258,10 +282,12 @@ class _Run:
         if (seen := self._repeats(batch, hidden)) is not None:
             score = hidden @ items[batch.item].transpose(1, 2)  # [B, L, L]
             beside = (seen[0], score[batch.target], seen[1])
-        query, good, beside = with_strangers(
-            self.model, batch, (hidden[batch.target], good, beside)
+        query, good, kind, beside = with_strangers(
+            self.model, batch, (hidden[batch.target], good, kind, beside)
         )
-        return sampled_softmax(query, items, good, bad, len(self.candidates), beside)
+        weight = self.tasks.weight(kind)
+        loss = sampled_softmax(query, items, good, bad, len(self.candidates), beside, weight)
+        return loss + self.tasks.loss(batch, hidden)
 
     def _repeats(self, batch: Batch, hidden: Tensor) -> tuple[Tensor, Tensor] | None:
         """Items met before at each of P targets, int64 [P, L] (-1: none), and their bonus."""
