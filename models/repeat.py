@@ -66,7 +66,7 @@ class RepeatBonus(nn.Module):
         event = torch.arange(length)
         at = event[None, :] if last is None else last[:, None]  # [1, L] or [B, 1]
         ago = at[:, :, None] - event  # [1 or B, P, L]
-        known = (ago >= 0) & batch.mask[:, None]
+        known = (ago >= 0) & batch.has_item[:, None]
         holds = known & (at[:, :, None] < batch.until[:, None])
         now = batch.hours if last is None else batch.hours.gather(1, last[:, None])
         elapsed = now[:, :, None] - batch.hours[:, None]  # [B, P, L], NaN: not known

@@ -118,10 +118,10 @@ def evaluate_queries(
     bonus: sparse.csr_matrix | None = None,
 ) -> EvalReport:
     """As `evaluate_scores`, by inner product: queries float32 [U, D], one per history, and items
-    float32 [N, D]. `strangers` float32 [N] are the scores for an empty history, if given, and
-    `bonus` float32 [U, N] is added to the scores.
+    float32 [N, D]. `strangers` float32 [N] are the scores for an empty history whose query is 0
+    (nothing is known of the person), if given, and `bonus` float32 [U, N] is added to the scores.
     """
-    empty = histories.lengths == 0
+    empty = (histories.lengths == 0) & ~queries.any(1)
 
     def score(rows: np.ndarray) -> np.ndarray:
         scores = queries[rows] @ items.T

@@ -22,7 +22,7 @@ WEAK = frozenset({"year", "release_year", "released", "country", "in_language", 
 class Explanation:
     """`reason` in one sentence; `paths` more of them; `parts`: the score's share per source.
 
-    The score is exactly the sum of the parts, as query · (text + graph + id).
+    The score is exactly the sum of the parts, as query · (text + graph + id + …).
     """
 
     item: str
@@ -48,6 +48,7 @@ def explain_item(
         "graph": float(query @ rec.items.graph_part[code]),
         "id": float(query @ rec.items.id_part[code]),
     }
+    parts |= {name: float(query @ part[code]) for name, part in rec.items.extras.items()}
     if rec.repeats:
         parts["repeat"] = again
     if rec.repeats and again > 0:

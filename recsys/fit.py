@@ -15,6 +15,7 @@ from kg.sequences import Sequences
 from kg.split import Split, leave_one_out, temporal_split
 from kg.storage import Dataset
 from kg.templates import Templates
+from models.features import Features, Queries
 from models.recommender import IntentRecommender, ModelConfig
 from models.text import TextCache, encode_texts, fallback_encoder
 from recsys.config import RunConfig
@@ -72,7 +73,11 @@ def fit(
     encoder, warning = _encoder(encoder_name, texts)
     if warning:
         say(warning)
+    settings = resolved(config.model, split)
     text = encode_texts(encoder, texts, store, progress("items") if progress else None)
+    queries = None
+    if settings.searches:
+        queries = Queries.of(data.log, lambda asked: encode_texts(encoder, asked, store))
     intents = None
     if any(texts):
         rng = np.random.default_rng([config.options.seed, 1])
@@ -84,8 +89,9 @@ def fit(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.options.seed)
         model = IntentRecommender(
-            graph, text, resolved(config.model, split), behaviours=len(data.log.behaviours),
+            graph, text, settings, behaviours=len(data.log.behaviours),
             intent_dim=intents.dim if intents is not None else 0,
+            features=Features.of(data.catalog, data.users, queries),
         )  # fmt: skip
     reports = []
     steps = train(model, split, config.train, config.options, intents=intents,
@@ -101,14 +107,19 @@ def fit(
 
 REPEATS = 0.05
 """From this share of events with an item that was met before, repeats are counted."""
+SEARCHES = 0.01
+"""From this share of item events right after a search, searches are read as events."""
 
 
 def resolved(config: ModelConfig, split: Split) -> ModelConfig:
     """Settings that the data decide, decided on the training part."""
-    if config.repeats is not None:
-        return config
-    share = Sequences.of(split.train).repeat_share
-    return config.model_copy(update={"repeats": share >= REPEATS})
+    histories = Sequences.of(split.train)
+    decided = {
+        "repeats": histories.repeat_share >= REPEATS,
+        "searches": histories.search_share >= SEARCHES,
+    }
+    left = {name: value for name, value in decided.items() if getattr(config, name) is None}
+    return config.model_copy(update=left)
 
 
 def _encoder(name: str, texts: list[str]) -> tuple[LazyEncoder, str | None]:

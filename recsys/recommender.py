@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,8 @@ from kg.catalog import Catalog
 from kg.errors import UsageError
 from kg.events import EventLog
 from kg.paths import PathIndex
+from kg.profiles import Profiles
+from kg.searches import Search, Searches, searched
 from kg.sequences import Sequences
 from kg.verbalise import verbalise_items
 from models.recommender import IntentRecommender
@@ -88,39 +90,79 @@ class Recommender:
     def history(
         self, user: object | None = None, history: Sequence[object] | None = None
     ) -> np.ndarray:
-        """Item codes int64 [L], oldest first, of a known user or a given history."""
+        """Item codes int64 [L], oldest first, of a known user or a given history.
+
+        Searches in it have no code. Someone who stands in the table of users only has an empty
+        history.
+        """
         if (user is None) == (history is None):
             raise UsageError("Say either a user or a history, not both and not neither.")
         if history is not None:
             _check_many(history, "history")
-            return np.array([self.items.code(key) for key in history], np.int64)
+            keys = [key for key in history if not isinstance(key, Search)]
+            return np.array([self.items.code(key) for key in keys], np.int64)
+        if self._profile_of(user) is not None:
+            return np.zeros(0, np.int64)
         return self.histories.items_of(int(self.log.users.encode([user])[0]))
 
+    def _profile_of(self, user: object) -> Profiles | None:
+        """What the table of users says of someone who is not in the log; None for all others."""
+        if self.model.people is None or str(user) in self.log.users:
+            return None
+        return self.model.people.told(user)
+
     def _query(
-        self, user: object | None, history: Sequence[object] | None
+        self,
+        user: object | None,
+        history: Sequence[object] | None,
+        profile: Mapping[str, object] | None = None,
     ) -> tuple[np.ndarray, Sequences]:
         """The query float32 [1, D] and the one history that it came from."""
-        if user is not None and history is None:
+        if profile is not None and user is None and history is None:
+            history = []
+        known = self._profile_of(user) if user is not None else None
+        listed = user is not None and history is None and known is None
+        if profile is not None:
+            known = self.model.features.profile(profile)
+        if listed:
             row = self.log.users.encode([user])
             one, intent = self.histories.take(row), self.intent
             told = intent.serve[row] if intent is not None else None
         else:
             codes = self.history(user, history)
-            one = Sequences.single(codes, len(self.items), self._usual)
-            told = self._embed(codes)
+            searches = Searches.single(history or (), self._searching)
+            one = Sequences.single(codes, len(self.items), self._usual, searches)
+            told = self._embed(codes, history)
         vectors = torch.from_numpy(self.index.vectors)
-        return self.model.encode_histories(one, vectors, told), one
+        asked = self._searched(one) if not listed else None
+        return self.model.encode_histories(one, vectors, told, known, asked), one
 
-    def _embed(self, codes: np.ndarray) -> np.ndarray | None:
-        """The intent embedding [1, T] of a live history: a BERT pass."""
-        if self.encoder is None or self.intent is None or len(codes) == 0:
+    def _searched(self, one: Sequences) -> np.ndarray | None:
+        """The encoder's vectors of the searches [Q, T] of a live history, where they are read."""
+        if one.searches is None or self.model.searches is None or self.encoder is None:
             return None
+        return self.encoder.encode(one.searches.texts)
+
+    def _embed(self, codes: np.ndarray, history: Sequence[object] | None) -> np.ndarray | None:
+        """The intent embedding [1, T] of a live history, its items by code: a BERT pass."""
+        if self.encoder is None or self.intent is None or history is None or len(history) == 0:
+            return None
+        asked = [event.text if isinstance(event, Search) else "" for event in history]
+        item = np.full(len(asked), -1, np.int64)
+        item[[not isinstance(event, Search) for event in history]] = codes
         kind = self.log.behaviours[self._usual].name
+        kinds = ["search" if code < 0 else kind for code in item.tolist()]
         text = verbalise_items(
-            codes, self._told, behaviour=kind, last=self.intent.last,
+            item, self._told, behaviour=kinds, query=asked, last=self.intent.last,
             templates=self.intent.templates,
         )  # fmt: skip
         return self.encoder.encode([text])
+
+    @cached_property
+    def _searching(self) -> int:
+        """The commonest behaviour of searches in the log; the usual one if it has none."""
+        at = searched(self.log)
+        return int(np.bincount(self.log.behaviour[at]).argmax()) if len(at) else self._usual
 
     @cached_property
     def _usual(self) -> int:
@@ -149,20 +191,23 @@ class Recommender:
         user: object | None = None,
         *,
         history: Sequence[object] | None = None,
+        profile: Mapping[str, object] | None = None,
         k: int = 10,
         filter_seen: bool | None = None,
     ) -> list[Recommendation]:
-        """The k best items for a known user or a given history (ids, oldest first).
+        """The k best items for a known user or a given history (ids, oldest first; a `Search` is
+        read as an event where the model has learned to, and by intents everywhere).
 
+        `profile` ({"age": "18-25", "likes": ["tea", "cake"]}) tells attributes and vectors of the
+        person by name, in place of those of the table of users; alone it is enough to ask with.
         `filter_seen` leaves out what the history holds; None: unless people meet items again in
         these data, as in a food shop, and the model counts repeats.
-        Without a single event to go by, the most popular items. May return fewer than k where the
-        catalogue has no more. `UsageError` for an unknown id or a k outside [1, 1000].
+        Without an event or a profile to go by, the most popular items. May return fewer than k
+        where the catalogue has no more. `UsageError` for an unknown id or a k outside [1, 1000].
         """
         _check_k(k, "recommend")
-        query, one = self._query(user, history)
-        seen = one.items_of(0)
-        if len(seen) == 0:
+        query, one = self._query(user, history, profile)
+        if len(one.item) == 0 and not query.any():
             return self._popular(k)
         return self._named(self._found(query, one, k, filter_seen), 0)
 
@@ -250,7 +295,7 @@ class Recommender:
             told = self.intent.serve[rows] if self.intent is not None else None
             queries = self.model.encode_histories(part, vectors, told)
             hits = self._found(queries, part, k, filter_seen)
-            strangers = np.flatnonzero(part.lengths == 0)  # searches only: as in `recommend`
+            strangers = np.flatnonzero((part.lengths == 0) & ~queries.any(1))  # as in `recommend`
             if len(strangers):
                 popular = top_k(self._counts()[None], k)
                 hits = _with_rows(hits, strangers, popular, k)
@@ -304,12 +349,13 @@ class Recommender:
         """The k most probable named intents; empty where the graph has no categories."""
         _check_k(k, "intents")
         codes = self.history(user, history)
-        if self.intent is None or self.intent.head is None or len(codes) == 0:
+        nothing = len(codes) == 0 and (history is None or len(history) == 0)
+        if self.intent is None or self.intent.head is None or nothing:
             return []
         if history is None:
             embedding = self.intent.serve[self.log.users.encode([user])]
         else:
-            found = self._embed(codes)
+            found = self._embed(codes, history)
             if found is None:
                 raise UsageError("Intents of a given history need the encoder of this run.")
             embedding = found
