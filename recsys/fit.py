@@ -22,7 +22,9 @@ from recsys.config import RunConfig
 from recsys.encoders import LazyEncoder
 from recsys.evaluate import EvalReport, evaluate_queries
 from recsys.intents import IntentSignals, learn_intents
+from recsys.neighbours import Neighbours
 from recsys.recommender import Recommender
+from recsys.scoring import by_rows, choose_neighbours, popularity
 from recsys.train import EpochReport, train
 
 HoldOut = Literal["last", "time", "none"]
@@ -99,10 +101,23 @@ def fit(
     for report in steps:
         reports.append(report)
         on_epoch(report)
+    partner = _partner(model, split, config, intents)
     rec = Recommender.from_model(
-        model, data.log, data.catalog, text, encoder=encoder, intents=intents
-    )
+        model, data.log, data.catalog, text, encoder=encoder, intents=intents,
+        neighbours=partner.refit(data.log) if partner is not None else None,
+    )  # fmt: skip
     return Fitted(rec, split, intents, reports)
+
+
+def _partner(
+    model: IntentRecommender, split: Split, config: RunConfig, intents: IntentSignals | None
+) -> Neighbours | None:
+    told = intents.valid if intents is not None else None
+    with torch.inference_mode():
+        items = model.eval().items().vector
+    queries = model.encode_histories(Sequences.of(split.train), items, told)
+    rng = np.random.default_rng([config.options.seed, 2])
+    return choose_neighbours(model, split, queries, config.neighbours, rng)
 
 
 REPEATS = 0.05
@@ -137,7 +152,8 @@ def judge(
     part: Literal["valid", "test"],
     filter_seen: bool | None = None,
 ) -> EvalReport:
-    """Metrics of the model on a part of its split, from what is known before that part begins.
+    """Metrics of the model on a part of its split, from what is known before that part begins (the
+    neighbours, which are in closed form, are fitted to it anew).
 
     `filter_seen` None: as `recommend` does by default.
     """
@@ -148,8 +164,8 @@ def judge(
     vectors = rec.index.vectors[: rec.items.trained]
     items = torch.from_numpy(vectors)
     queries = rec.model.encode_histories(histories, items, told)
-    popular = known.item_counts().astype(np.float32)  # as `recommend` answers an empty history
+    partner = rec.neighbours.refit(known) if rec.neighbours is not None else None
     return evaluate_queries(
-        queries, vectors, histories, target, filter_seen=filter_seen, strangers=popular,
-        bonus=None if filter_seen else rec.model.repeat_bonus(histories, queries, items),
+        queries, vectors, histories, target, filter_seen=filter_seen, strangers=popularity(known),
+        added=by_rows(rec.model, partner, histories, queries, vectors, mixed=not filter_seen),
     )  # fmt: skip

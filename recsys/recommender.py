@@ -27,6 +27,8 @@ from recsys.hits import Hits, top_k
 from recsys.index import VectorIndex
 from recsys.intents import IntentSignals, with_categories
 from recsys.items import ItemStore
+from recsys.neighbours import Neighbours
+from recsys.scoring import added_scores, popularity
 
 MAX_K = 1000
 MAX_OVERFETCH = 300
@@ -63,6 +65,7 @@ class Recommender:
     encoder: TextEncoder | None = None
     intent: IntentSignals | None = None
     paths: PathIndex | None = None
+    neighbours: Neighbours | None = None
 
     @classmethod
     def from_model(
@@ -74,6 +77,7 @@ class Recommender:
         *,
         encoder: TextEncoder | None = None,
         intents: IntentSignals | None = None,
+        neighbours: Neighbours | None = None,
     ) -> Recommender:
         """Serve `model` on the full `log` (what is known now, held-out events included).
 
@@ -82,7 +86,7 @@ class Recommender:
         store = ItemStore.of(model, catalog, text)
         return cls(
             model, log, catalog, store, VectorIndex(store.vectors), Sequences.of(log), encoder,
-            intents, PathIndex.of(model.graph.with_events(log)),
+            intents, PathIndex.of(model.graph.with_events(log)), neighbours,
         )  # fmt: skip
 
     # ---- queries -------------------------------------------------------------------------
@@ -213,14 +217,16 @@ class Recommender:
 
     def _found(self, queries: np.ndarray, part: Sequences, k: int, filter_: bool | None) -> Hits:
         """Hits [B, k] of these histories, items met before masked or scored as repeats."""
-        if not self.repeats if filter_ is None else filter_:
-            return self._search(queries, [part.items_of(r) for r in range(len(part))], k)
-        bonus = self.model.repeat_bonus(part, queries, torch.from_numpy(self.index.vectors))
-        none = [part.item[:0]] * len(part)
+        masked = not self.repeats if filter_ is None else filter_
+        none = part.item[:0]
+        seen = [part.items_of(row) if masked else none for row in range(len(part))]
+        added = added_scores(
+            self.model, self.neighbours, part, queries, self.index.vectors, mixed=not masked
+        )
         return (
-            self._search(queries, none, k)
-            if bonus is None
-            else self._search_all(queries, none, k, bonus)
+            self._search(queries, seen, k)
+            if added is None
+            else self._search_all(queries, seen, k, added)
         )
 
     @property
@@ -248,16 +254,16 @@ class Recommender:
         queries: np.ndarray,
         seen: Sequence[np.ndarray],
         k: int,
-        bonus: sparse.csr_matrix | None = None,
+        added: sparse.csr_matrix | None = None,
     ) -> Hits:
         """The same answers from all scores: cheaper where much would be over-fetched.
 
-        `bonus` float32 [B, N] is added; a replaced item hands it to its newest row.
+        `added` float32 [B, N] is added; a replaced item hands it to its newest row.
         """
         scores = queries @ self.index.vectors.T  # [B, N]
-        if bonus is not None:
-            again = bonus.tocoo()
-            scores[again.row, self.items.newest[again.col]] += again.data
+        if added is not None:
+            more = added.tocoo()
+            np.add.at(scores, (more.row, self.items.newest[more.col]), more.data)
         scores[:, self.items.hidden] = -np.inf
         row = np.repeat(np.arange(len(seen)), [len(codes) for codes in seen])
         codes = self.items.newest[np.concatenate([*seen, np.zeros(0, np.int64)])]
@@ -275,8 +281,8 @@ class Recommender:
         return self._named(top_k(self._counts()[None], k), 0)
 
     def _counts(self) -> np.ndarray:
-        """float32 [N], events per item, as its newest row; hidden items -inf."""
-        counts = self.log.item_counts()
+        """float32 [N], recent events per item, as its newest row; hidden items -inf."""
+        counts = popularity(self.log)
         at = self.items.newest[: len(counts)]
         out = np.bincount(at, counts, minlength=len(self.items)).astype(np.float32)
         out[self.items.hidden] = -np.inf
@@ -369,11 +375,20 @@ class Recommender:
         """Why this item for this user: a sentence, the paths, the nearest text, the parts."""
         query, one = self._query(user, history)
         code = self.items.code(item)
-        bonus = self.model.repeat_bonus(one, query, torch.from_numpy(self.index.vectors))
-        again = 0.0
-        if bonus is not None:
-            again = float(bonus.data[self.items.newest[bonus.indices] == code].sum())
-        return explain_item(self, query[0], one.items_of(0), code, again)
+        parts: dict[str, float] = {}
+        if self.repeats:
+            bonus = self.model.repeat_bonus(one, query, torch.from_numpy(self.index.vectors))
+            parts["repeat"] = self._of_item(bonus, code)
+        if self.neighbours is not None:
+            said = self.neighbours.scores(one, mixed=self.repeats)
+            parts["neighbours"] = self._of_item(said, code)
+        return explain_item(self, query[0], one, code, parts)
+
+    def _of_item(self, added: sparse.csr_matrix | None, code: int) -> float:
+        """What one row of added scores gives an item (its newest row)."""
+        if added is None:
+            return 0.0
+        return float(added.data[self.items.newest[added.indices] == code].sum())
 
     # ---- changes -------------------------------------------------------------------------
 

@@ -41,6 +41,7 @@ from recsys.encoders import LazyEncoder
 from recsys.index import VectorIndex
 from recsys.intents import IntentSignals
 from recsys.items import ItemStore
+from recsys.neighbours import NeighbourConfig, Neighbours
 from recsys.recommender import Recommender
 from recsys.tensors import save_tensors
 
@@ -96,6 +97,9 @@ def _tensors(rec: Recommender) -> dict[str, np.ndarray]:
         out[f"features/basis/{name}"] = whitening.basis
     for number, relation in enumerate(sorted(rec.model.graph.events)):
         out[f"events/{number}"] = rec.model.graph.edges[relation]
+    if rec.neighbours is not None:
+        links = rec.neighbours.links
+        out |= {f"links/{name}": getattr(links, name) for name in ("data", "indices", "indptr")}
     if rec.intent is not None:
         out["intent/serve"] = rec.intent.serve
         out["intent/valid"] = rec.intent.valid
@@ -121,6 +125,14 @@ def _plain(rec: Recommender) -> dict[str, Any]:
         "label_relation": rec.intent.labels.relation if rec.intent is not None else None,
         "added": {"ids": rec.items.ids[trained:], "titles": rec.items.titles[trained:]},
         "facts": [[c, r, n] for c, many in rec.items.facts.items() for r, n in many],
+        "neighbours": None
+        if rec.neighbours is None
+        else {
+            "decay": rec.neighbours.decay,
+            "weight": rec.neighbours.weight,
+            "mixed": rec.neighbours.mixed,
+            "config": rec.neighbours.config.model_dump(),
+        },
         "hidden": hidden,
         "events": sorted(rec.model.graph.events),
     }
@@ -137,6 +149,7 @@ def load_run(path: str | Path, encoder: TextEncoder | None = None) -> Recommende
         model = _model(plain, tensors, _trained_graph(plain, tensors, data.graph), data)
         store = _store(plain, tensors, data)
         intent = _intent(plain, tensors, len(data.catalog))
+        neighbours = _neighbours(plain, tensors, len(data.catalog))
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise DataError(f"{folder} cannot be read: {error}.") from None
     if encoder is None and plain["encoder"]["name"]:
@@ -148,7 +161,7 @@ def load_run(path: str | Path, encoder: TextEncoder | None = None) -> Recommende
         index = VectorIndex(store.vectors)
     graph = data.graph.with_events(data.log)
     return Recommender(model, data.log, data.catalog, store, index, Sequences.of(data.log),
-                       encoder, intent, PathIndex.of(graph))  # fmt: skip
+                       encoder, intent, PathIndex.of(graph), neighbours)  # fmt: skip
 
 
 def _part(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, torch.Tensor]:
@@ -204,6 +217,18 @@ def _store(plain: dict[str, Any], tensors: dict[str, np.ndarray], data: Dataset)
 def _used(data: Dataset, tensors: Mapping[str, np.ndarray]) -> tuple[Vectors, ...]:
     """The vectors of the catalogue that the model was trained with."""
     return tuple(v for v in data.catalog.vectors if f"items/extra/{v.name}" in tensors)
+
+
+def _neighbours(
+    plain: dict[str, Any], tensors: dict[str, np.ndarray], items: int
+) -> Neighbours | None:
+    told = plain.get("neighbours")
+    if told is None:
+        return None
+    arrays = tuple(tensors[f"links/{name}"] for name in ("data", "indices", "indptr"))
+    links = sparse.csr_matrix(arrays, shape=(items, items))
+    config = NeighbourConfig(**told["config"])
+    return Neighbours(links, told["decay"], told["weight"], told["mixed"], config)
 
 
 def _intent(

@@ -27,6 +27,7 @@ from models.recommender import IntentRecommender
 from recsys.checkpoint import load_checkpoint, save_checkpoint
 from recsys.evaluate import evaluate_queries
 from recsys.intents import IntentSignals
+from recsys.scoring import SCORE, by_rows, popularity
 from recsys.strangers import with_strangers
 from recsys.tasks import Tasks
 
@@ -104,9 +105,6 @@ class EpochReport:
         return f"epoch {self.epoch:3d}  loss {self.loss:.4f}  {told}  {self.seconds:.1f} s{mark}"
 
 
-SCORE = "ndcg@10"
-
-
 def train(
     model: IntentRecommender,
     split: Split,
@@ -172,6 +170,7 @@ class _Run:
         self.intents = intents
         self.tasks = Tasks(model, split.train.behaviours, config)
         self.events = model.events(sequences)
+        self.popular = popularity(split.train)
         self.candidates = torch.nonzero(model.trained_items).ravel()  # int64 [M]
         few = len(self.candidates) <= 5000
         self.full = config.loss == "full" or (config.loss == "auto" and few)
@@ -323,11 +322,11 @@ class _Run:
             items = self.model.items().vector
         valid = self.intents.valid if self.intents is not None else None
         queries = self.model.encode_histories(self.sequences, items, valid)
-        bonus = self.model.repeat_bonus(self.sequences, queries, items)
+        vectors, mixed = items.numpy(), self.model.repeat is not None
         report = evaluate_queries(
-            queries, items.numpy(), self.sequences, self.split.valid, ks=(10,), batch=1024,
-            filter_seen=bonus is None, bonus=bonus,
-            strangers=self.split.train.item_counts().astype(np.float32),
+            queries, vectors, self.sequences, self.split.valid, ks=(10,), batch=1024,
+            filter_seen=not mixed, strangers=self.popular,
+            added=by_rows(self.model, None, self.sequences, queries, vectors, mixed=mixed),
         )  # fmt: skip
         return {name: report.metrics[name] for name in (SCORE, "hr@10")}
 

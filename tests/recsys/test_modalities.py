@@ -76,7 +76,7 @@ def test_a_new_item_is_shown_to_those_who_like_its_look(rec, images):
 
 def test_parts_add_up_and_gates_tell(rec):
     told = rec.explain(rec.log.users.ids[0], item="i0001")
-    assert set(told.parts) == {"text", "graph", "id", "image"}
+    assert set(told.parts) == {"text", "graph", "id", "image", "neighbours"}
     assert told.parts["image"] != 0
     assert rec.explain(rec.log.users.ids[0], item="i0007").parts["image"] == 0
     assert told.score == pytest.approx(sum(told.parts.values()))
