@@ -19,6 +19,7 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     metrics/     ranking, lists, labels
     evaluate     full ranking, seen items masked
     baselines/   popularity, item-kNN, EASE, text-kNN
+    tune         a search for settings on validation
     compare      a run beside the baselines
     demo         the demo
     cli/         the command line
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from recsys.train import RunOptions as RunOptions
     from recsys.train import TrainConfig as TrainConfig
     from recsys.train import train as train
+    from recsys.tune import search_settings as search_settings
 
 _HOMES = {
     "build_graph": "kg.build", "Catalog": "kg.catalog", "clean": "kg.clean",
@@ -66,6 +68,7 @@ _HOMES = {
     "RunConfig": "recsys.config", "evaluate_scores": "recsys.evaluate", "fit": "recsys.fit",
     "judge": "recsys.fit", "learn_intents": "recsys.intents", "Recommender": "recsys.recommender",
     "RunOptions": "recsys.train", "TrainConfig": "recsys.train", "train": "recsys.train",
+    "search_settings": "recsys.tune",
 }  # fmt: skip
 _SHADOWED = {"train", "fit"}
 __all__ = sorted(_HOMES)

@@ -11,7 +11,7 @@ import pytest
 
 README = Path(__file__).parents[1] / "README.md"
 VERBS = {"build", "train", "recommend", "similar", "intents", "explain", "items", "evaluate",
-         "doctor"}  # fmt: skip
+         "tune", "doctor"}  # fmt: skip
 
 
 def blocks(kind: str) -> list[tuple[str, str]]:

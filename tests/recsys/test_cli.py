@@ -196,6 +196,29 @@ def test_evaluate_says_that_validation_is_no_test(world, call):
     assert rows_of(out)
 
 
+def test_tune_finds_settings_that_train_takes(world, tmp_path, ok, wrong, monkeypatch):
+    pytest.importorskip("optuna", reason="comes with the extra [tune]")
+    out = tmp_path / "search"
+    words = ["tune", world / "data", "-o", out, "--encoder", "hash", "--max-epochs", "1"]
+    (first,) = rows_of(ok(*words, "--trials", "1"))
+    rows = rows_of(ok(*words, "--trials", "2", "--json"))
+    assert rows[0] | {"best": ""} == first | {"best": ""}
+    assert [row["best"] for row in rows].count("*") == 1
+    assert (out / "trials.jsonl").read_text().count("\n") == 2
+    ok("train", world / "data", "-o", tmp_path / "run", "-c", out / "best.toml", *TRAIN)
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text("utf-8"))
+    best = next(row for row in rows if row["best"])
+    assert manifest["trained"]["config"]["model"]["dropout"] == best["dropout"]
+    assert "another seed" in wrong(2, *words, "--seed", "9")
+
+    def stopped(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("recsys.fit.fit", stopped)
+    told = wrong(130, *words, "--trials", "3")
+    assert f"2 trials of 3 kept in {out}" in told
+
+
 def test_other_ways_to_build(tmp_path, ok):
     """Own column names, users, triples, sequences and no time."""
     events, items = write(
@@ -356,6 +379,11 @@ def test_a_data_folder_is_no_run_and_a_run_no_data_folder(world, tmp_path, wrong
         (["train", "DATA", "-o", "OUT", "--seed", "-1"], "--seed must be"),
         (["train", "DATA", "-o", "OUT", "--seed", "2147483648"], "--seed must be"),
         (["train", "DATA", "-o", "OUT", "--resume"], "nothing to resume"),
+        (["tune", "DATA", "-o", "OUT", "--hold-out", "first"], "--hold-out"),
+        (["tune", "DATA", "-o", "OUT", "--trials", "0"], "'--trials'"),
+        (["tune", "DATA", "-o", "OUT", "--hours", "0"], "'hours' > 0"),
+        (["tune", "DATA", "-o", "DATA"], "holds no search"),
+        (["tune", "RUN", "-o", "OUT"], "a data folder is needed"),
     ],
 )
 def test_misuse(world, tmp_path, wrong, words, says):
