@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from kg.events import EventLog
+from kg.graph import KnowledgeGraph
 from kg.sequences import Sequences
 from kg.split import Split, leave_one_out, temporal_split
 from kg.storage import Dataset
@@ -26,6 +27,17 @@ from recsys.train import EpochReport, train
 
 HoldOut = Literal["last", "time", "none"]
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Ingredients:
+    """What a model is made from; `text` float32 [N, T] are the items' vectors."""
+
+    split: Split
+    graph: KnowledgeGraph
+    text: np.ndarray
+    intents: IntentSignals | None
+    model: ModelConfig
 
 
 @dataclass(frozen=True)
@@ -60,10 +72,12 @@ def fit(
     say: Say = lambda text: None,
     progress: Callable[[str], Callable[[int, int], None]] | None = None,
     on_epoch: Callable[[EpochReport], None] = lambda report: None,
+    change: Callable[[Ingredients], Ingredients] = lambda made: made,
 ) -> Fitted:
     """Split, encode, learn intents, train; the served recommender knows the full history.
 
     `templates` say how histories are verbalised; without them the language of the titles decides.
+    `change` has the last word on what the model is made from (see `recsys.ablate`).
     """
     split = make_split(data.log, hold_out)
     graph = data.graph.with_events(split.train)
@@ -81,10 +95,12 @@ def fit(
             templates=templates, cache=store,
             progress=progress("histories") if progress else None,
         )  # fmt: skip
+    made = change(Ingredients(split, graph, text, intents, resolved(config.model, split)))
+    split, text, intents = made.split, made.text, made.intents
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.options.seed)
         model = IntentRecommender(
-            graph, text, resolved(config.model, split), behaviours=len(data.log.behaviours),
+            made.graph, text, made.model, behaviours=len(data.log.behaviours),
             intent_dim=intents.dim if intents is not None else 0,
         )  # fmt: skip
     reports = []

@@ -257,11 +257,34 @@ def items_remove(
 
 
 @app.command()
-def evaluate(run: Run, json: Json = False) -> None:
-    """Held-out accuracy beside popularity, item-kNN, EASE and text-kNN, same users, same rule."""
-    from recsys.cli.judging import judge_run
+def evaluate(
+    run: Run,
+    ablate: Annotated[
+        str | None,
+        typer.Option(help="Without text,graph,intent,sequence,id (some of them): what each gives."),
+    ] = None,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Also trained without them, and the controls.")
+    ] = False,
+    buckets: Annotated[
+        bool, typer.Option("--buckets", help="Also by item's and by user's number of events.")
+    ] = False,
+    texts: Annotated[
+        Path | None, typer.Option(help="Texts encoded before: DATA.texts, for --retrain.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Held-out accuracy beside popularity, item-kNN, EASE and text-kNN, same users, same rule;
+    with --ablate or --retrain: of the run without its parts.
+    """
+    from kg.errors import UsageError
+    from recsys.cli.judging import ablate_run, judge_run
 
-    judge_run(run, json)
+    if ablate is not None or retrain:
+        return ablate_run(run, ablate, retrain, buckets, texts, json)
+    if buckets or texts is not None:
+        raise UsageError("--buckets and --texts need --ablate or --retrain.")
+    return judge_run(run, json)
 
 
 @app.command()
