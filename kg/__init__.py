@@ -20,6 +20,7 @@ graph; `verbalise` writes a history as a sentence that BERT can read. No torch h
     build       build_graph: events + attributes + triples; the guard against leaked events
     split       temporal_split and leave_one_out
     searches    searches of the same histories: a text and no item
+    controls    facts and orders that say nothing, to compare with
     sequences   Sequences: histories as one ragged array
     sampling    negatives and neighbours
     templates   phrases and how they are joined, in English and Chinese

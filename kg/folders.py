@@ -116,6 +116,26 @@ def _self_hash(body: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def write_text(file: Path, text: str) -> None:
+    """Put a text in the place of a file: whole or not there, the folder made if need be.
+
+    Raises `DataError` if it cannot be written.
+    """
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with open(part, "w", encoding="utf-8") as handle:
+            handle.write(text)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(part, file)
+    except OSError as error:
+        raise DataError(f"{file} cannot be written: {error.strerror or error}.") from None
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
+
+
 def file_hash(file: Path) -> str:
     """sha256 of a file's content, hex."""
     digest = hashlib.sha256()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,21 @@ class Dataset:
     catalog: Catalog
     graph: KnowledgeGraph
     users: Catalog | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256, hex, over events, texts and facts: equal where a training sees the same."""
+        digest, log = hashlib.sha256(), self.log
+        facts = self.graph.facts()
+        columns = [log.user, log.item, log.behaviour, log.time]
+        words = [log.users.ids, log.items.ids, log.query or (), self.catalog.full_texts()]
+        for relation in facts.fact_relations:
+            columns.append(facts.edges[relation])
+            words.append(relation)
+        for column in columns:
+            digest.update(b"-" if column is None else column.tobytes())
+        digest.update(json.dumps(words).encode())
+        return digest.hexdigest()
 
 
 def save_dataset(

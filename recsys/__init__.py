@@ -21,6 +21,8 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     metrics/     ranking, lists, labels
     evaluate     full ranking, seen items masked
     baselines/   popularity, item-kNN, EASE, text-kNN
+    tune         a search for settings on validation
+    ablate       a run without its parts, and with parts that say nothing
     compare      a run beside the baselines
     demo         the demo
     cli/         the command line
@@ -49,6 +51,10 @@ if TYPE_CHECKING:
     from models.text import BertEncoder as BertEncoder
     from models.text import HashEncoder as HashEncoder
     from models.text import encode_texts as encode_texts
+    from recsys.ablate import bucket_table as bucket_table
+    from recsys.ablate import effect_table as effect_table
+    from recsys.ablate import mask_parts as mask_parts
+    from recsys.ablate import retrain_parts as retrain_parts
     from recsys.config import RunConfig as RunConfig
     from recsys.evaluate import evaluate_scores as evaluate_scores
     from recsys.fit import fit as fit
@@ -58,6 +64,7 @@ if TYPE_CHECKING:
     from recsys.train import RunOptions as RunOptions
     from recsys.train import TrainConfig as TrainConfig
     from recsys.train import train as train
+    from recsys.tune import search_settings as search_settings
 
 _HOMES = {
     "build_graph": "kg.build", "Catalog": "kg.catalog", "clean": "kg.clean",
@@ -69,6 +76,9 @@ _HOMES = {
     "RunConfig": "recsys.config", "evaluate_scores": "recsys.evaluate", "fit": "recsys.fit",
     "judge": "recsys.fit", "learn_intents": "recsys.intents", "Recommender": "recsys.recommender",
     "RunOptions": "recsys.train", "TrainConfig": "recsys.train", "train": "recsys.train",
+    "search_settings": "recsys.tune", "mask_parts": "recsys.ablate",
+    "retrain_parts": "recsys.ablate", "effect_table": "recsys.ablate",
+    "bucket_table": "recsys.ablate",
 }  # fmt: skip
 _SHADOWED = {"train", "fit"}
 __all__ = sorted(_HOMES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 
@@ -37,6 +38,14 @@ class RunConfig(BaseModel):
             return cls(**raw)
         except ValidationError as error:
             raise UsageError(f"{file}: {_told(error)}") from None
+
+    def to_toml(self) -> str:
+        """What was set, as a TOML file that `read` takes; what was left out stays out."""
+        lines: list[str] = []
+        for section, values in self.model_dump(exclude_unset=True, exclude_none=True).items():
+            told = [f"{name} = {json.dumps(value)}" for name, value in values.items()]
+            lines += [f"[{section}]", *told, ""]
+        return "\n".join(lines)
 
 
 def _told(error: ValidationError) -> str:

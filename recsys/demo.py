@@ -49,7 +49,7 @@ def run_demo(out: Path, *, quick: bool = False) -> None:
     for user in _three(rec):
         _person(rec, user)
     rec = _new_film(rec)
-    rec.save(out, hold_out="last")
+    rec.save(out, hold_out="last", trained={"config": config.model_dump()})
     print(f"\nThe run is in {out} ({time.perf_counter() - started:.0f} s in all). Try next:")
     print(f"  kgintent recommend {out} --history 260,1196,1210 -k 5")
     print(f'  kgintent similar {out} --text "a heist that goes wrong"')

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from kg.events import EventLog
+from kg.graph import KnowledgeGraph
 from kg.sequences import Sequences
 from kg.split import Split, leave_one_out, temporal_split
 from kg.storage import Dataset
@@ -29,6 +30,17 @@ from recsys.train import EpochReport, train
 
 HoldOut = Literal["last", "time", "none"]
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Ingredients:
+    """What a model is made from; `text` float32 [N, T] are the items' vectors."""
+
+    split: Split
+    graph: KnowledgeGraph
+    text: np.ndarray
+    intents: IntentSignals | None
+    model: ModelConfig
 
 
 @dataclass(frozen=True)
@@ -63,10 +75,12 @@ def fit(
     say: Say = lambda text: None,
     progress: Callable[[str], Callable[[int, int], None]] | None = None,
     on_epoch: Callable[[EpochReport], None] = lambda report: None,
+    change: Callable[[Ingredients], Ingredients] = lambda made: made,
 ) -> Fitted:
     """Split, encode, learn intents, train; the served recommender knows the full history.
 
     `templates` say how histories are verbalised; without them the language of the titles decides.
+    `change` has the last word on what the model is made from (see `recsys.ablate`).
     """
     split = make_split(data.log, hold_out)
     graph = data.graph.with_events(split.train)
@@ -88,10 +102,12 @@ def fit(
             templates=templates, cache=store,
             progress=progress("histories") if progress else None,
         )  # fmt: skip
+    made = change(Ingredients(split, graph, text, intents, settings))
+    split, text, intents = made.split, made.text, made.intents
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.options.seed)
         model = IntentRecommender(
-            graph, text, settings, behaviours=len(data.log.behaviours),
+            made.graph, text, made.model, behaviours=len(data.log.behaviours),
             intent_dim=intents.dim if intents is not None else 0,
             features=Features.of(data.catalog, data.users, queries),
         )  # fmt: skip
@@ -151,9 +167,11 @@ def judge(
     split: Split,
     part: Literal["valid", "test"],
     filter_seen: bool | None = None,
+    *,
+    refit: bool = True,
 ) -> EvalReport:
     """Metrics of the model on a part of its split, from what is known before that part begins (the
-    neighbours, which are in closed form, are fitted to it anew).
+    neighbours, which are in closed form, are fitted to it anew unless `refit` is False).
 
     `filter_seen` None: as `recommend` does by default.
     """
@@ -164,7 +182,9 @@ def judge(
     vectors = rec.index.vectors[: rec.items.trained]
     items = torch.from_numpy(vectors)
     queries = rec.model.encode_histories(histories, items, told)
-    partner = rec.neighbours.refit(known) if rec.neighbours is not None else None
+    partner = rec.neighbours
+    if partner is not None and refit:
+        partner = partner.refit(known)
     return evaluate_queries(
         queries, vectors, histories, target, filter_seen=filter_seen, strangers=popularity(known),
         added=by_rows(rec.model, partner, histories, queries, vectors, mixed=not filter_seen),

@@ -18,13 +18,11 @@ from kg.events import EventLog
 from kg.sequences import Sequences
 from recsys.evaluate import EvalReport, top_k
 from recsys.metrics import RANKING, lists
+from recsys.metrics.buckets import ITEM_BUCKETS, USER_BUCKETS, within
 
 KS = (10, 20)
 SHOWN = ("ndcg@10", "hr@10", "ndcg@20", "hr@20", "recall@10", "recall@20", "mrr@10", "map@10")
 PER_USER = ("ndcg@10", "hr@10", "recall@20")
-ITEM_BUCKETS = {"0": (0, 0), "1-5": (1, 5), "6-20": (6, 20), ">20": (21, np.inf)}
-USER_BUCKETS = {"0": (0, 0), "1-5": (1, 5), "6-20": (6, 20), "21-100": (21, 100),
-                ">100": (101, np.inf)}  # fmt: skip
 
 Found = tuple[dict[str, Any], dict[str, np.ndarray]]
 
@@ -87,9 +85,9 @@ def _summary(
     metrics["coverage@10"] = _number(lists.coverage(index[:, :10], len(train_counts)))
     ends = {name: [_number(x) for x in report.interval(name)] for name in SHOWN[:2]}
     item, user = train_counts[target.item], histories.lengths[target.user]
-    by_item = {name: _row(index, users, target.take(_within(item, bounds)))
+    by_item = {name: _row(index, users, target.take(within(item, bounds)))
                for name, bounds in ITEM_BUCKETS.items()}  # fmt: skip
-    by_user = {name: _row(index, users, target.take(_within(user, bounds)))
+    by_user = {name: _row(index, users, target.take(within(user, bounds)))
                for name, bounds in USER_BUCKETS.items()}  # fmt: skip
     return {"users": report.users, "targets": _distinct(target), "metrics": metrics,
             "interval": ends, "by item's train count": by_item,
@@ -106,10 +104,6 @@ def _row(index: np.ndarray, users: np.ndarray, target: EventLog) -> dict[str, fl
 def _number(value: float) -> float | None:
     """Six digits; None where there is nobody to take a mean of."""
     return round(float(value), 6) if np.isfinite(value) else None
-
-
-def _within(counts: np.ndarray, ends: tuple[float, float]) -> np.ndarray:
-    return (counts >= ends[0]) & (counts <= ends[1])
 
 
 def _distinct(target: EventLog) -> int:

@@ -5,7 +5,7 @@ A new row is one line here. (Not called models.py: that is a package of this rep
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,7 @@ from data import Task
 from fits import Fitted, Params, kgintent, plain, trained
 
 from kg.errors import UsageError
-
-Space = Mapping[str, tuple]
-"""Name to (kind, low, high), kind int, float or log (a float by its logarithm), or to
-("choice", a, b, …)."""
+from recsys.tune import SPACE, Space
 
 
 @dataclass(frozen=True)
@@ -67,9 +64,7 @@ REGISTRY: dict[str, Entry] = {
         learned=True),
     "kgin": Entry(trained("kgin:KGIN", "KGINConfig", graph=True), FITS | WIDE | {
         "hops": ("int", 1, 3), "l2": ("log", 1e-6, 1e-3)}, learned=True),
-    "kgintent": Entry(kgintent, FITS | SHAPE | {
-        "item_dropout": ("float", 0.0, 0.4), "warm_count": ("log", 0.5, 20.0)},
-        learned=True, ours=True),
+    "kgintent": Entry(kgintent, SPACE, learned=True, ours=True),
 }  # fmt: skip
 
 

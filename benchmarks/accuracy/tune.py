@@ -28,11 +28,12 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 from protocols import folder_of
-from registry import Space, entry
+from registry import entry
 from run import common_arguments, shown, unit, write_json
 from threadpoolctl import threadpool_limits
 
 from kg.errors import DataError, UsageError
+from recsys.tune import Space, distributions
 
 MOST_TRIALS, MOST_HOURS = 12, 3.0
 
@@ -81,15 +82,16 @@ def _next(
     study: optuna.Study, space: Space, trials: list[dict[str, Any]]
 ) -> tuple[optuna.Trial, dict[str, Any]]:
     """The defaults, then settings that were not tried: what was, costs no trial again."""
-    asked = study.ask()
-    params = suggested(asked, space) if trials else {}
+    where = distributions(space)
+    asked = study.ask(where if trials else {})
+    params = dict(asked.params)
     for _ in range(50):
         same = next((trial for trial in trials if trial["params"] == params), None)
         if same is None:
             break
         study.tell(asked, same["score"], None if same["score"] is not None else TrialState.FAIL)
-        asked = study.ask()
-        params = suggested(asked, space)
+        asked = study.ask(where)
+        params = dict(asked.params)
     return asked, params
 
 
@@ -106,19 +108,6 @@ def attempt(task: Task, params: Params, number: int, args: argparse.Namespace) -
     except (UsageError, DataError, ValueError, MemoryError) as error:
         told["error"] = f"{type(error).__name__}: {error}"
     return told | {"seconds": round(time.perf_counter() - started, 1)}
-
-
-def suggested(trial: optuna.Trial, space: Space) -> dict[str, Any]:
-    """Values of one trial for a search space as `registry` writes it."""
-    out: dict[str, Any] = {}
-    for name, (kind, *ends) in space.items():
-        if kind == "choice":
-            out[name] = trial.suggest_categorical(name, ends)
-        elif kind == "int":
-            out[name] = trial.suggest_int(name, *ends, log=ends[0] > 0 and ends[1] >= 20 * ends[0])
-        else:
-            out[name] = trial.suggest_float(name, *ends, log=kind == "log")
-    return out
 
 
 def _study(folder: Path, seed: int) -> optuna.Study:

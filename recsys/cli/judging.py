@@ -1,21 +1,66 @@
-"""`kgintent evaluate`: the run beside what anyone would try first."""
+"""`kgintent evaluate`: the run beside what anyone would try first, or without its parts."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Any
 
-from kg.errors import DataError
+from pydantic import ValidationError
+
+from kg.errors import DataError, UsageError, suggest
 from kg.folders import manifest
-from recsys.cli.output import say, show
+from kg.split import Split
+from recsys.ablate import (
+    PARTS,
+    Effect,
+    bucket_table,
+    effect_table,
+    lacking,
+    mask_parts,
+    retrain_parts,
+)
+from recsys.cli.output import Stopped, bars, say, show
 from recsys.compare import Part, compare
-from recsys.fit import make_split
+from recsys.config import RunConfig
+from recsys.fit import HoldOut, make_split
 from recsys.recommender import Recommender
+from recsys.scoring import SCORE
 
 
 def judge_run(run: Path, json: bool) -> None:
     """The part that the run held out: test if there is one, else validation."""
+    rec, split, part, _ = _held_out(run)
+    rows = compare(rec, split, part)
+    rule = "those met before too" if rec.repeats else "those met before masked"
+    show(rows, json, f"{part} part, all items ranked, {rule}")
+
+
+def ablate_run(
+    run: Path, parts: str | None, again: bool, buckets: bool, texts: Path | None, json: bool
+) -> None:
+    """The run without each part: masked, and with `again` retrained, beside the controls."""
+    names = _parts(parts)
+    if texts is not None and not again:
+        raise UsageError("--texts needs --retrain.")
+    rec, split, part, hold_out = _held_out(run)
+    for name, why in lacking(rec).items():
+        if name in names:
+            say(f"  {name}: {why}, so there is nothing to take away.")
+            names.remove(name)
+    if not names:
+        raise DataError(f"{run} has none of these parts.")
+    config = _settings(run) if again else None
+    found = mask_parts(rec, split, part, names, buckets=buckets)
+    if config is not None:
+        found += _retrained(run, rec, split, part, config, hold_out, names, texts)
+    _show(found, part, buckets, json)
+
+
+def _held_out(run: Path) -> tuple[Recommender, Split, Part, HoldOut]:
     rec = Recommender.load(run)
-    split = make_split(rec.log, manifest(run, "run").get("hold_out", "none"))
+    hold_out: HoldOut = manifest(run, "run").get("hold_out", "none")
+    split = make_split(rec.log, hold_out)
     part: Part = "test" if split.test.has_item.any() else "valid"
     if not (split.valid.has_item.any() or split.test.has_item.any()):
         raise DataError(f"{run} has nothing to evaluate on: no user has two events.")
@@ -23,6 +68,71 @@ def judge_run(run: Path, json: bool) -> None:
         say(
             "Validation events (used to choose the epoch). For a test score: train --hold-out last."
         )
-    rows = compare(rec, split, part)
-    rule = "those met before too" if rec.repeats else "those met before masked"
-    show(rows, json, f"{part} part, all items ranked, {rule}")
+    return rec, split, part, hold_out
+
+
+def _parts(words: str | None) -> list[str]:
+    """In the order given, each once; all without a word."""
+    names = list(PARTS) if words is None else [word.strip() for word in words.split(",")]
+    for name in names:
+        if name not in PARTS:
+            raise UsageError(
+                f"--ablate takes {', '.join(PARTS)}, joined by commas. Got {name!r} instead."
+                f"{suggest(name, list(PARTS))}"
+            )
+    return list(dict.fromkeys(names))
+
+
+def _settings(run: Path) -> RunConfig:
+    """What the run was trained with."""
+    trained = manifest(run, "run").get("trained", {})
+    if "config" not in trained:
+        raise UsageError(
+            f"{run} does not say with which settings it was trained: "
+            "--retrain needs a run of `kgintent train`."
+        )
+    try:
+        return RunConfig(**trained["config"])
+    except (ValidationError, TypeError):
+        raise DataError(f"{run} was trained with settings that this version lacks.") from None
+
+
+def _retrained(
+    run: Path, rec: Recommender, split: Split, part: Part, config: RunConfig, hold_out: HoldOut,
+    names: list[str], texts: Path | None,
+) -> list[Effect]:  # fmt: skip
+    folder = run.with_name(run.name + ".ablation")
+    out: list[Effect] = []
+    try:
+        for effects in retrain_parts(
+            rec, split, part, config, hold_out, folder, names, cache=texts, say=say,
+            progress=bars(), on_epoch=lambda report: say(f"  {report}"),
+        ):  # fmt: skip
+            out += effects
+            one = effects[0]
+            say(f"{one.part}, {one.how}: {SCORE} {one.value:.4f}, gain {one.gain:+.4f}")
+    except KeyboardInterrupt:
+        raise Stopped(
+            f"Stopped; what is done is kept in {folder}, and the same command goes on."
+        ) from None
+    return out
+
+
+def _show(found: list[Effect], part: Part, buckets: bool, json: bool) -> None:
+    """Gains as tables on a terminal, as JSON lines elsewhere."""
+    rows = effect_table(found)
+    more = bucket_table(found) if buckets else []
+    if json or not sys.stdout.isatty():
+        return show([*rows, *more], True)
+    title = f"{part} part; gain: {SCORE} of the whole run less that of the row"
+    show([_short(row) for row in rows], False, title)
+    return show([_short(row) for row in more], False) if more else None
+
+
+def _short(row: dict[str, Any]) -> dict[str, Any]:
+    """What fits on a terminal."""
+    out = {key: row[key] for key in ("part", "how")}
+    if "by" in row:
+        out |= {"events": f"{row['by']}s {row['bucket']}", "users": row["users"]}
+    out |= {SCORE: row[SCORE], "gain": row["gain"], "95 %": f"{row['low']:+.4f} {row['high']:+.4f}"}
+    return out | ({"p (Holm)": row["p"]} if "p" in row else {})

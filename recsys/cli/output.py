@@ -47,9 +47,9 @@ def bars() -> Callable[[str], Callable[[int, int], None]]:
 
     def start(name: str) -> Callable[[int, int], None]:
         task = bar.add_task(f"BERT reads {name}", total=None)
-        bar.start()
 
         def step(done: int, total: int) -> None:
+            bar.start()  # not before: texts that are cached call no step, and would not stop it
             bar.update(task, completed=done, total=total)
             if done >= total:
                 bar.stop()

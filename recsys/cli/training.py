@@ -22,9 +22,8 @@ def train_run(
     hold_out: str, max_epochs: int | None, seed: int | None, resume: bool,
 ) -> None:  # fmt: skip
     """Train and publish; Ctrl-C keeps the state in OUT.training and says how to go on."""
-    if hold_out not in ("none", "last", "time"):
-        raise UsageError(f"--hold-out must be none, last or time. Got {hold_out!r} instead.")
-    settings = _settings(config, max_epochs, seed)
+    held = checked_hold_out(hold_out)
+    settings = read_settings(config, max_epochs, seed)
     phrases = Templates.named(templates) if templates is not None else None
     checkpoint = out.with_name(out.name + ".training")
     check_place(out, KIND)  # told before hours of training, not after
@@ -34,7 +33,7 @@ def train_run(
     started = time.perf_counter()
     try:
         fitted = fit(
-            dataset, encoder, settings, hold_out=cast(HoldOut, hold_out), templates=phrases,
+            dataset, encoder, settings, hold_out=held, templates=phrases,
             cache=data.parent / f"{data.name}.texts", checkpoint=checkpoint, resume=resume,
             say=say, progress=bars(), on_epoch=lambda report: say(str(report)),
         )  # fmt: skip
@@ -58,7 +57,15 @@ def train_run(
         f"{dataset.log.users.ids[0]}")  # fmt: skip
 
 
-def _settings(config: Path | None, max_epochs: int | None, seed: int | None) -> RunConfig:
+def checked_hold_out(word: str) -> HoldOut:
+    """The word of --hold-out; `UsageError` for another one."""
+    if word not in ("none", "last", "time"):
+        raise UsageError(f"--hold-out must be none, last or time. Got {word!r} instead.")
+    return cast(HoldOut, word)
+
+
+def read_settings(config: Path | None, max_epochs: int | None, seed: int | None) -> RunConfig:
+    """The file, or the defaults, with what the command line overrides."""
     settings = RunConfig.read(config) if config is not None else RunConfig()
     if max_epochs is not None:
         if max_epochs < 1:

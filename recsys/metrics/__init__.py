@@ -6,6 +6,7 @@ how many items were relevant, and answer per user, so that two models can be com
     ranking        hit_rate, precision, recall, ndcg, mrr, average_precision: did the list hit?
     lists          coverage, gini, novelty, intra_list_diversity: what are the lists like?
     labels         accuracy, precision, recall, f1, calibration_error: are named intents right?
+    buckets        items by training events, users by history: where does it help?
     significance   paired_bootstrap, holm: is the difference between two models more than luck?
 
 `precision` and `recall` exist for rankings and for labels, so the modules are what is exported:

@@ -9,7 +9,7 @@ import pytest
 
 from kg import folders
 from kg.errors import DataError, UsageError
-from kg.folders import MANIFEST, publish, verified
+from kg.folders import MANIFEST, publish, verified, write_text
 
 
 def writer(text: str):
@@ -144,3 +144,17 @@ def test_what_a_killed_writer_left_is_cleared_away_and_a_living_one_is_left_alon
         (folder / "a.txt").write_text("half")
     publish(ours, writer("new"), {"kind": "data"})
     assert sorted(p.name for p in ours.parent.iterdir()) == [living.name, "f"]
+
+
+def test_a_text_is_whole_or_not_there(tmp_path, monkeypatch):
+    file = tmp_path / "new" / "a.txt"
+    write_text(file, "one")
+
+    def full(number):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DataError, match=r"a\.txt cannot be written: No space left"):
+        write_text(file, "two")
+    assert file.read_text() == "one"
+    assert list(file.parent.iterdir()) == [file]

@@ -68,3 +68,14 @@ def test_wrong_folders_are_refused(tmp_path, data):
     (tmp_path / "other").mkdir()
     with pytest.raises(DataError, match="manifest"):
         load_dataset(tmp_path / "other")
+
+
+def test_the_fingerprint_is_that_of_what_a_training_sees(data, tmp_path):
+    save_dataset(tmp_path / "a", data, {})
+    assert load_dataset(tmp_path / "a").fingerprint == data.fingerprint
+    fewer = data.log.take(np.arange(len(data.log) - 1))
+    assert dataclasses.replace(data, log=fewer).fingerprint != data.fingerprint
+    bare = dataclasses.replace(data.graph, edges={}, events=frozenset())
+    assert dataclasses.replace(data, graph=bare).fingerprint != data.fingerprint
+    told = dataclasses.replace(data.catalog, titles=data.catalog.titles[::-1])
+    assert dataclasses.replace(data, catalog=told).fingerprint != data.fingerprint

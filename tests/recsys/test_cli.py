@@ -196,6 +196,71 @@ def test_evaluate_says_that_validation_is_no_test(world, call):
     assert rows_of(out)
 
 
+def test_tune_finds_settings_that_train_takes(world, tmp_path, ok, wrong, monkeypatch):
+    pytest.importorskip("optuna", reason="comes with the extra [tune]")
+    out = tmp_path / "search"
+    words = ["tune", world / "data", "-o", out, "--encoder", "hash", "--max-epochs", "1"]
+    (first,) = rows_of(ok(*words, "--trials", "1"))
+    rows = rows_of(ok(*words, "--trials", "2", "--json"))
+    assert rows[0] | {"best": ""} == first | {"best": ""}
+    assert [row["best"] for row in rows].count("*") == 1
+    assert (out / "trials.jsonl").read_text().count("\n") == 2
+    ok("train", world / "data", "-o", tmp_path / "run", "-c", out / "best.toml", *TRAIN)
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text("utf-8"))
+    best = next(row for row in rows if row["best"])
+    assert manifest["trained"]["config"]["model"]["dropout"] == best["dropout"]
+    assert "another seed" in wrong(2, *words, "--seed", "9")
+
+    def stopped(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("recsys.fit.fit", stopped)
+    told = wrong(130, *words, "--trials", "3")
+    assert f"2 trials of 3 kept in {out}" in told
+
+
+def test_what_helps_masked_and_retrained(run, ok, call, monkeypatch):
+    before = tree(run)
+    rows = rows_of(ok("evaluate", run, "--ablate", "id, text"))
+    assert [(row["part"], row["how"]) for row in rows] == [("id", "masked"), ("text", "masked")]
+    assert all(row["low"] <= row["gain"] <= row["high"] for row in rows)
+
+    def stopped(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    words = ["evaluate", run, "--ablate", "id", "--retrain", "--buckets"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("recsys.ablate.fit", stopped)
+        code, out, err = call(*words)
+    assert (code, out) == (130, "")
+    assert f"kept in {run}.ablation, and the same command goes on" in err
+    rows = rows_of(ok(*words))
+    overall = [(row["part"], row["how"]) for row in rows if "by" not in row]
+    assert overall == [("id", "masked"), ("id", "retrained"), ("another seed", "retrained")]
+    assert {row["by"] for row in rows if "by" in row} == {"item", "user"}
+    monkeypatch.setattr("recsys.ablate.fit", None)  # nothing is trained twice
+    assert rows_of(ok(*words)) == rows
+    assert tree(run) == before
+
+
+def test_parts_that_a_run_lacks_are_left_out(tmp_path, call, ok, wrong):
+    events, items = write(tmp_path, EVENTS, "item_id\ntea\npot\ncup\nshoe\ncoat\n")
+    ok("build", events, items, "-o", tmp_path / "data")
+    ok("train", tmp_path / "data", "-o", tmp_path / "run", *TRAIN)
+    code, out, err = call("evaluate", tmp_path / "run", "--ablate", "graph,id")
+    assert code == 0
+    assert "graph: the graph holds no facts" in err
+    assert [row["part"] for row in rows_of(out)] == ["id"]
+    assert "none of these parts" in wrong(1, "evaluate", tmp_path / "run", "--ablate", "graph")
+
+
+def test_a_run_that_does_not_say_how_it_was_trained(run, wrong):
+    from recsys import Recommender
+
+    Recommender.load(run).save(run)
+    assert "with which settings" in wrong(2, "evaluate", run, "--retrain")
+
+
 def test_other_ways_to_build(tmp_path, ok):
     """Own column names, users, triples, sequences and no time."""
     events, items = write(
@@ -356,6 +421,14 @@ def test_a_data_folder_is_no_run_and_a_run_no_data_folder(world, tmp_path, wrong
         (["train", "DATA", "-o", "OUT", "--seed", "-1"], "--seed must be"),
         (["train", "DATA", "-o", "OUT", "--seed", "2147483648"], "--seed must be"),
         (["train", "DATA", "-o", "OUT", "--resume"], "nothing to resume"),
+        (["evaluate", "RUN", "--ablate", "text,grph"], "Did you mean 'graph'?"),
+        (["evaluate", "RUN", "--buckets"], "need --ablate or --retrain"),
+        (["evaluate", "RUN", "--ablate", "id", "--texts", "OUT"], "--texts needs --retrain"),
+        (["tune", "DATA", "-o", "OUT", "--hold-out", "first"], "--hold-out"),
+        (["tune", "DATA", "-o", "OUT", "--trials", "0"], "'--trials'"),
+        (["tune", "DATA", "-o", "OUT", "--hours", "0"], "'hours' > 0"),
+        (["tune", "DATA", "-o", "DATA"], "holds no search"),
+        (["tune", "RUN", "-o", "OUT"], "a data folder is needed"),
     ],
 )
 def test_misuse(world, tmp_path, wrong, words, says):

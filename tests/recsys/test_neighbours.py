@@ -1,4 +1,4 @@
-"""The linear partner by hand: what a history says, in what units, and how its settings are found."""
+"""The linear partner by hand: what a history says, in what units, how its settings are found."""
 
 import numpy as np
 import pytest

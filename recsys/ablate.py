@@ -1,0 +1,351 @@
+"""What helps? A run without one of its parts, and with one that is there but says nothing.
+
+    text      the items' text vectors are zero, for the graph that reads them too (intents read
+              titles, and are a part of their own)
+    graph     no facts: nothing comes from the neighbours of an item
+    intent    no embedding of the verbalised history in the query
+    sequence  each history in a random order, at the times that were there: a bag of items
+    id        no id of its own: an item is its content
+    neighbours  no linear partner beside the model (masked only: the training is the same)
+
+Masked: the trained model without the part when it answers, which says how far it leans on it.
+Retrained: the same data, settings and seed without the part, which says what it is worth, for the
+other parts can stand in. Two controls are retrained with a part that says nothing: texts shuffled
+across items, and tails of facts permuted within their relation. A part is worth its words only
+where the run beats its control as well. The same run with another seed shows what luck in training
+does; the intervals and p values are about the users alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.func import functional_call
+
+from kg.controls import permuted_tails, unordered
+from kg.errors import DataError, UsageError, suggest
+from kg.folders import write_text
+from kg.sequences import Sequences
+from kg.split import Split
+from kg.storage import Dataset
+from recsys.compare import Part
+from recsys.config import RunConfig
+from recsys.evaluate import EvalReport
+from recsys.fit import Fitted, HoldOut, Ingredients, fit, judge
+from recsys.index import VectorIndex
+from recsys.metrics.buckets import ITEM_BUCKETS, USER_BUCKETS, within
+from recsys.metrics.significance import holm, paired_bootstrap
+from recsys.recommender import Recommender
+from recsys.scoring import SCORE
+
+PARTS = ("text", "graph", "intent", "sequence", "id", "neighbours")
+SHUFFLED, PERMUTED, RESEEDED = "text shuffled", "tails permuted", "another seed"
+CONTROLS = {"text": SHUFFLED, "graph": PERMUTED}
+NEVER_WARM = 1e12
+"""k of s(n) = n / (n + k): no count of events makes an id's share more than nothing."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What the whole run gains over one without `part`: NDCG@10 of the run less `value`.
+
+    The 95 % interval and the p of "no difference" (not yet for being one of several) are by paired
+    bootstrap over `users`. `by` and `bucket` say where only targets on items with so many training
+    events, or users with so long a history, are looked at.
+    """
+
+    part: str
+    how: str
+    users: int
+    value: float
+    gain: float
+    low: float
+    high: float
+    p: float
+    by: str = ""
+    bucket: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A model's report on a part, and, where asked for, on the targets of each bucket of items.
+
+    history int64 [users]: the events of each user before the part begins.
+    """
+
+    report: EvalReport
+    by_item: dict[str, EvalReport]
+    history: np.ndarray
+
+
+# ---- masked at inference -----------------------------------------------------------------
+
+
+def masked(
+    rec: Recommender, split: Split, name: str, part: Part, rng: np.random.Generator
+) -> tuple[Recommender, Split]:
+    """The trained model without one of `PARTS`, and the split it is to be judged on."""
+    if name == "sequence":
+        return rec, _unordered_before(split, part, rng)
+    if name == "intent":
+        return replace(rec, intent=None), split
+    if name == "neighbours":
+        return replace(rec, neighbours=None), split
+    store = rec.items
+    none = np.zeros_like(store.text_part)
+    if name == "text":
+        tower, graph = rec.model.items.eval(), store.graph_part.copy()
+        with torch.inference_mode():  # the same weights on items of which no text is known
+            content = tower.content.clone()
+            content[:, : tower.widths[0]] = 0
+            bare = functional_call(tower, {"content": content}, ())
+        graph[: store.trained] = bare.graph.numpy()
+        store = replace(store, text_part=none, graph_part=graph)
+    elif name == "graph":
+        store = replace(store, graph_part=none)
+    elif name == "id":
+        store = replace(store, id_part=none)
+    else:
+        raise _unknown(name, PARTS)
+    return replace(rec, items=store, index=VectorIndex(store.vectors)), split
+
+
+def mask_parts(
+    rec: Recommender, split: Split, part: Part, names: Sequence[str] = PARTS, *,
+    buckets: bool = False, seed: int = 0,
+) -> list[Effect]:  # fmt: skip
+    """The gain of the run over itself without each of these parts, on the same users."""
+    counts, known = split.train.item_counts(), split.part(part)[0]
+    if rec.neighbours is not None:
+        rec = replace(rec, neighbours=rec.neighbours.refit(known))
+    whole = judged(rec, split, part, counts, buckets, refit=False)
+    out: list[Effect] = []
+    for name in names:
+        other, on = masked(rec, split, name, part, np.random.default_rng([seed, 2]))
+        without = judged(other, on, part, counts, buckets, refit=False)
+        out += effects(name, "masked", whole, without)
+    return out
+
+
+def _unordered_before(split: Split, part: Part, rng: np.random.Generator) -> Split:
+    """A split of which all that is known before `part` is in a random order."""
+    known, _ = split.part(part)
+    none = split.valid.take(np.zeros(0, np.int64))
+    valid = none if part == "test" else split.valid
+    return replace(split, train=unordered(known, rng), valid=valid)
+
+
+# ---- retrained ---------------------------------------------------------------------------
+
+
+def shuffled_text(text: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """float32 [N, T]: each text at another item's place; items without one (zeros) stay so."""
+    rows = np.flatnonzero(text.any(1))
+    out = text.copy()
+    out[rng.permutation(rows)] = text[rows]
+    return out
+
+
+def _without_facts(made: Ingredients) -> Ingredients:
+    graph = replace(made.graph, edges={r: made.graph.edges[r] for r in made.graph.events})
+    return replace(made, graph=graph, model=made.model.model_copy(update={"user_edges": False}))
+
+
+_CHANGES: dict[str, Callable[[Ingredients, np.random.Generator], Ingredients]] = {
+    "text": lambda made, rng: replace(made, text=np.zeros_like(made.text)),
+    "graph": lambda made, rng: _without_facts(made),
+    "intent": lambda made, rng: replace(made, intents=None),
+    "sequence": lambda made, rng: replace(
+        made, split=replace(made.split, train=unordered(made.split.train, rng))
+    ),
+    "id": lambda made, rng: replace(
+        made, model=made.model.model_copy(update={"warm_count": NEVER_WARM})
+    ),
+    SHUFFLED: lambda made, rng: replace(made, text=shuffled_text(made.text, rng)),
+    PERMUTED: lambda made, rng: replace(made, graph=permuted_tails(made.graph, rng)),
+    RESEEDED: lambda made, rng: made,
+}
+
+
+def retrain(
+    rec: Recommender, name: str, config: RunConfig, hold_out: HoldOut, **how: Any
+) -> Fitted:
+    """A run made as `rec` was, but for one of `PARTS`, a control, or its seed.
+
+    `config` and `hold_out` are those of the run; `how` goes to `fit` (cache, checkpoint, resume,
+    say, progress, on_epoch).
+    """
+    if name not in _CHANGES:
+        raise _unknown(name, list(_CHANGES))
+    encoder = getattr(rec.encoder, "name", None)
+    if encoder is None:
+        raise UsageError("To train a run again, the name of its encoder must be known.")
+    seed = config.options.seed
+    if name == RESEEDED:
+        options = config.options.model_copy(update={"seed": (seed + 1) % 2**31})
+        config = config.model_copy(update={"options": options})
+    return fit(
+        Dataset(rec.log, rec.catalog, rec.model.graph.facts()), encoder, config,
+        hold_out=hold_out, templates=rec.intent.templates if rec.intent is not None else None,
+        change=lambda made: _CHANGES[name](made, np.random.default_rng([seed, 2])), **how,
+    )  # fmt: skip
+
+
+def retrain_parts(
+    rec: Recommender, split: Split, part: Part, config: RunConfig, hold_out: HoldOut,
+    folder: str | Path, names: Sequence[str] = PARTS, *, buckets: bool = True,
+    cache: Path | None = None, **how: Any,
+) -> Iterator[list[Effect]]:  # fmt: skip
+    """Each part retrained without it, the controls of these parts, and another seed.
+
+    Yields the effects of one after the other, those that FOLDER/results.json holds at once: the
+    same call goes on where it was stopped, within a training too. `how` as in `retrain`.
+    """
+    place, counts = Path(folder), split.train.item_counts()
+    whole = judged(rec, split, part, counts, buckets)
+    of = {"data": Dataset(rec.log, rec.catalog, rec.model.graph).fingerprint, "part": part,
+          "hold_out": hold_out, "seed": config.options.seed, "buckets": buckets,
+          "settings": config.model_dump(exclude={"options"}, exclude_defaults=True),
+          "whole": round(whole.report.metrics[SCORE], 6)}  # fmt: skip
+    done = _read(place / "results.json", of)
+    for name in _with_controls(rec, names):
+        if name not in done:
+            state = place / f"{name.replace(' ', '-')}.training"
+            fitted = retrain(
+                rec, name, config, hold_out, cache=cache or place / "texts", checkpoint=state,
+                resume=state.exists(), **how,
+            )  # fmt: skip
+            on = fitted.split
+            if name == "sequence":
+                on = _unordered_before(on, part, np.random.default_rng([config.options.seed, 3]))
+            kind = "control" if name in CONTROLS.values() else "retrained"
+            other = judged(fitted.recommender, on, part, counts, buckets)
+            done[name] = effects(name, kind, whole, other)
+            rows = {key: [asdict(effect) for effect in found] for key, found in done.items()}
+            write_text(place / "results.json", json.dumps({"of": of, "effects": rows}, indent=1))
+            _remove(state)
+        yield done[name]
+
+
+def _with_controls(rec: Recommender, names: Sequence[str]) -> list[str]:
+    facts = any(rec.model.graph.edges[r].size for r in rec.model.graph.fact_relations)
+    controls = [CONTROLS[name] for name in names if name in CONTROLS]
+    trained = [name for name in names if name != "neighbours"]
+    return [*trained, *(c for c in controls if facts or c != PERMUTED), RESEEDED]
+
+
+def _remove(state: Path) -> None:
+    import shutil
+
+    shutil.rmtree(state, ignore_errors=True)
+
+
+def _read(file: Path, of: dict[str, Any]) -> dict[str, list[Effect]]:
+    if not file.exists():
+        return {}
+    try:
+        known = json.loads(file.read_text(encoding="utf-8"))
+        same = known["of"] == json.loads(json.dumps(of))
+        found = {k: [Effect(**row) for row in rows] for k, rows in known["effects"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{file} cannot be read: {error}.") from None
+    if not same:
+        raise UsageError(f"{file} holds results of another run: remove {file.parent}.")
+    return found
+
+
+# ---- judged and compared -----------------------------------------------------------------
+
+
+def judged(
+    rec: Recommender, split: Split, part: Part, counts: np.ndarray, buckets: bool, *,
+    refit: bool = True,
+) -> Judged:  # fmt: skip
+    """On a part of a split; `counts` int64 [N] are the training events of each item; `refit`: the
+    neighbours are fitted to what is known before that part first.
+    """
+    known, target = split.part(part)
+    target = target.take(target.has_item)
+    if refit and rec.neighbours is not None:
+        rec = replace(rec, neighbours=rec.neighbours.refit(known))
+    report = judge(rec, split, part, refit=False)
+    by_item = {}
+    for name, ends in ITEM_BUCKETS.items() if buckets else ():
+        some = target.take(within(counts[target.item], ends))
+        if len(some):
+            on = replace(split, test=some) if part == "test" else replace(split, valid=some)
+            by_item[name] = judge(rec, on, part, refit=False)
+    return Judged(report, by_item, Sequences.of(known).lengths[report.user])
+
+
+def effects(part: str, how: str, whole: Judged, other: Judged) -> list[Effect]:
+    """The effect on all users, then on each bucket that at least two users are in."""
+    a, b = whole.report.per_user[SCORE], other.report.per_user[SCORE]
+    out = [_effect(part, how, a, b)]
+    if not whole.by_item:
+        return out
+    for name, report in whole.by_item.items():
+        if report.users > 1:
+            one, two = report.per_user[SCORE], other.by_item[name].per_user[SCORE]
+            out.append(_effect(part, how, one, two, "item", name))
+    for name, ends in USER_BUCKETS.items():
+        keep = within(whole.history, ends)
+        if keep.sum() > 1:
+            out.append(_effect(part, how, a[keep], b[keep], "user", name))
+    return out
+
+
+def _effect(
+    part: str, how: str, whole: np.ndarray, other: np.ndarray, by: str = "", bucket: str = ""
+) -> Effect:
+    found = paired_bootstrap(whole, other, np.random.default_rng(0))
+    gain, low, high, p = (round(x, 6) for x in found)
+    value = round(float(other.mean()), 6)
+    return Effect(part, how, len(whole), value, gain, low, high, p, by, bucket)
+
+
+def effect_table(found: Sequence[Effect]) -> list[dict[str, Any]]:
+    """A row per effect on all users; p by Holm's method for being as many as are here."""
+    overall = [effect for effect in found if not effect.by]
+    adjusted = holm(np.array([effect.p for effect in overall])).tolist()
+    return [
+        {"part": e.part, "how": e.how, "users": e.users, SCORE: e.value, "gain": e.gain,
+         "low": e.low, "high": e.high, "p": round(p, 6)}
+        for e, p in zip(overall, adjusted, strict=True)
+    ]  # fmt: skip
+
+
+def bucket_table(found: Sequence[Effect]) -> list[dict[str, Any]]:
+    """A row per effect on a bucket: where a part helps. Intervals only, for there are many."""
+    return [
+        {"part": e.part, "how": e.how, "by": e.by, "bucket": e.bucket, "users": e.users,
+         SCORE: e.value, "gain": e.gain, "low": e.low, "high": e.high}
+        for e in found if e.by
+    ]  # fmt: skip
+
+
+def lacking(rec: Recommender) -> dict[str, str]:
+    """The parts that a run does not have, and why."""
+    out = {}
+    if not rec.items.text.any():
+        out["text"] = "no item has a text"
+    if not rec.items.graph_part.any():
+        out["graph"] = "the graph holds no facts"
+    if rec.intent is None or not rec.model.intent_dim:
+        out["intent"] = "histories were not read"
+    if rec.neighbours is None:
+        out["neighbours"] = "they were switched off, or did not help on validation"
+    return out
+
+
+def _unknown(name: str, known: Sequence[str]) -> UsageError:
+    return UsageError(
+        f"The part must be one of: {', '.join(known)}. Got {name!r} instead."
+        f"{suggest(name, list(known))}"
+    )

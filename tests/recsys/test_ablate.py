@@ -1,0 +1,248 @@
+"""Taking a part away takes that part away, and nothing else."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import recsys.ablate
+from kg.build import build_graph
+from kg.errors import DataError, UsageError
+from kg.sequences import Sequences
+from kg.storage import Dataset
+from kg.testing import planted
+from recsys.ablate import (
+    PARTS,
+    PERMUTED,
+    RESEEDED,
+    SHUFFLED,
+    bucket_table,
+    effect_table,
+    effects,
+    judged,
+    lacking,
+    mask_parts,
+    masked,
+    retrain,
+    retrain_parts,
+    shuffled_text,
+)
+from recsys.config import RunConfig
+from recsys.fit import fit, judge
+from recsys.metrics.significance import holm
+from recsys.neighbours import NeighbourConfig, Neighbours, links
+
+TRAINED = [name for name in PARTS if name != "neighbours"]
+CONFIG = RunConfig(
+    model={"dim": 16, "layers": 1, "text_dim": 16}, train={"max_epochs": 2}, options={"seed": 5}
+)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    world = planted(np.random.default_rng(3), users=40, items=24)
+    data = Dataset(world.log, world.catalog, build_graph(world.log, world.catalog))
+    found = fit(data, "hash", CONFIG, hold_out="last")
+    partner = Neighbours(links(world.log, NeighbourConfig()), 1.0, 1.0, 1.0, NeighbourConfig())
+    found = replace(found, recommender=replace(found.recommender, neighbours=partner))
+    with torch.no_grad():  # two epochs hardly open it
+        found.recommender.model.intent_gate.fill_(1.0)
+    return found
+
+
+def without(fitted, name):
+    return masked(fitted.recommender, fitted.split, name, "test", np.random.default_rng(0))
+
+
+def ndcg(rec, split):
+    return judge(rec, split, "test").per_user["ndcg@10"]
+
+
+# ---- masked ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_masked_part_changes_the_answer_and_not_the_run(fitted, name):
+    rec = fitted.recommender
+    before = rec.index.vectors.copy(), ndcg(rec, fitted.split)
+    other, split = without(fitted, name)
+    histories = Sequences.of(split.before_test())
+    told = None if other.intent is None else other.intent.valid
+    asked = other.model.encode_histories(histories, torch.from_numpy(other.index.vectors), told)
+    own = rec.model.encode_histories(
+        Sequences.of(fitted.split.before_test()), torch.from_numpy(before[0]), rec.intent.valid
+    )
+    assert not np.allclose(asked @ other.index.vectors.T, own @ before[0].T, atol=1e-4)
+    np.testing.assert_array_equal(rec.index.vectors, before[0])
+    np.testing.assert_array_equal(ndcg(rec, fitted.split), before[1])
+
+
+def test_without_neighbours_the_scores_are_those_of_the_model_alone(fitted):
+    other, split = without(fitted, "neighbours")
+    assert other.neighbours is None
+    assert other.index is fitted.recommender.index
+    assert not np.array_equal(ndcg(other, split), ndcg(fitted.recommender, fitted.split))
+
+
+def test_masked_parts_of_items_are_zero(fitted):
+    own = fitted.recommender.items
+    graph, _ = without(fitted, "graph")
+    np.testing.assert_array_equal(graph.index.vectors, own.text_part + own.id_part)
+    bare, _ = without(fitted, "id")
+    np.testing.assert_array_equal(bare.index.vectors, own.text_part + own.graph_part)
+
+
+def test_masked_text_is_hidden_from_the_graph_too(fitted):
+    rec = fitted.recommender
+    other, _ = without(fitted, "text")
+    assert not other.items.text_part.any()
+    assert not np.allclose(other.items.graph_part, rec.items.graph_part, atol=1e-5)
+    kept = rec.model.items.content.clone()
+    rec.model.items.content.zero_()
+    with torch.inference_mode():
+        parts = rec.model.items()
+    rec.model.items.content.copy_(kept)
+    np.testing.assert_allclose(other.index.vectors, parts.vector.numpy(), atol=1e-6)
+
+
+def test_a_masked_order_keeps_the_events_and_the_targets(fitted):
+    _, split = without(fitted, "sequence")
+    known, target = split.part("test")
+    old, wanted = fitted.split.part("test")
+    assert target is wanted
+    assert not np.array_equal(known.item, old.item)
+    one, other = Sequences.of(known), Sequences.of(old)
+    for user in range(len(one)):
+        assert sorted(one.items_of(user)) == sorted(other.items_of(user))
+    valid = masked(fitted.recommender, fitted.split, "sequence", "valid", np.random.default_rng(0))
+    assert valid[1].valid is fitted.split.valid
+
+
+def test_unknown_parts_are_named(fitted):
+    with pytest.raises(UsageError, match=r"Got 'txt' instead\. Did you mean 'text'"):
+        without(fitted, "txt")
+    with pytest.raises(UsageError, match="text shuffled"):
+        retrain(fitted.recommender, "nothing", CONFIG, "last")
+
+
+# ---- effects -----------------------------------------------------------------------------
+
+
+def test_gains_are_differences_of_means_on_the_same_users(fitted):
+    rec, split = fitted.recommender, fitted.split
+    found = mask_parts(rec, split, "test", ["graph", "id"], buckets=True)
+    rows = effect_table(found)
+    assert [(row["part"], row["how"], row["users"]) for row in rows] == [
+        ("graph", "masked", 40), ("id", "masked", 40)
+    ]  # fmt: skip
+    whole = ndcg(rec, split).mean()
+    for row in rows:
+        other = ndcg(*without(fitted, row["part"])).mean()
+        assert row["ndcg@10"] == pytest.approx(other, abs=1e-6)
+        assert row["gain"] == pytest.approx(whole - other, abs=2e-6)
+        assert row["low"] <= row["gain"] <= row["high"]
+    raw = np.array([effect.p for effect in found if not effect.by])
+    assert [row["p"] for row in rows] == pytest.approx(holm(raw).tolist())
+    for part in ("graph", "id"):  # one target each, so users of items and of histories sum up
+        some = [row for row in bucket_table(found) if row["part"] == part]
+        for by in ("item", "user"):
+            mine = [row for row in some if row["by"] == by]
+            assert sum(row["users"] for row in mine) == 40
+            total = sum(row["users"] * row["gain"] for row in mine) / 40
+            gain = next(row["gain"] for row in rows if row["part"] == part)
+            assert total == pytest.approx(gain, abs=2e-6)
+
+
+def test_a_run_gains_nothing_over_itself(fitted):
+    counts = fitted.split.train.item_counts()
+    whole = judged(fitted.recommender, fitted.split, "test", counts, True)
+    for effect in effects("nothing", "masked", whole, whole):
+        assert (effect.gain, effect.low, effect.high, effect.p) == (0, 0, 0, 1)
+
+
+def test_parts_that_are_not_there_are_known(fitted):
+    rec = fitted.recommender
+    assert lacking(rec) == {}
+    store = replace(
+        rec.items,
+        text=np.zeros_like(rec.items.text),
+        graph_part=np.zeros_like(rec.items.graph_part),
+    )
+    assert set(lacking(replace(rec, items=store, intent=None))) == {"text", "graph", "intent"}
+
+
+# ---- retrained ---------------------------------------------------------------------------
+
+
+def test_shuffled_texts_are_the_same_texts_elsewhere():
+    rng = np.random.default_rng(0)
+    text = rng.standard_normal((50, 4)).astype(np.float32)
+    text[::7] = 0
+    out = shuffled_text(text, rng)
+    assert not out[::7].any()
+    rows = np.flatnonzero(text.any(1))
+    assert (out[rows] != text[rows]).any(1).mean() > 0.8
+    np.testing.assert_array_equal(
+        out[rows][np.lexsort(out[rows].T)], text[rows][np.lexsort(text[rows].T)]
+    )
+
+
+def test_a_retrained_run_is_the_run_but_for_the_part(fitted):
+    rec = fitted.recommender
+    earlier = CONFIG.model_copy(update={"options": CONFIG.options.model_copy(update={"seed": 4})})
+    same = retrain(rec, RESEEDED, earlier, "last")  # the seed after 4 is that of the run
+    np.testing.assert_array_equal(same.recommender.index.vectors, rec.index.vectors)
+    found = {name: retrain(rec, name, CONFIG, "last") for name in (*TRAINED, SHUFFLED, PERMUTED)}
+    items = {name: one.recommender.items for name, one in found.items()}
+    assert not items["text"].text_part.any()
+    assert not items["graph"].graph_part.any()
+    assert np.abs(items["id"].id_part).max() < 1e-9
+    assert np.abs(rec.items.id_part).max() > 1e-3
+    assert found["intent"].recommender.intent is None
+    train, own = found["sequence"].split.train, fitted.split.train
+    assert not np.array_equal(train.item, own.item)
+    np.testing.assert_array_equal(train.item_counts(), own.item_counts())
+    relation = ("item", "category", "category")
+    true = rec.model.graph.edges[relation]
+    assert not np.array_equal(found[PERMUTED].recommender.model.graph.edges[relation], true)
+    np.testing.assert_array_equal(
+        np.sort(items[SHUFFLED].text, axis=0), np.sort(rec.items.text, axis=0)
+    )
+    for name in ("text", "graph", "id", "sequence"):  # what the run knows stays all it knows
+        assert found[name].recommender.log is rec.log
+
+
+def test_retraining_goes_on_where_it_was(fitted, tmp_path, monkeypatch):
+    rec, split = fitted.recommender, fitted.split
+
+    def start(config=CONFIG):
+        return retrain_parts(rec, split, "test", config, "last", tmp_path / "a", ["text", "id"])
+
+    steps = start()
+    first = next(steps)
+    steps.close()
+    count = []
+    monkeypatch.setattr(recsys.ablate, "fit", lambda *a, **k: count.append(1) or fit(*a, **k))
+    found = list(start())
+    assert found[0] == first
+    assert [one[0].part for one in found] == ["text", "id", SHUFFLED, RESEEDED]
+    assert [one[0].how for one in found] == ["retrained", "retrained", "control", "retrained"]
+    assert len(count) == 3
+    assert list(start()) == found
+    assert len(count) == 3
+    assert [p.name for p in (tmp_path / "a").iterdir() if p.suffix == ".training"] == []
+    other = CONFIG.model_copy(update={"train": CONFIG.train.model_copy(update={"clip": 1.0})})
+    with pytest.raises(UsageError, match="another run"):
+        next(start(other))
+    (tmp_path / "a" / "results.json").write_text("{")
+    with pytest.raises(DataError, match=r"results\.json cannot be read"):
+        next(start())
+
+
+def test_what_is_retrained_is_judged_on_the_run_s_own_users(fitted, tmp_path):
+    (found, *_) = retrain_parts(
+        fitted.recommender, fitted.split, "valid", CONFIG, "last", tmp_path, ["sequence"]
+    )
+    assert found[0].users == len(np.unique(fitted.split.valid.user))
+    assert {effect.by for effect in found} == {"", "item", "user"}
