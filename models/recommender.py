@@ -28,14 +28,32 @@ class ModelConfig(BaseModel):
     """What is learned: sizes and dropouts of the model."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    dim: int = Field(64, ge=2, le=1024, description="Width of item and query vectors.")
+    dim: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="Width of item and query vectors; 0: 64, or 128 where items have 200 events "
+        "each or more.",
+    )
     layers: int = Field(2, ge=1, le=12, description="Transformer blocks.")
     heads: int = Field(2, ge=1, description="Attention heads; must divide dim.")
-    dropout: float = Field(0.4, ge=0, lt=1, description="Dropout of events and blocks.")
+    dropout: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="Dropout of events and blocks; None: .4, or .2 where items have 200 events "
+        "each or more.",
+    )
     item_dropout: float = Field(0.1, ge=0, lt=1, description="Dropout of text and graph parts.")
     id_dropout: float = Field(0.2, ge=0, lt=1, description="How often an item's id is hidden.")
     warm_count: float = Field(2.0, gt=0, description="k in s(n) = n / (n + k).")
-    max_length: int = Field(50, ge=1, le=2048, description="Events of a history that are read.")
+    max_length: int = Field(
+        0,
+        ge=0,
+        le=2048,
+        description="Events of a history that are read; 0: as many as three quarters of the "
+        "histories have, 50 to 200.",
+    )
     text_dim: int = Field(
         256, ge=1, description="Directions kept by the whitening of texts and of named vectors."
     )
@@ -52,11 +70,24 @@ class ModelConfig(BaseModel):
     profiles: bool = Field(True, description="Use the table of users, where there is one.")
     user_edges: bool = Field(False, description="Also pass messages along user–item edges.")
 
+    def settled(self, **decided: float | bool) -> ModelConfig:
+        """With `decided` wherever the data may decide (0 or None)."""
+        left = {name: value for name, value in decided.items() if not self._is_set(name)}
+        return self.model_copy(update=left)
+
+    def _is_set(self, name: str) -> bool:
+        value = getattr(self, name)
+        return value is not None and (value != 0 or name not in ("dim", "max_length"))
+
     @model_validator(mode="after")
     def _heads_divide_dim(self) -> ModelConfig:
         if self.dim % self.heads:
             raise ValueError(f"heads ({self.heads}) must divide dim ({self.dim})")
         return self
+
+
+SETTLED = {"dim": 64, "dropout": 0.4, "max_length": 50}
+"""What a model has that nobody asked the data for."""
 
 
 class IntentRecommender(nn.Module):
@@ -80,7 +111,7 @@ class IntentRecommender(nn.Module):
         features: Features | None = None,
     ) -> None:
         super().__init__()
-        self.config = config = config or ModelConfig()
+        self.config = config = (config or ModelConfig()).settled(**SETTLED)
         self.graph = graph
         if counts is None:
             counts = item_counts(graph)
@@ -98,7 +129,12 @@ class IntentRecommender(nn.Module):
             warm_count=config.warm_count, extras=self.features.whitened(),
         )  # fmt: skip
         self.sequence = CausalTransformer(
-            config.dim, config.layers, config.heads, config.dropout, config.max_length, behaviours
+            config.dim,
+            config.layers,
+            config.heads,
+            config.dropout or 0.0,
+            config.max_length,
+            behaviours,
         )
         self.repeat = RepeatBonus(config.dim) if config.repeats else None
         self.intent_dim = intent_dim

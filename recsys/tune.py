@@ -83,14 +83,16 @@ def search_settings(
     once: `UsageError` where the folder belongs to another search, `DataError` without validation.
     """
     from recsys.config import RunConfig
-    from recsys.fit import make_split
+    from recsys.fit import make_split, resolved
 
     _optuna()
     if trials < 1 or not hours > 0:
         raise UsageError(f"'trials' must be >= 1, 'hours' > 0. Got {trials} and {hours} instead.")
     base, place = base or RunConfig(), Path(folder)
-    if not make_split(data.log, hold_out).valid.has_item.any():
+    split = make_split(data.log, hold_out)
+    if not split.valid.has_item.any():
         raise DataError("There is nothing to validate on: the split holds no validation event.")
+    own = _own(base.model_copy(update={"model": resolved(base.model, split)}))
     _claim(place, {
         "data": data.fingerprint, "encoder": encoder, "hold_out": hold_out,
         "seed": base.options.seed, "space": {name: list(ends) for name, ends in SPACE.items()},
@@ -113,12 +115,12 @@ def search_settings(
         return {"score": round(best.metrics[SCORE], 6), "hit_rate": round(best.metrics["hr@10"], 6),
                 "epochs": len(fitted.reports), "best_epoch": best.epoch}  # fmt: skip
 
-    return _trials(place, base, attempt, trials, 3600 * hours)
+    return _trials(place, base, own, attempt, trials, 3600 * hours)
 
 
 def _trials(
-    place: Path, base: RunConfig, attempt: Callable[[RunConfig, bool], dict[str, Any]], most: int,
-    seconds: float,
+    place: Path, base: RunConfig, own: dict[str, Any],
+    attempt: Callable[[RunConfig, bool], dict[str, Any]], most: int, seconds: float,
 ) -> Iterator[Trial]:  # fmt: skip
     done = read_trials(place)
     first = True
@@ -127,7 +129,7 @@ def _trials(
         longest = max((trial.seconds for trial in done), default=0.0)
         if spent >= seconds or spent + longest > seconds:
             break
-        params = proposed(done, base.options.seed) if done else _own(base)
+        params = proposed(done, base.options.seed) if done else own
         done.append(_tried(len(done), params, base, attempt, first, (seconds - spent) / 60))
         lines = [json.dumps(asdict(trial), ensure_ascii=False) for trial in done]
         write_text(place / "trials.jsonl", "\n".join(lines) + "\n")
@@ -229,7 +231,7 @@ def best_of(trials: Sequence[Trial]) -> Trial:
 
 
 def _own(base: RunConfig) -> dict[str, Any]:
-    """The base's own values of what is searched."""
+    """The values of what is searched that the base stands for, the data's say included."""
     both = base.model.model_dump() | base.train.model_dump()
     return {name: both[name] for name in SPACE}
 
