@@ -13,10 +13,13 @@ graph; `verbalise` writes a history as a sentence that BERT can read. No torch h
     events      EventLog
     clean       duplicates, bots, impossible times, unknown items: counted and kept aside
     catalog     Catalog: items (or users) with text and typed attributes
+    vectors     named vectors of items or users, such as image embeddings, from a file
+    profiles    what is known of people: attributes and vectors as arrays
     triples     extra facts from a file
     graph       KnowledgeGraph, to and from networkx
     build       build_graph: events + attributes + triples; the guard against leaked events
     split       temporal_split and leave_one_out
+    searches    searches of the same histories: a text and no item
     controls    facts and orders that say nothing, to compare with
     sequences   Sequences: histories as one ragged array
     sampling    negatives and neighbours

@@ -10,7 +10,7 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from kg.errors import DataError, UsageError
 from kg.events import EVENT_COLUMNS
 from kg.ids import Vocab
 from kg.tables import pick_columns, read_table
+from kg.vectors import Vectors
 
 ITEM_COLUMNS: dict[str, tuple[str, ...]] = {
     "item_id": ("item_id", "item", "itemid", "id", "sku", "product_id", "productid", "movie_id",
@@ -72,13 +73,16 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Catalog:
-    """N items (or users): ids, a title and a text each (empty: none), and attributes."""
+    """N items (or users): ids, a title and a text each (empty: none), attributes, and perhaps
+    named vectors of some of them.
+    """
 
     ids: Vocab
     titles: tuple[str, ...]
     texts: tuple[str, ...]
     attributes: tuple[Attribute, ...] = ()
     ignored: tuple[str, ...] = ()
+    vectors: tuple[Vectors, ...] = ()
 
     def __post_init__(self) -> None:
         if not (len(self.ids) == len(self.titles) == len(self.texts)):
@@ -86,6 +90,12 @@ class Catalog:
         for attribute in self.attributes:
             if attribute.row.size and attribute.row.max() >= len(self.ids):
                 raise DataError(f"Attribute {attribute.name!r} names a row beyond the catalogue.")
+        names = [vectors.name for vectors in self.vectors]
+        if len(set(names)) != len(names):
+            raise DataError(f"Each name of vectors must stand once. Got {', '.join(names)}.")
+        for vectors in self.vectors:
+            if vectors.row.size and vectors.row[-1] >= len(self.ids):
+                raise DataError(f"Vectors {vectors.name!r} name a row beyond the catalogue.")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -93,6 +103,10 @@ class Catalog:
     def attribute(self, name: str) -> Attribute | None:
         """The attribute of this name, or None."""
         return next((a for a in self.attributes if a.name == name), None)
+
+    def with_vectors(self, *vectors: Vectors) -> Catalog:
+        """The same rows with these vectors too."""
+        return replace(self, vectors=self.vectors + vectors)
 
     def title(self, code: int) -> str:
         """What to call the item: its title, or its id."""

@@ -10,13 +10,18 @@ from scipy import sparse
 
 from kg.errors import DataError, UsageError
 from kg.events import EventLog
+from kg.searches import Searches
 
 
 @dataclass(frozen=True)
 class Sequences:
     """U histories, oldest event first, E events with an item in all.
 
-    offsets int64 [U + 1]; item, behaviour int64 [E]; time int64 [E] or None.
+    offsets int64 [U + 1]; item, behaviour int64 [E]; time int64 [E] or None. who int64 [U]: the
+    number of each person in the log that the histories come from, -1 for someone else.
+
+    `searches` stand beside the events and are in no other array: whoever wants one sequence of
+    both asks for `interleaved`, of which `whole` is the origin.
     """
 
     offsets: np.ndarray
@@ -24,6 +29,9 @@ class Sequences:
     behaviour: np.ndarray
     time: np.ndarray | None
     num_items: int
+    who: np.ndarray | None = None
+    searches: Searches | None = None
+    whole: Sequences | None = None
 
     def __post_init__(self) -> None:
         bounds = self.offsets
@@ -57,7 +65,7 @@ class Sequences:
         first); and until when, int64 [E]: the place in the history of the next one (2^62: none).
         """
         row = self.row
-        key = row * max(self.num_items, 1) + self.item
+        key = row * (int(self.item.max(initial=0)) + 1) + self.item
         order = np.argsort(key, kind="stable")
         same = np.concatenate([[False], key[order][1:] == key[order][:-1]])[: len(key)]
         first = np.maximum.accumulate(np.where(same, 0, np.arange(len(key))))
@@ -92,6 +100,16 @@ class Sequences:
         """The share of events whose item was in the history before; 0 without events."""
         return float((self.repeats[0] > 1).mean()) if len(self.item) else 0.0
 
+    @property
+    def search_share(self) -> float:
+        """The share of item events that come right after a search; 0 without events."""
+        found = self.searches
+        if found is None or len(self.item) == 0:
+            return 0.0
+        followed = found.after < self.lengths[found.row]
+        events = (self.offsets[found.row] + found.after)[followed]
+        return len(np.unique(events)) / len(self.item)
+
     def items_of(self, row: int) -> np.ndarray:
         """int64 [L], the items of one history, oldest first."""
         return self.item[self.offsets[row] : self.offsets[row + 1]]
@@ -102,7 +120,42 @@ class Sequences:
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         index = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
         time = None if self.time is None else self.time[index]
-        return Sequences(offsets, self.item[index], self.behaviour[index], time, self.num_items)
+        who = None if self.who is None else self.who[rows]
+        searches = None if self.searches is None else self.searches.take(rows)
+        return Sequences(
+            offsets, self.item[index], self.behaviour[index], time, self.num_items, who, searches
+        )
+
+    def interleaved(self, code: np.ndarray) -> Sequences:
+        """Item events and searches in one sequence, in the order in which they happened.
+
+        code int64 [Q]: the number of each text of `searches`, which stands as `num_items` + number
+        among the items; searches whose text has a number below 0 are left out.
+        """
+        if self.searches is None:
+            return self
+        found = self.searches.among(code[self.searches.text] >= 0)
+        place = np.arange(len(self.item)) - self.offsets[self.row]
+        row = np.concatenate([found.row, self.row])
+        # a search that came after n item events stands before the event of place n
+        order = np.lexsort((np.repeat([0, 1], [len(found), len(place)]),
+                            np.concatenate([found.after, place]), row))  # fmt: skip
+        item = np.concatenate([self.num_items + code[found.text], self.item])[order]
+        behaviour = np.concatenate([found.behaviour, self.behaviour])[order]
+        time = None
+        if self.time is not None and found.time is not None:
+            time = np.concatenate([found.time, self.time])[order]
+        offsets = self.offsets + found.offsets
+        return Sequences(offsets, item, behaviour, time, self.num_items, self.who, whole=self)
+
+    @cached_property
+    def place(self) -> np.ndarray:
+        """int64 [E]: the place in the history of the latest item event up to each event; -1 where
+        there is none. It counts item events only.
+        """
+        items = np.cumsum(self.item < self.num_items)
+        before = np.concatenate([[0], items])[self.offsets[:-1]]
+        return items - 1 - before[self.row]
 
     def matrix(self, weights: np.ndarray | None = None) -> sparse.csr_matrix:
         """float32 [U, N]: 1 where the user touched the item (or `weights` [E], summed)."""
@@ -116,15 +169,21 @@ class Sequences:
 
     @classmethod
     def of(cls, log: EventLog) -> Sequences:
-        """The histories of every user of the log; events without an item are left out."""
+        """The histories of every user of the log; searches stand beside them."""
         keep = log.take(log.has_item) if not log.has_item.all() else log
         counts = keep.user_counts()
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        return cls(offsets, keep.item, keep.behaviour, keep.time, len(log.items))
+        who = np.arange(len(log.users))
+        return cls(offsets, keep.item, keep.behaviour, keep.time, len(log.items), who,
+                   Searches.of(log))  # fmt: skip
 
     @classmethod
-    def single(cls, items: np.ndarray, num_items: int, behaviour: int = 0) -> Sequences:
-        """One history given by its items alone (all of one behaviour, no times)."""
+    def single(
+        cls, items: np.ndarray, num_items: int, behaviour: int = 0,
+        searches: Searches | None = None,
+    ) -> Sequences:  # fmt: skip
+        """One history given by its items (all of one behaviour, no times) and perhaps searches."""
         items = np.asarray(items, np.int64)
         kinds = np.full(len(items), behaviour, np.int64)
-        return cls(np.array([0, len(items)], np.int64), items, kinds, None, num_items)
+        bounds = np.array([0, len(items)], np.int64)
+        return cls(bounds, items, kinds, None, num_items, searches=searches)

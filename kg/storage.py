@@ -10,6 +10,7 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+import polars as pl
 
 from kg.catalog import Attribute, Catalog
 from kg.clean import CleanReport
@@ -19,17 +20,21 @@ from kg.folders import publish, verified
 from kg.graph import KnowledgeGraph
 from kg.ids import Vocab
 from kg.schema import Behaviour
+from kg.vectors import Vectors
 
 Arrays = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """What `kgintent build` makes: a cleaned log, the catalogue, and the facts about both."""
+    """What `kgintent build` makes: a cleaned log, the catalogue, the facts about both, and perhaps
+    a table of users.
+    """
 
     log: EventLog
     catalog: Catalog
     graph: KnowledgeGraph
+    users: Catalog | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -48,14 +53,22 @@ class Dataset:
 
 
 def save_dataset(
-    path: str | Path, data: Dataset, facts: dict[str, Any], report: CleanReport | None = None
+    path: str | Path,
+    data: Dataset,
+    facts: dict[str, Any],
+    report: CleanReport | None = None,
+    vectors_aside: pl.DataFrame | None = None,
 ) -> None:
-    """Publish `data` as a folder; what cleaning kept aside goes to `set_aside.csv` in it."""
+    """Publish `data` as a folder; what cleaning kept aside goes to `set_aside.csv` in it, rows of
+    vector files that are not used to `set_aside_vectors.csv`.
+    """
 
     def write(folder: Path) -> None:
         write_dataset(folder, data)
         if report is not None and len(report.aside):
             report.aside.write_csv(folder / "set_aside.csv")
+        if vectors_aside is not None and len(vectors_aside):
+            vectors_aside.write_csv(folder / "set_aside_vectors.csv")
 
     publish(path, write, {"kind": "data", **facts})
 
@@ -72,6 +85,8 @@ def write_dataset(folder: Path, data: Dataset) -> None:
     arrays: Arrays = {}
     meta["log"] = _pack_log(data.log, arrays)
     meta["catalog"] = _pack_catalog(data.catalog, arrays)
+    if data.users is not None:
+        meta["users"] = _pack_catalog(data.users, arrays, "users.")
     meta["graph"] = _pack_graph(data.graph, data.catalog.titles, arrays)
     text = json.dumps(meta, ensure_ascii=False)
     (folder / "data.json").write_text(text, encoding="utf-8")
@@ -87,7 +102,9 @@ def read_dataset(folder: Path) -> Dataset:
         catalog = _unpack_catalog(meta["catalog"], arrays)
         log = _unpack_log(meta["log"], arrays, catalog.ids)
         graph = _unpack_graph(meta["graph"], arrays, catalog, log.users)
-        return Dataset(log, catalog, graph)
+        users = meta.get("users")
+        people = None if users is None else _unpack_catalog(users, arrays, "user", "users.")
+        return Dataset(log, catalog, graph, people)
     except (OSError, KeyError, ValueError, TypeError, BadZipFile) as error:
         raise DataError(f"{folder} holds no readable data: {error}.") from None
 
@@ -112,23 +129,36 @@ def _unpack_log(meta: dict[str, Any], arrays: Arrays, items: Vocab) -> EventLog:
     )  # fmt: skip
 
 
-def _pack_catalog(catalog: Catalog, arrays: Arrays) -> dict[str, Any]:
+def _pack_catalog(catalog: Catalog, arrays: Arrays, prefix: str = "") -> dict[str, Any]:
     for number, attribute in enumerate(catalog.attributes):
-        arrays[f"attribute.{number}"] = np.stack([attribute.row, attribute.value])
+        arrays[f"{prefix}attribute.{number}"] = np.stack([attribute.row, attribute.value])
+    for number, vectors in enumerate(catalog.vectors):
+        arrays[f"{prefix}vectors.{number}.row"] = vectors.row
+        arrays[f"{prefix}vectors.{number}.values"] = vectors.values
     return {
         "ids": catalog.ids.ids, "titles": catalog.titles, "texts": catalog.texts,
         "attributes": [[a.name, a.values.ids] for a in catalog.attributes],
-        "ignored": catalog.ignored,
+        "ignored": catalog.ignored, "vectors": [v.name for v in catalog.vectors],
     }  # fmt: skip
 
 
-def _unpack_catalog(meta: dict[str, Any], arrays: Arrays) -> Catalog:
+def _unpack_catalog(
+    meta: dict[str, Any], arrays: Arrays, kind: str = "item", prefix: str = ""
+) -> Catalog:
     attributes = tuple(
-        Attribute(name, Vocab(tuple(values), name), *arrays[f"attribute.{number}"])
+        Attribute(name, Vocab(tuple(values), name), *arrays[f"{prefix}attribute.{number}"])
         for number, (name, values) in enumerate(meta["attributes"])
     )
-    return Catalog(Vocab(tuple(meta["ids"]), "item"), tuple(meta["titles"]), tuple(meta["texts"]),
-                   attributes, tuple(meta["ignored"]))  # fmt: skip
+    vectors = tuple(
+        Vectors(
+            name,
+            arrays[f"{prefix}vectors.{number}.row"],
+            arrays[f"{prefix}vectors.{number}.values"],
+        )
+        for number, name in enumerate(meta.get("vectors", ()))
+    )
+    return Catalog(Vocab(tuple(meta["ids"]), kind), tuple(meta["titles"]), tuple(meta["texts"]),
+                   attributes, tuple(meta["ignored"]), vectors)  # fmt: skip
 
 
 def _pack_graph(graph: KnowledgeGraph, titles: tuple[str, ...], arrays: Arrays) -> dict[str, Any]:

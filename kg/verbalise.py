@@ -50,10 +50,14 @@ def verbalise_items(
     catalog: Catalog,
     *,
     behaviour: str | Sequence[str] = "view",
+    query: Sequence[str] | None = None,
     last: int = 8,
     templates: Templates | None = None,
 ) -> str:
-    """One text for a live history: item codes [L], oldest first, with one behaviour or one each."""
+    """One text for a live history: item codes [L], oldest first, with one behaviour or one each.
+
+    -1 is a search, for the text that `query` [L] has there.
+    """
     templates = templates or Templates()
     codes = np.asarray(items, np.int64).reshape(-1)
     names = [behaviour] * len(codes) if isinstance(behaviour, str) else list(behaviour)
@@ -61,13 +65,19 @@ def verbalise_items(
         raise UsageError(
             f"verbalise_items needs one behaviour per item ({len(codes)}). Got {len(names)}."
         )
-    if codes.size and (codes.min() < 0 or codes.max() >= len(catalog)):
+    asked = [""] * len(codes) if query is None else list(query)
+    lowest = 0 if query is None else -1
+    if codes.size and (codes.min() < lowest or codes.max() >= len(catalog)):
         raise UsageError(f"Item codes must be in [0, {len(catalog)}). Got {codes.tolist()}.")
     first = max(0, len(codes) - _at_least_one(last))
     forms = {name: templates.phrase(behaviour_named(name)) for name in set(names[first:])}
     phrases = [
-        forms[name].fill(templates.cut(catalog.title(code)), "", None)
-        for code, name in zip(codes[first:].tolist(), names[first:], strict=True)
+        forms[name].fill(
+            templates.cut(catalog.title(code)) if code >= 0 else "", templates.cut(text), None
+        )
+        for code, name, text in zip(
+            codes[first:].tolist(), names[first:], asked[first:], strict=True
+        )
     ]
     return templates.join(phrases)
 

@@ -7,9 +7,12 @@ verbalised history. Their inner product is the score, so that an index can searc
     text/        TextEncoder, BertEncoder, HashEncoder, NgramEncoder, the cache on disk
     whitening    PCA whitening of text vectors
     gnn/         relational message passing over the knowledge graph
-    items        the item tower: text + graph + s(n)·id
+    features     what else may be known: named vectors of items, profiles of people
+    items        the item tower: text and other vectors + graph + s(n)·id
+    searches     searches as events, in the space of the items' texts
     sequence     a causal transformer over events
     intent/      named intents from a verbalised history
+    people       a person's profile as a query
     repeat       what an item gains from having been met before
     dropout      dropout with a cheap mask
     batch        histories to padded batches, sorted by length

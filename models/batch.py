@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from kg.profiles import Profiles
 from kg.sequences import Sequences
 
 GAP_EDGES = np.array([60, 3600, 86400, 7 * 86400, 30 * 86400, 180 * 86400])
@@ -23,10 +25,17 @@ class Batch:
 
     item, behaviour, gap int64 [B, L]; mask bool [B, L], True at events; positive int64 [B, L], the
     next item at each event (meaningless where `target` bool [B, L] is False); user int64 [B].
+    kind int64 [B, L]: the behaviour of that next item's event; None where there are no targets.
     count int64 [B, L]: the which occurrence of its item an event is; until int64 [B, L]: the place
     (as in `item`) of the next one; hours float32 [B, L] since the first event, NaN if not known.
     start int64 [B], the place in the whole history of the first event that is read.
     intent float32 [B, T], an intent embedding, known from position `known_from` int64 [B] on.
+    query int64 [B, L]: the search that an event is, -1 for item events, whose `item` counts;
+    `place` int64 [B, L] counts item events only, from the first that is read: both None where all
+    events have items. `search` float32 [S, T] are the texts that `query` points to, if they are
+    told with the history.
+    who int64 [B]: whose history it is, as `Sequences.who`; `profile`: what is known of them, if it
+    is told with the history.
     """
 
     item: Tensor
@@ -40,8 +49,19 @@ class Batch:
     target: Tensor
     user: Tensor
     start: Tensor
+    kind: Tensor | None = None
     intent: Tensor | None = None
     known_from: Tensor | None = None
+    query: Tensor | None = None
+    place: Tensor | None = None
+    search: Tensor | None = None
+    who: Tensor | None = None
+    profile: Profiles | None = None
+
+    @property
+    def has_item(self) -> Tensor:
+        """bool [B, L], True at events with an item."""
+        return self.mask if self.query is None else self.mask & (self.query < 0)
 
     @property
     def last(self) -> Tensor:
@@ -83,9 +103,14 @@ def pad(
     }
 
 
-def to_batch(arrays: dict[str, np.ndarray], rows: np.ndarray, start: np.ndarray) -> Batch:
+def to_batch(
+    arrays: dict[str, np.ndarray], sequences: Sequences, rows: np.ndarray, start: np.ndarray
+) -> Batch:
     """Inputs as tensors, without targets; `rows` and `start` int64 [B] say whose and from where."""
-    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    who = sequences.who
+    if sequences.whole is not None:
+        arrays, start = _apart(arrays, sequences, rows, start)
+    tensors: dict[str, Any] = {name: torch.from_numpy(array) for name, array in arrays.items()}
     none = torch.zeros_like(tensors["mask"])
     return Batch(
         **tensors,
@@ -93,7 +118,25 @@ def to_batch(arrays: dict[str, np.ndarray], rows: np.ndarray, start: np.ndarray)
         target=none,
         user=torch.from_numpy(rows.copy()),
         start=torch.from_numpy(start.copy()),
+        who=None if who is None else torch.from_numpy(who[rows]),
     )
+
+
+def _apart(
+    arrays: dict[str, np.ndarray], sequences: Sequences, rows: np.ndarray, start: np.ndarray
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Searches apart from items, and `start` counted in item events, as are the places."""
+    item, mask = arrays["item"], arrays["mask"]
+    is_search = item >= sequences.num_items
+    at = sequences.offsets[rows] + start
+    begin = sequences.place[np.minimum(at, max(len(sequences.item) - 1, 0))]
+    begin = np.where(mask[:, 0], begin + is_search[:, 0], 0)  # item events before the first read
+    told = {
+        "item": np.where(is_search, 0, item),
+        "query": np.where(is_search, item - sequences.num_items, -1),
+        "place": np.cumsum(mask & ~is_search, 1) - 1,
+    }
+    return arrays | told, begin
 
 
 def training_batches(
@@ -134,11 +177,14 @@ def _with_targets(
 ) -> Batch:
     arrays = pad(sequences, rows, start, stop)
     inputs = {name: array[:, :-1] for name, array in arrays.items()}
-    target = torch.from_numpy(arrays["mask"][:, 1:].copy())
+    has_item = arrays["item"] < sequences.num_items
+    target = torch.from_numpy(arrays["mask"][:, 1:] & has_item[:, 1:])  # a search is no target
     inputs["mask"] = inputs["mask"] & arrays["mask"][:, 1:]  # the last event has no next
-    batch = to_batch({k: np.ascontiguousarray(v) for k, v in inputs.items()}, rows, start)
-    positive = torch.from_numpy(arrays["item"][:, 1:].copy())
-    return replace(batch, positive=positive, target=target)
+    inputs = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
+    batch = to_batch(inputs, sequences, rows, start)
+    positive = torch.from_numpy(np.where(has_item, arrays["item"], 0)[:, 1:].copy())
+    kind = torch.from_numpy(arrays["behaviour"][:, 1:].copy())
+    return replace(batch, positive=positive, target=target, kind=kind)
 
 
 def _of_next_visit(
@@ -147,14 +193,20 @@ def _of_next_visit(
     visits: tuple[np.ndarray, np.ndarray],
     rng: np.random.Generator,
 ) -> Batch:
+    sequences = sequences.whole or sequences
     column = np.arange(batch.item.shape[1])
+    place = column if batch.place is None else batch.place.numpy()
     first = sequences.offsets[batch.user.numpy()] + batch.start.numpy()
-    at = np.where(batch.mask.numpy(), first[:, None] + column, 0)  # [B, L]
+    at = first[:, None] + place  # [B, L], of the latest item event
+    known = batch.mask.numpy() & (place + batch.start.numpy()[:, None] >= 0)
+    at = np.where(known, at, 0)
     begin, size = visits[0][at], visits[1][at]
-    target = batch.mask.numpy() & (size > 0)
+    target = known & (size > 0)
     drawn = begin + (rng.random(at.shape) * size).astype(np.int64)
-    positive = np.where(target, sequences.item[drawn], 0)
-    return replace(batch, positive=torch.from_numpy(positive), target=torch.from_numpy(target))
+    drawn = np.where(target, drawn, 0)
+    positive = torch.from_numpy(np.where(target, sequences.item[drawn], 0))
+    kind = torch.from_numpy(sequences.behaviour[drawn])
+    return replace(batch, positive=positive, target=torch.from_numpy(target), kind=kind)
 
 
 def history_batches(
@@ -166,4 +218,4 @@ def history_batches(
         rows = order[i : i + batch_size]
         stop = sequences.lengths[rows]
         start = np.maximum(stop - max_length, 0)
-        yield rows, to_batch(pad(sequences, rows, start, stop), rows, start)
+        yield rows, to_batch(pad(sequences, rows, start, stop), sequences, rows, start)

@@ -1,6 +1,8 @@
-"""The item tower: one vector per item from its text, its place in the graph, and its id.
+"""The item tower: one vector per item from what is known of it, its place in the graph, its id.
 
-v = text + graph + s(n)·δ. δ is an id embedding, s(n) = n / (n + k) grows with the item's count of
+v = Σ_m g_m·P_m x_m + graph + s(n)·δ. x_m are its text and any other whitened vectors (an image, a
+sound), each with its own projection P_m and gate g_m; where one is missing, x_m is 0 and adds
+exactly nothing. δ is an id embedding, s(n) = n / (n + k) grows with the item's count of
 training events n and is 0 for a new item, so that a new item starts from content and moves to
 what people do with it without a cliff. In training δ is masked at random (DropoutNet, Volkovs
 et al. 2017), so that content alone is trained for the task too.
@@ -8,11 +10,12 @@ et al. 2017), so that content alone is trained for the task too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from models.dropout import Dropout
 from models.gnn.adjacency import Adjacency
@@ -21,22 +24,34 @@ from models.gnn.relational import RelationalConv, RelationalGNN
 
 @dataclass(frozen=True)
 class ItemParts:
-    """What an item vector is made of: text, graph, id float32 [N, D]; their sum is the vector."""
+    """What an item vector is made of: text, graph, id and extras float32 [N, D]; their sum is it.
+
+    `extras` has one part for each named vector beside the text.
+    """
 
     text: Tensor
     graph: Tensor
     id: Tensor
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def vector(self) -> Tensor:
         """float32 [N, D]."""
-        return self.text + self.graph + self.id
+        out = self.text + self.graph + self.id
+        for part in self.extras.values():
+            out = out + part
+        return out
 
 
 class ItemTower(nn.Module):
-    """Text [N, T], counts int64 [N] and relations -> `ItemParts` of every item."""
+    """Text [N, T], counts int64 [N] and relations -> `ItemParts` of every item.
 
-    text: Tensor
+    `extras` are other whitened vectors float32 [N, W_m] by name, a row of zeros where one is
+    missing. Text and extras stand side by side in `content` [N, T + Σ W_m], T' in all: what an
+    item tells the graph is the projection of them all.
+    """
+
+    content: Tensor
     counts: Tensor
 
     def __init__(
@@ -50,17 +65,18 @@ class ItemTower(nn.Module):
         dropout: float,
         id_dropout: float,
         warm_count: float,
+        extras: Mapping[str, Tensor] | None = None,
     ) -> None:
         super().__init__()
         self.dim, self.warm_count = dim, warm_count
         self.id_dropout = id_dropout
-        # Adam moves every weight by about the learning rate, so that whitened texts of T numbers
-        # would move their vector T times as far in a step as an id moves, and drown it
-        self.text_scale = text.shape[1] ** -0.5
-        self.register_buffer("text", text * self.text_scale, persistent=False)
+        extras = extras or {}
+        self.extra_names = tuple(extras)
+        self.widths = [text.shape[1], *(x.shape[1] for x in extras.values())]
+        self.register_buffer("content", _side_by_side(text, extras), persistent=False)
         self.register_buffer("counts", counts.float(), persistent=False)
         self.relations = list(relations)
-        self.project = nn.Linear(text.shape[1], dim, bias=False)
+        self.project = nn.Linear(sum(self.widths), dim, bias=False)
         self.dropout = Dropout(dropout)
         self.delta = nn.Embedding(len(text), dim)
         linked = {a.source for a in relations} | {a.target for a in relations}
@@ -69,10 +85,11 @@ class ItemTower(nn.Module):
             {_key(t): nn.Embedding(num_nodes[t], dim) for t in self.node_types}
         )
         self.num_users = num_nodes.get("user", 0)
-        self._mean_texts: dict[str, Tensor] = {}
+        self._means: dict[str, Tensor] = {}
         self.gnn = RelationalGNN(relations)
         self.text_gate = nn.Parameter(torch.tensor(1.0))
         self.graph_gate = nn.Parameter(torch.tensor(1.0))
+        self.extra_gates = nn.Parameter(torch.ones(len(extras))) if extras else None
         nn.init.normal_(self.delta.weight, std=0.02)
         nn.init.normal_(self.project.weight, std=0.02)
         for table in self.nodes.values():
@@ -89,36 +106,57 @@ class ItemTower(nn.Module):
         Users start from nothing, so that new ones need no training.
         """
         if kind == "item":
-            return self.project(self.text if nodes is None else self.text[nodes])
+            return self.project(self.content if nodes is None else self.content[nodes])
         if kind == "user":
-            return self.text.new_zeros((self.num_users if nodes is None else len(nodes), self.dim))
+            return self.content.new_zeros(
+                (self.num_users if nodes is None else len(nodes), self.dim)
+            )
         table = self.nodes[_key(kind)]
         assert isinstance(table, nn.Embedding)
         return table.weight if nodes is None else table(nodes)
 
-    def states(self) -> dict[str, Tensor]:
-        """`feature` of every node type that has nodes."""
-        kinds = ["item", *self.node_types] + (["user"] if self.num_users else [])
-        return {kind: self.feature(kind) for kind in kinds}
+    def states(self, item: Tensor | None = None) -> dict[str, Tensor]:
+        """`feature` of every node type that has nodes; that of the items may be given, [N, D]."""
+        kinds = [*self.node_types] + (["user"] if self.num_users else [])
+        out = {"item": self.feature("item") if item is None else item}
+        return out | {kind: self.feature(kind) for kind in kinds}
+
+    def project_text(self, text: Tensor) -> Tensor:
+        """Whitened texts [n, T] of anything as what an item of such a text gets from it, [n, D]."""
+        weight = self.project.weight[:, : self.widths[0]]
+        return self.text_gate * F.linear(text * self.widths[0] ** -0.5, weight)
+
+    def _told(self, content: Tensor) -> list[Tensor]:
+        """Text and each extra projected by themselves, [R, D] each, from `content` [R, T']."""
+        if not self.extra_names:
+            return [self.project(content)]
+        blocks = zip(content.split(self.widths, 1), self.project.weight.split(self.widths, 1),
+                     strict=True)  # fmt: skip
+        return [F.linear(x, weight) for x, weight in blocks]
+
+    def _parts(self, told: list[Tensor], graph: Tensor, own: Tensor) -> ItemParts:
+        """Each part through its gate, and in training through dropout."""
+        extras: dict[str, Tensor] = {}
+        if self.extra_gates is not None:
+            for n, name in enumerate(self.extra_names):
+                extras[name] = self.extra_gates[n] * self.dropout(told[n + 1])
+        text = self.text_gate * self.dropout(told[0])
+        return ItemParts(text, self.graph_gate * self.dropout(graph), own, extras)
 
     def forward(self, rows: Tensor | None = None) -> ItemParts:
         """Parts of all items, or of `rows` int64 [R], which cost what R items cost."""
         if rows is None:
-            states = self.states()
-            text, graph = states["item"], self.gnn(states, self.relations)
+            told = self._told(self.content)
+            graph = self.gnn(self.states(_sum(told)), self.relations)
             counts, delta = self.counts, self.delta.weight
         else:
-            text = self.project(self.text[rows])
-            graph = self._graph_of(rows, text)
+            told = self._told(self.content[rows])
+            graph = self._graph_of(rows, told[0])
             counts, delta = self.counts[rows], self.delta(rows)
         share = self.id_share(counts)
         if self.training and self.id_dropout > 0:
             share = share * (torch.rand_like(share) >= self.id_dropout)
-        return ItemParts(
-            self.text_gate * self.dropout(text),
-            self.graph_gate * self.dropout(graph),
-            share[:, None] * delta,
-        )
+        return self._parts(told, graph, share[:, None] * delta)
 
     def _graph_of(self, rows: Tensor, like: Tensor) -> Tensor:
         if not any(a.target == "item" for a in self.relations):
@@ -128,13 +166,13 @@ class ItemTower(nn.Module):
     def _hidden(self, kind: str, nodes: Tensor) -> Tensor:
         """h [S, D] of some nodes: their own features and what their neighbours tell them.
 
-        What items tell is a projection of their mean text, which never changes and is kept; the
-        relations are summed first, and projected once.
+        What items tell is a projection of their mean content, which never changes and is kept;
+        the relations are summed first, and projected once.
         """
         out = self.feature(kind, nodes)
         if kind == "item":
             return out
-        places, texts = [], []
+        places, means = [], []
         for adjacency in self.relations:
             if adjacency.target != kind:
                 continue
@@ -142,34 +180,57 @@ class ItemTower(nn.Module):
             if adjacency.source == "item":
                 place = torch.nonzero(adjacency.degree[nodes]).ravel()  # few know most relations
                 places.append(place)
-                texts.append(gate * self._mean_text(adjacency)[nodes[place]])  # [P, T]
+                means.append(gate * self._mean_content(adjacency)[nodes[place]])  # [P, T']
             else:
                 conv, near = self.gnn.to_neighbours[adjacency.key], adjacency.into(nodes)
                 assert isinstance(conv, RelationalConv)
                 out = out + conv.among(self.feature(adjacency.source, near.sources), near)
-        if not texts:
+        if not means:
             return out
-        text = self.text.new_zeros((len(nodes), self.text.shape[1]))
-        return out + self.project(text.index_add(0, torch.cat(places), torch.cat(texts)))
+        mean = self.content.new_zeros((len(nodes), self.content.shape[1]))
+        return out + self.project(mean.index_add(0, torch.cat(places), torch.cat(means)))
 
-    def _mean_text(self, adjacency: Adjacency) -> Tensor:
-        """float32 [N_target, T]: the mean text of the items next to each node."""
-        if adjacency.key not in self._mean_texts:
-            self._mean_texts[adjacency.key] = torch.sparse.mm(adjacency.forward, self.text)
-        return self._mean_texts[adjacency.key]
+    def _mean_content(self, adjacency: Adjacency) -> Tensor:
+        """float32 [N_target, T']: the mean content of the items next to each node."""
+        if adjacency.key not in self._means:
+            self._means[adjacency.key] = torch.sparse.mm(adjacency.forward, self.content)
+        return self._means[adjacency.key]
 
     @torch.no_grad()
-    def new_items(self, text: Tensor, relations: Sequence[Adjacency]) -> ItemParts:
+    def new_items(
+        self, text: Tensor, relations: Sequence[Adjacency],
+        extras: Mapping[str, Tensor] | None = None,
+    ) -> ItemParts:  # fmt: skip
         """Parts of M items unseen in training; `relations` lead from old nodes to them.
 
-        text [M, T]; every hidden state of the graph stays as it is.
+        text [M, T], extras [M, W_m], of which any may be left out; every hidden state of the graph
+        stays as it is. Not for training.
         """
+        given = extras or {}
+        known = {
+            name: given.get(name, text.new_zeros((len(text), width)))
+            for name, width in zip(self.extra_names, self.widths[1:], strict=True)
+        }
+        told = self._told(_side_by_side(text, known))
         hidden = self.gnn.hidden(self.states(), self.relations)
-        projected = self.project(text * self.text_scale)
-        graph = self.gnn.read_items(hidden, relations, projected)
-        return ItemParts(
-            self.text_gate * projected, self.graph_gate * graph, torch.zeros_like(projected)
-        )
+        graph = self.gnn.read_items(hidden, relations, told[0])
+        return self._parts(told, graph, torch.zeros_like(told[0]))
+
+
+def _side_by_side(text: Tensor, extras: Mapping[str, Tensor]) -> Tensor:
+    """float32 [N, T'].
+
+    Adam moves every weight by about the learning rate, so that W whitened numbers would move their
+    vector W times as far in a step as an id moves, and drown it: each block enters at 1 / sqrt(W).
+    """
+    return torch.cat([x * x.shape[1] ** -0.5 for x in (text, *extras.values())], 1)
+
+
+def _sum(parts: list[Tensor]) -> Tensor:
+    out = parts[0]
+    for part in parts[1:]:
+        out = out + part
+    return out
 
 
 def _key(kind: str) -> str:

@@ -14,13 +14,14 @@ def full_softmax(
     items: Tensor,
     positive: Tensor,
     allowed: Tensor,
-    repeats: tuple[Tensor, Tensor] | None = None,
+    repeats: tuple[Tensor, ...] | None = None,
+    weight: Tensor | None = None,
 ) -> Tensor:
     """Mean over P of -log( exp(s+) / Σ_{j allowed} exp(s_j) ), s_j = q·v_j + b_j.
 
     query [P, D], items [N, D], positive int64 [P], allowed bool [N] (cold items are no negatives).
     `repeats` are the items of each row's history, int64 [P, L] (-1: none), and their b [P, L];
-    b is 0 for all other items.
+    b is 0 for all other items. With `weight` [P] it is the weighted mean.
     """
     scores = query @ items.T  # [P, N]
     if repeats is not None:
@@ -28,7 +29,15 @@ def full_softmax(
         row, event = torch.nonzero(own >= 0, as_tuple=True)
         at = (row, own[row, event])
         scores = scores.index_put(at, bonus[row, event], accumulate=True)
-    return F.cross_entropy(scores.masked_fill(~allowed, -math.inf), positive)
+    scores = scores.masked_fill(~allowed, -math.inf)
+    if weight is None:
+        return F.cross_entropy(scores, positive)
+    return weighted_mean(F.cross_entropy(scores, positive, reduction="none"), weight)
+
+
+def weighted_mean(loss: Tensor, weight: Tensor) -> Tensor:
+    """Σ w_p l_p / Σ w_p over P; 0 where all weights are."""
+    return (loss * weight).sum() / weight.sum().clamp(min=1e-6)
 
 
 def sampled_softmax(
@@ -37,7 +46,8 @@ def sampled_softmax(
     positive: Tensor,
     negative: Tensor,
     num_allowed: int,
-    repeats: tuple[Tensor, Tensor, Tensor] | None = None,
+    repeats: tuple[Tensor, ...] | None = None,
+    weight: Tensor | None = None,
 ) -> Tensor:
     """Mean over P of -log( exp(s+) / (exp(s+) + c Σ_k exp(s_k) + Σ_{own} exp(s_j)) ), s = q·v + b.
 
@@ -46,7 +56,8 @@ def sampled_softmax(
     arXiv:2402.06216). A negative that is the row's own positive is left out; since it may be
     drawn, the estimate is too small by the share 1 / num_allowed. `repeats` are the items of each
     row's history, int64 [P, L] (-1: none), their q·v [P, L] and b [P, L]: they stand beside the
-    sample, each once, and b is 0 for all others; one that is drawn too counts twice.
+    sample, each once, and b is 0 for all others; one that is drawn too counts twice. With
+    `weight` [P] it is the weighted mean.
     """
     good = (query * items[positive]).sum(-1, keepdim=True)  # [P, 1]
     bad = query @ items[negative].T  # [P, K]
@@ -58,7 +69,8 @@ def sampled_softmax(
         again = own == positive[:, None]  # [P, L], at most one a row
         good = good + (bonus * again).sum(-1, keepdim=True)
         parts = [good, bad, (score + bonus).masked_fill(again | (own < 0), -math.inf)]
-    return (torch.logsumexp(torch.cat(parts, 1), 1) - good.squeeze(1)).mean()
+    loss = torch.logsumexp(torch.cat(parts, 1), 1) - good.squeeze(1)  # [P]
+    return loss.mean() if weight is None else weighted_mean(loss, weight)
 
 
 def multi_label(logits: Tensor, target: Tensor) -> Tensor:

@@ -11,11 +11,15 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from kg.graph import KnowledgeGraph
+from kg.profiles import Profiles
 from kg.sequences import Sequences
 from models.batch import Batch, history_batches
+from models.features import Features
 from models.gnn.adjacency import adjacencies
 from models.items import ItemTower
+from models.people import PeopleQueries
 from models.repeat import RepeatBonus
+from models.searches import SearchEvents
 from models.sequence import CausalTransformer
 from models.whitening import Whitening
 
@@ -32,12 +36,20 @@ class ModelConfig(BaseModel):
     id_dropout: float = Field(0.2, ge=0, lt=1, description="How often an item's id is hidden.")
     warm_count: float = Field(2.0, gt=0, description="k in s(n) = n / (n + k).")
     max_length: int = Field(50, ge=1, le=2048, description="Events of a history that are read.")
-    text_dim: int = Field(256, ge=1, description="Directions kept by the whitening of texts.")
+    text_dim: int = Field(
+        256, ge=1, description="Directions kept by the whitening of texts and of named vectors."
+    )
     repeats: bool | None = Field(
         None,
         description="Score items that were met before by how often and when; None: where "
         "people meet an item again in at least 5 % of their events.",
     )
+    searches: bool | None = Field(
+        None,
+        description="Read searches as events too; None: where at least 1 % of the training events "
+        "come right after one.",
+    )
+    profiles: bool = Field(True, description="Use the table of users, where there is one.")
     user_edges: bool = Field(False, description="Also pass messages along user–item edges.")
 
     @model_validator(mode="after")
@@ -48,10 +60,11 @@ class ModelConfig(BaseModel):
 
 
 class IntentRecommender(nn.Module):
-    """Scores by inner product: query(history, intent) · item(text, graph, id).
+    """Scores by inner product: query(history, intent) · item(text, graph, id, named vectors).
 
     `graph` must hold training events only; `text` is float32 [N_item, T] from an encoder, zero
-    rows for items without text; `intent_dim` is the width of intent embeddings, 0 for none.
+    rows for items without text; `intent_dim` is the width of intent embeddings, 0 for none;
+    `features` are what else is known, such as vectors of images.
     """
 
     def __init__(
@@ -64,6 +77,7 @@ class IntentRecommender(nn.Module):
         intent_dim: int = 0,
         counts: np.ndarray | None = None,
         whitening: Whitening | None = None,
+        features: Features | None = None,
     ) -> None:
         super().__init__()
         self.config = config = config or ModelConfig()
@@ -71,11 +85,17 @@ class IntentRecommender(nn.Module):
         if counts is None:
             counts = item_counts(graph)
         self.whitening = whitening or Whitening.fit(text, np.flatnonzero(counts), config.text_dim)
+        features = features or Features()
+        if not config.profiles:
+            features = replace(features, users=None)
+        self.features = features.fitted(
+            np.flatnonzero(counts), graph.vocabs.get("user"), config.text_dim
+        )
         self.items = ItemTower(
             torch.from_numpy(self.whitening.apply(text)), torch.from_numpy(counts.copy()),
             adjacencies(graph, user_edges=config.user_edges), graph.num_nodes, dim=config.dim,
             dropout=config.item_dropout, id_dropout=config.id_dropout,
-            warm_count=config.warm_count,
+            warm_count=config.warm_count, extras=self.features.whitened(),
         )  # fmt: skip
         self.sequence = CausalTransformer(
             config.dim, config.layers, config.heads, config.dropout, config.max_length, behaviours
@@ -85,6 +105,15 @@ class IntentRecommender(nn.Module):
         self.intent = nn.Linear(max(intent_dim, 1), config.dim)
         self.intent_gate = nn.Parameter(torch.tensor(0.0))
 
+        self.searches = None
+        if config.searches and self.features.queries is not None:
+            self.searches = SearchEvents(self.features.queries, self.whitening)
+        self.people = None
+        if self.features.people is not None:
+            self.people = PeopleQueries(
+                self.features, graph.vocabs["user"], config.dim, config.item_dropout
+            )
+
     @property
     def trained_items(self) -> Tensor:
         """bool [N]: items with training events; the others are never negatives."""
@@ -92,43 +121,73 @@ class IntentRecommender(nn.Module):
 
     def forward(self, batch: Batch, items: Tensor) -> Tensor:
         """Query vectors [B, L, D] after each event, given item vectors [N, D]."""
-        hidden = self.sequence(batch, items)
+        told = None if self.searches is None else self.searches(batch, self.items)
+        hidden = self.sequence(batch, items, told)
+        if self.people is not None:
+            hidden = self.people.beside(hidden, batch)
         if batch.intent is None or self.intent_dim == 0:
             return hidden
         added = torch.tanh(self.intent_gate) * self.intent(batch.intent)  # [B, D]
         added = added * (batch.intent != 0).any(1, keepdim=True)  # no text, no intent
-        place = torch.arange(batch.item.shape[1])
+        place = torch.arange(batch.item.shape[1]) if batch.place is None else batch.place
         known = torch.zeros_like(batch.user) if batch.known_from is None else batch.known_from
         return hidden + (place >= known[:, None])[..., None] * added[:, None]
 
+    def events(self, histories: Sequences) -> Sequences:
+        """What the model reads of these histories: their item events, and searches if it may."""
+        return histories if self.searches is None else self.searches.interleaved(histories)
+
     @torch.inference_mode()
     def encode_histories(
-        self, histories: Sequences, items: Tensor, intent: np.ndarray | None = None
+        self,
+        histories: Sequences,
+        items: Tensor,
+        intent: np.ndarray | None = None,
+        profiles: Profiles | None = None,
+        searched: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Queries float32 [U, D] after the last event of each history; zero for an empty one.
+        """Queries float32 [U, D] after the last event of each history; for an empty one what the
+        profile says, zero without one.
 
-        `intent` float32 [U, T] are intent embeddings of the same histories.
+        `intent` float32 [U, T] are intent embeddings of the same histories; `profiles` [U] are
+        told with them, else those of the table count; `searched` float32 [Q, T] are the encoder's
+        vectors of the texts that were searched for in them, needed where training knew others.
         """
         self.eval()
         out = np.zeros((len(histories), self.config.dim), np.float32)
-        for rows, batch in history_batches(histories, self.config.max_length, 512):
+        events, search = self.events(histories), None
+        if searched is not None and self.searches is not None:
+            events = histories.interleaved(np.arange(len(searched)))
+            search = torch.from_numpy(self.whitening.apply(searched))
+        for rows, batch in history_batches(events, self.config.max_length, 512):
+            batch = replace(batch, search=search)
             if intent is not None and self.intent_dim:
                 batch = replace(batch, intent=torch.from_numpy(intent[rows]))
+            if profiles is not None:
+                batch = replace(batch, profile=profiles.take(rows))
             hidden = self(batch, items)  # [B, L, D]
-            found = hidden[torch.arange(len(rows)), batch.last]
-            out[rows] = (found * batch.mask.any(1)[:, None]).numpy()
+            found = hidden[torch.arange(len(rows)), batch.last] * batch.mask.any(1)[:, None]
+            if self.people is not None:
+                found = found + self.people(batch) * ~batch.mask.any(1)[:, None]
+            out[rows] = found.numpy()
         return out
 
     @torch.inference_mode()
-    def repeat_bonus(self, histories: Sequences, queries: np.ndarray) -> sparse.csr_matrix | None:
+    def repeat_bonus(
+        self, histories: Sequences, queries: np.ndarray, items: Tensor
+    ) -> sparse.csr_matrix | None:
         """float32 [U, N], what is added to the score of each history's own items, given its query
-        float32 [U, D]; None for a model that does not count repeats.
+        float32 [U, D] and item vectors [N, D]; None for a model that does not count repeats.
         """
         if self.repeat is None:
             return None
         parts = []
-        for rows, batch in history_batches(histories, self.config.max_length, 512):
-            found = self.repeat(batch, torch.from_numpy(queries[rows])[:, None], batch.last)
+        events = histories
+        if self.searches is not None and histories.searches is not None:  # only their places count
+            events = histories.interleaved(np.zeros(len(histories.searches.texts), np.int64))
+        for rows, batch in history_batches(events, self.config.max_length, 512):
+            query = torch.from_numpy(queries[rows])[:, None]
+            found = self.repeat(batch, query, items, batch.last)
             row, event = torch.nonzero(found.holds[:, 0], as_tuple=True)
             parts.append((rows[row.numpy()], batch.item[row, event].numpy(),
                           found.bonus[row, 0, event].numpy()))  # fmt: skip
@@ -141,6 +200,12 @@ class IntentRecommender(nn.Module):
         tower = self.items
         out = {"text": tower.text_gate.item(), "graph": tower.graph_gate.item()}
         out["intent"] = torch.tanh(self.intent_gate).item()
+        if tower.extra_gates is not None:
+            out |= zip(tower.extra_names, tower.extra_gates.tolist(), strict=True)
+        if self.searches is not None:
+            out["query"] = self.searches.gate.item()
+        if self.people is not None:
+            out |= self.people.tower.gates()
         convs = tower.gnn.to_items.items()
         return out | {
             f"relation {key}": float(conv.get_parameter("gate").item()) for key, conv in convs

@@ -74,8 +74,11 @@ class CausalTransformer(nn.Module):
         for table in (self.behaviour, self.gap):
             nn.init.normal_(table.weight, std=0.02)
 
-    def forward(self, batch: Batch, items: Tensor) -> Tensor:
+    def forward(self, batch: Batch, items: Tensor, searches: Tensor | None = None) -> Tensor:
+        """`searches` float32 [B, L, D] stand in for items where an event is a search."""
         x = F.embedding(batch.item, items)  # [B, L, D]
+        if searches is not None and batch.query is not None:
+            x = torch.where((batch.query >= 0)[..., None], searches, x)
         x = x + self.behaviour(batch.behaviour) + self.gap(batch.gap)
         x = self.dropout(self.norm(x))
         for block in self.blocks:

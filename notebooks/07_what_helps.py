@@ -16,7 +16,7 @@
 # %% [markdown]
 # # What helps? Text, graph, intent, order and ids on *your* data
 #
-# A model with five parts is no proof that five parts help. Three questions, each with a number:
+# A model of many parts is no proof that each of them helps. Three questions, each with a number:
 #
 # 1. **Masked**: how far does the trained model lean on a part? The part is taken away when it
 #    answers, and nothing else changes.
@@ -94,6 +94,8 @@ print(
 # `gain` is the NDCG@10 of the whole run less that of the row: above 0 the part helps. The interval
 # is a paired bootstrap over the people, and `p` is corrected for the number of rows (Holm).
 # "sequence" masked is each history in a random order: what a bag of its items would give.
+# "neighbours" is the linear model whose scores are added; it is not trained with the others, so
+# there is nothing to retrain.
 
 # %%
 found = mask_parts(rec, split, "test", buckets=True)
@@ -148,7 +150,8 @@ plt.show()
 seed = next(row for row in rows if row["part"] == "another seed")
 control = {"text": "text shuffled", "graph": "tails permuted"}
 by_name = {row["part"]: row for row in rows if row["how"] != "masked"}
-for name in [row["part"] for row in rows if row["how"] == "masked"]:
+parts = [name for name, row in by_name.items() if row["how"] == "retrained" and row is not seed]
+for name in parts:
     row = by_name[name]
     beside = by_name.get(control.get(name, ""))
     verdict = "not shown to help"
@@ -169,7 +172,6 @@ for name in [row["part"] for row in rows if row["how"] == "masked"]:
 
 # %%
 some = [row for row in bucket_table(found) if row["how"] == "retrained"]
-parts = [name for name in by_name if name in ("text", "graph", "intent", "sequence", "id")]
 shape = {"figsize": (3 * len(parts), 5), "sharex": "all", "sharey": "row", "squeeze": False}
 figure, panels = plt.subplots(2, len(parts), **shape)
 for column, name in enumerate(parts):

@@ -6,6 +6,8 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     config       RunConfig: one TOML file
     fit          the offline job in one straight line
     train        training as a generator of EpochReport
+    strangers    learning to answer people without a history by their profile
+    tasks        losses beside that of the next item, and weights of behaviours
     checkpoint   a training's state on disk
     intents      verbalised histories to embeddings and named intents
     items        trained items and those added since
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from kg.catalog import Catalog as Catalog
     from kg.clean import clean as clean
     from kg.events import EventLog as EventLog
+    from kg.searches import Search as Search
     from kg.split import leave_one_out as leave_one_out
     from kg.split import temporal_split as temporal_split
     from kg.storage import Dataset as Dataset
@@ -68,7 +71,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "build_graph": "kg.build", "Catalog": "kg.catalog", "clean": "kg.clean",
     "EventLog": "kg.events", "leave_one_out": "kg.split", "temporal_split": "kg.split",
-    "Dataset": "kg.storage", "load_dataset": "kg.storage",
+    "Dataset": "kg.storage", "load_dataset": "kg.storage", "Search": "kg.searches",
     "read_triples": "kg.triples",
     "load_movielens_small": "kg.datasets",
     "IntentRecommender": "models.recommender", "ModelConfig": "models.recommender",

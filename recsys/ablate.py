@@ -6,13 +6,15 @@
     intent    no embedding of the verbalised history in the query
     sequence  each history in a random order, at the times that were there: a bag of items
     id        no id of its own: an item is its content
+    neighbours  no linear partner beside the model (masked only: the training is the same)
 
 Masked: the trained model without the part when it answers, which says how far it leans on it.
 Retrained: the same data, settings and seed without the part, which says what it is worth, for the
-other parts can stand in. Two controls are retrained with a part that says nothing: texts shuffled
-across items, and tails of facts permuted within their relation. A part is worth its words only
-where the run beats its control as well. The same run with another seed shows what luck in training
-does; the intervals and p values are about the users alone.
+other parts can stand in (the neighbours are chosen anew on validation, as in any training). Two
+controls are retrained with a part that says nothing: texts shuffled across items, and tails of
+facts permuted within their relation. A part is worth its words only where the run beats its control
+as well. The same run with another seed shows what luck in training does; the intervals and p values
+are about the users alone.
 """
 
 from __future__ import annotations
@@ -41,9 +43,9 @@ from recsys.index import VectorIndex
 from recsys.metrics.buckets import ITEM_BUCKETS, USER_BUCKETS, within
 from recsys.metrics.significance import holm, paired_bootstrap
 from recsys.recommender import Recommender
-from recsys.train import SCORE
+from recsys.scoring import SCORE
 
-PARTS = ("text", "graph", "intent", "sequence", "id")
+PARTS = ("text", "graph", "intent", "sequence", "id", "neighbours")
 SHUFFLED, PERMUTED, RESEEDED = "text shuffled", "tails permuted", "another seed"
 CONTROLS = {"text": SHUFFLED, "graph": PERMUTED}
 NEVER_WARM = 1e12
@@ -94,12 +96,16 @@ def masked(
         return rec, _unordered_before(split, part, rng)
     if name == "intent":
         return replace(rec, intent=None), split
+    if name == "neighbours":
+        return replace(rec, neighbours=None), split
     store = rec.items
     none = np.zeros_like(store.text_part)
     if name == "text":
         tower, graph = rec.model.items.eval(), store.graph_part.copy()
         with torch.inference_mode():  # the same weights on items of which no text is known
-            bare = functional_call(tower, {"text": torch.zeros_like(tower.text)}, ())
+            content = tower.content.clone()
+            content[:, : tower.widths[0]] = 0
+            bare = functional_call(tower, {"content": content}, ())
         graph[: store.trained] = bare.graph.numpy()
         store = replace(store, text_part=none, graph_part=graph)
     elif name == "graph":
@@ -116,12 +122,15 @@ def mask_parts(
     buckets: bool = False, seed: int = 0,
 ) -> list[Effect]:  # fmt: skip
     """The gain of the run over itself without each of these parts, on the same users."""
-    counts = split.train.item_counts()
-    whole = judged(rec, split, part, counts, buckets)
+    counts, known = split.train.item_counts(), split.part(part)[0]
+    if rec.neighbours is not None:
+        rec = replace(rec, neighbours=rec.neighbours.refit(known))
+    whole = judged(rec, split, part, counts, buckets, refit=False)
     out: list[Effect] = []
     for name in names:
         other, on = masked(rec, split, name, part, np.random.default_rng([seed, 2]))
-        out += effects(name, "masked", whole, judged(other, on, part, counts, buckets))
+        without = judged(other, on, part, counts, buckets, refit=False)
+        out += effects(name, "masked", whole, without)
     return out
 
 
@@ -228,7 +237,8 @@ def retrain_parts(
 def _with_controls(rec: Recommender, names: Sequence[str]) -> list[str]:
     facts = any(rec.model.graph.edges[r].size for r in rec.model.graph.fact_relations)
     controls = [CONTROLS[name] for name in names if name in CONTROLS]
-    return [*names, *(c for c in controls if facts or c != PERMUTED), RESEEDED]
+    trained = [name for name in names if name != "neighbours"]
+    return [*trained, *(c for c in controls if facts or c != PERMUTED), RESEEDED]
 
 
 def _remove(state: Path) -> None:
@@ -254,17 +264,24 @@ def _read(file: Path, of: dict[str, Any]) -> dict[str, list[Effect]]:
 # ---- judged and compared -----------------------------------------------------------------
 
 
-def judged(rec: Recommender, split: Split, part: Part, counts: np.ndarray, buckets: bool) -> Judged:
-    """On a part of a split; `counts` int64 [N] are the training events of each item."""
+def judged(
+    rec: Recommender, split: Split, part: Part, counts: np.ndarray, buckets: bool, *,
+    refit: bool = True,
+) -> Judged:  # fmt: skip
+    """On a part of a split; `counts` int64 [N] are the training events of each item; `refit`: the
+    neighbours are fitted to what is known before that part first.
+    """
     known, target = split.part(part)
     target = target.take(target.has_item)
-    report = judge(rec, split, part)
+    if refit and rec.neighbours is not None:
+        rec = replace(rec, neighbours=rec.neighbours.refit(known))
+    report = judge(rec, split, part, refit=False)
     by_item = {}
     for name, ends in ITEM_BUCKETS.items() if buckets else ():
         some = target.take(within(counts[target.item], ends))
         if len(some):
             on = replace(split, test=some) if part == "test" else replace(split, valid=some)
-            by_item[name] = judge(rec, on, part)
+            by_item[name] = judge(rec, on, part, refit=False)
     return Judged(report, by_item, Sequences.of(known).lengths[report.user])
 
 
@@ -323,6 +340,8 @@ def lacking(rec: Recommender) -> dict[str, str]:
         out["graph"] = "the graph holds no facts"
     if rec.intent is None or not rec.model.intent_dim:
         out["intent"] = "histories were not read"
+    if rec.neighbours is None:
+        out["neighbours"] = "they were switched off, or did not help on validation"
     return out
 
 

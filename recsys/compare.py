@@ -20,7 +20,9 @@ SHOWN = ("ndcg@10", "hr@10", "recall@20", "mrr@10", "coverage@10", "novelty@10")
 def compare(rec: Recommender, split: Split, part: Part) -> list[dict[str, Any]]:
     """A row per model: the run, popularity, item-kNN, EASE (up to 20,000 items), text-kNN.
 
-    Items met before are masked for all of them, or for none where the run counts repeats.
+    All of them are fitted to what is known before the part begins, but for the weights of the run,
+    which are those of training. Items met before are masked for all of them, or for none where the
+    run counts repeats.
     """
     known, target = split.part(part)
     histories = Sequences.of(known)
@@ -28,11 +30,11 @@ def compare(rec: Recommender, split: Split, part: Part) -> list[dict[str, Any]]:
     report = judge(rec, split, part)
     masked = not rec.repeats
     rows = [_row("kgintent", report)]
-    models: list[Any] = [Popularity.fit(split.train), ItemKNN.fit(split.train)]
-    if int((split.train.item_counts() > 0).sum()) <= 20_000:
-        models.append(EASE.fit(split.train))
+    models: list[Any] = [Popularity.fit(known), ItemKNN.fit(known)]
+    if int((known.item_counts() > 0).sum()) <= 20_000:
+        models.append(EASE.fit(known))
     if rec.items.text.any():
-        models.append(TextKNN.fit(rec.items.text[: rec.items.trained], split.train))
+        models.append(TextKNN.fit(rec.items.text[: rec.items.trained], known))
     for model in models:
         found = evaluate_scores(
             model.scores, histories, target, item_counts=counts, filter_seen=masked

@@ -1,4 +1,4 @@
-"""One run's settings as a TOML file: [model], [train], [intent], [options]."""
+"""One run's settings as a TOML file: [model], [train], [intent], [neighbours], [options]."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from kg.errors import UsageError, suggest
 from kg.tables import existing_file
 from models.intent import IntentConfig
 from models.recommender import ModelConfig
+from recsys.neighbours import NeighbourConfig
 from recsys.train import RunOptions, TrainConfig
 
 
@@ -22,6 +23,7 @@ class RunConfig(BaseModel):
     model: ModelConfig = Field(default_factory=ModelConfig)
     train: TrainConfig = Field(default_factory=TrainConfig)
     intent: IntentConfig = Field(default_factory=IntentConfig)
+    neighbours: NeighbourConfig = Field(default_factory=NeighbourConfig)
     options: RunOptions = Field(default_factory=RunOptions)
 
     @classmethod

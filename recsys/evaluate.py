@@ -115,18 +115,20 @@ def evaluate_queries(
     filter_seen: bool = True,
     batch: int = 256,
     strangers: np.ndarray | None = None,
-    bonus: sparse.csr_matrix | None = None,
+    added: Callable[[np.ndarray], sparse.csr_matrix | None] | None = None,
 ) -> EvalReport:
     """As `evaluate_scores`, by inner product: queries float32 [U, D], one per history, and items
-    float32 [N, D]. `strangers` float32 [N] are the scores for an empty history, if given, and
-    `bonus` float32 [U, N] is added to the scores.
+    float32 [N, D]. `strangers` float32 [N] are the scores for an empty history whose query is 0
+    (nothing is known of the person), if given, and
+    `added` gives what is added to the scores of some rows int64 [B]: float32 [B, N].
     """
-    empty = histories.lengths == 0
+    empty = (histories.lengths == 0) & ~queries.any(1)
 
     def score(rows: np.ndarray) -> np.ndarray:
         scores = queries[rows] @ items.T
-        if bonus is not None:
-            scores += bonus[rows].toarray()
+        more = None if added is None else added(rows)
+        if more is not None:
+            scores += more.toarray()
         if strangers is not None:
             scores[empty[rows]] = strangers
         return scores

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kg.paths import shared
+from kg.sequences import Sequences
 
 if TYPE_CHECKING:
     from recsys.recommender import Recommender
@@ -22,7 +23,7 @@ WEAK = frozenset({"year", "release_year", "released", "country", "in_language", 
 class Explanation:
     """`reason` in one sentence; `paths` more of them; `parts`: the score's share per source.
 
-    The score is exactly the sum of the parts, as query · (text + graph + id).
+    The score is exactly the sum of the parts, as query · (text + graph + id + …).
     """
 
     item: str
@@ -35,12 +36,14 @@ class Explanation:
 
 
 def explain_item(
-    rec: Recommender, query: np.ndarray, history: np.ndarray, code: int, again: float = 0.0
+    rec: Recommender, query: np.ndarray, one: Sequences, code: int, added: dict[str, float]
 ) -> Explanation:
-    """The explanation of one item (code) for a query [D] that came from these items [L].
+    """The explanation of one item (code) for a query [D] that came from one history.
 
-    `again` is what the score owes to the item's being in the history.
+    `added` is what the score owes to more than the query: the item's being in the history
+    ("repeat"), and what the items of the history say of it ("neighbours").
     """
+    history = one.items_of(0)
     paths = _paths(rec, history, code)
     nearest = _nearest_text(rec, history, code)
     parts = {
@@ -48,14 +51,17 @@ def explain_item(
         "graph": float(query @ rec.items.graph_part[code]),
         "id": float(query @ rec.items.id_part[code]),
     }
-    if rec.repeats:
-        parts["repeat"] = again
-    if rec.repeats and again > 0:
+    parts |= {name: float(query @ part[code]) for name, part in rec.items.extras.items()}
+    parts |= added
+    told_by = rec.neighbours.source(one, code) if rec.neighbours is not None else None
+    if added.get("repeat", 0) > 0:
         reason = "because you come back to it"
     elif paths:
         reason = paths[0]
     elif nearest is not None and nearest[1] >= TEXT_MATCH:
         reason = f"its text is close to {nearest[0]} (similarity {nearest[1]:.2f})"
+    elif told_by is not None:
+        reason = f"people who met {rec.items.title(told_by)} went on to it"
     elif len(history):
         reason = "people with a history like yours went on to it"
     else:

@@ -16,13 +16,16 @@ from kg.sequences import Sequences
 from kg.split import Split, leave_one_out, temporal_split
 from kg.storage import Dataset
 from kg.templates import Templates
+from models.features import Features, Queries
 from models.recommender import IntentRecommender, ModelConfig
 from models.text import TextCache, encode_texts, fallback_encoder
 from recsys.config import RunConfig
 from recsys.encoders import LazyEncoder
 from recsys.evaluate import EvalReport, evaluate_queries
 from recsys.intents import IntentSignals, learn_intents
+from recsys.neighbours import Neighbours
 from recsys.recommender import Recommender
+from recsys.scoring import by_rows, choose_neighbours, popularity
 from recsys.train import EpochReport, train
 
 HoldOut = Literal["last", "time", "none"]
@@ -86,7 +89,11 @@ def fit(
     encoder, warning = _encoder(encoder_name, texts)
     if warning:
         say(warning)
+    settings = resolved(config.model, split)
     text = encode_texts(encoder, texts, store, progress("items") if progress else None)
+    queries = None
+    if settings.searches:
+        queries = Queries.of(data.log, lambda asked: encode_texts(encoder, asked, store))
     intents = None
     if any(texts):
         rng = np.random.default_rng([config.options.seed, 1])
@@ -95,13 +102,14 @@ def fit(
             templates=templates, cache=store,
             progress=progress("histories") if progress else None,
         )  # fmt: skip
-    made = change(Ingredients(split, graph, text, intents, resolved(config.model, split)))
+    made = change(Ingredients(split, graph, text, intents, settings))
     split, text, intents = made.split, made.text, made.intents
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.options.seed)
         model = IntentRecommender(
             made.graph, text, made.model, behaviours=len(data.log.behaviours),
             intent_dim=intents.dim if intents is not None else 0,
+            features=Features.of(data.catalog, data.users, queries),
         )  # fmt: skip
     reports = []
     steps = train(model, split, config.train, config.options, intents=intents,
@@ -109,22 +117,40 @@ def fit(
     for report in steps:
         reports.append(report)
         on_epoch(report)
+    partner = _partner(model, split, config, intents)
     rec = Recommender.from_model(
-        model, data.log, data.catalog, text, encoder=encoder, intents=intents
-    )
+        model, data.log, data.catalog, text, encoder=encoder, intents=intents,
+        neighbours=partner.refit(data.log) if partner is not None else None,
+    )  # fmt: skip
     return Fitted(rec, split, intents, reports)
+
+
+def _partner(
+    model: IntentRecommender, split: Split, config: RunConfig, intents: IntentSignals | None
+) -> Neighbours | None:
+    told = intents.valid if intents is not None else None
+    with torch.inference_mode():
+        items = model.eval().items().vector
+    queries = model.encode_histories(Sequences.of(split.train), items, told)
+    rng = np.random.default_rng([config.options.seed, 2])
+    return choose_neighbours(model, split, queries, config.neighbours, rng)
 
 
 REPEATS = 0.05
 """From this share of events with an item that was met before, repeats are counted."""
+SEARCHES = 0.01
+"""From this share of item events right after a search, searches are read as events."""
 
 
 def resolved(config: ModelConfig, split: Split) -> ModelConfig:
     """Settings that the data decide, decided on the training part."""
-    if config.repeats is not None:
-        return config
-    share = Sequences.of(split.train).repeat_share
-    return config.model_copy(update={"repeats": share >= REPEATS})
+    histories = Sequences.of(split.train)
+    decided = {
+        "repeats": histories.repeat_share >= REPEATS,
+        "searches": histories.search_share >= SEARCHES,
+    }
+    left = {name: value for name, value in decided.items() if getattr(config, name) is None}
+    return config.model_copy(update=left)
 
 
 def _encoder(name: str, texts: list[str]) -> tuple[LazyEncoder, str | None]:
@@ -141,8 +167,11 @@ def judge(
     split: Split,
     part: Literal["valid", "test"],
     filter_seen: bool | None = None,
+    *,
+    refit: bool = True,
 ) -> EvalReport:
-    """Metrics of the model on a part of its split, from what is known before that part begins.
+    """Metrics of the model on a part of its split, from what is known before that part begins (the
+    neighbours, which are in closed form, are fitted to it anew unless `refit` is False).
 
     `filter_seen` None: as `recommend` does by default.
     """
@@ -151,9 +180,12 @@ def judge(
     histories = Sequences.of(known)
     told = rec.intent.valid if rec.intent is not None else None
     vectors = rec.index.vectors[: rec.items.trained]
-    queries = rec.model.encode_histories(histories, torch.from_numpy(vectors), told)
-    popular = known.item_counts().astype(np.float32)  # as `recommend` answers an empty history
+    items = torch.from_numpy(vectors)
+    queries = rec.model.encode_histories(histories, items, told)
+    partner = rec.neighbours
+    if partner is not None and refit:
+        partner = partner.refit(known)
     return evaluate_queries(
-        queries, vectors, histories, target, filter_seen=filter_seen, strangers=popular,
-        bonus=None if filter_seen else rec.model.repeat_bonus(histories, queries),
+        queries, vectors, histories, target, filter_seen=filter_seen, strangers=popularity(known),
+        added=by_rows(rec.model, partner, histories, queries, vectors, mixed=not filter_seen),
     )  # fmt: skip

@@ -27,7 +27,8 @@ class ItemStore:
     """N items: id and title each, parts float32 [N, D] of their vectors, text float32 [N, T].
 
     hidden bool [N]: in no answer (removed, or replaced by a newer row). `facts` of added items
-    only: what they share with the graph. newest int64 [N]: the newest row of each row's id.
+    only: what they share with the graph. `extras` are parts float32 [N, D] from named vectors,
+    such as images. newest int64 [N]: the newest row of each row's id.
     """
 
     ids: tuple[str, ...]
@@ -39,6 +40,7 @@ class ItemStore:
     hidden: np.ndarray
     trained: int
     facts: dict[int, tuple[Fact, ...]]
+    extras: dict[str, np.ndarray] = field(default_factory=dict)
     newest: np.ndarray = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -55,7 +57,10 @@ class ItemStore:
     @property
     def vectors(self) -> np.ndarray:
         """float32 [N, D], what queries are multiplied with."""
-        return self.text_part + self.graph_part + self.id_part
+        out = self.text_part + self.graph_part + self.id_part
+        for part in self.extras.values():
+            out = out + part
+        return out
 
     def code(self, key: object) -> int:
         """The number of an id; `UsageError` for a stranger."""
@@ -82,7 +87,7 @@ class ItemStore:
         return cls(
             catalog.ids.ids, catalog.titles, parts.text.numpy().copy(),
             parts.graph.numpy().copy(), parts.id.numpy().copy(), text,
-            np.zeros(n, bool), n, {},
+            np.zeros(n, bool), n, {}, {name: x.numpy().copy() for name, x in parts.extras.items()},
         )  # fmt: skip
 
     def without(self, keys: list[str]) -> ItemStore:
@@ -94,14 +99,17 @@ class ItemStore:
     def added(
         self, model: IntentRecommender, graph: KnowledgeGraph, new: Catalog, text: np.ndarray
     ) -> ItemStore:
-        """These items too; text float32 [M, T] are their encoder vectors."""
+        """These items too; text float32 [M, T] are their encoder vectors.
+
+        Their named vectors are those of the catalogue `new`.
+        """
         edges = match_attributes(graph, new)
         relations = [
             _to_new_items(relation, index, len(new), len(graph.vocabs[relation[2]]))
             for relation, index in sorted(edges.items())
         ]
         whitened = torch.from_numpy(model.whitening.apply(text))
-        parts = model.items.new_items(whitened, relations)
+        parts = model.items.new_items(whitened, relations, model.features.of_new(new))
         codes: dict[str, int] = self._codes  # type: ignore[attr-defined]
         hidden = self.hidden.copy()
         for key in new.ids.ids:
@@ -119,6 +127,7 @@ class ItemStore:
             join([self.graph_part, parts.graph.numpy()]),
             join([self.id_part, parts.id.numpy()]), join([self.text, text]),
             join([hidden, np.zeros(len(new), bool)]), self.trained, facts,
+            {name: join([x, parts.extras[name].numpy()]) for name, x in self.extras.items()},
         )  # fmt: skip
 
 

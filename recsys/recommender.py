@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,8 @@ from kg.catalog import Catalog
 from kg.errors import UsageError
 from kg.events import EventLog
 from kg.paths import PathIndex
+from kg.profiles import Profiles
+from kg.searches import Search, Searches, searched
 from kg.sequences import Sequences
 from kg.verbalise import verbalise_items
 from models.recommender import IntentRecommender
@@ -25,6 +27,8 @@ from recsys.hits import Hits, top_k
 from recsys.index import VectorIndex
 from recsys.intents import IntentSignals, with_categories
 from recsys.items import ItemStore
+from recsys.neighbours import Neighbours
+from recsys.scoring import added_scores, popularity
 
 MAX_K = 1000
 MAX_OVERFETCH = 300
@@ -61,6 +65,7 @@ class Recommender:
     encoder: TextEncoder | None = None
     intent: IntentSignals | None = None
     paths: PathIndex | None = None
+    neighbours: Neighbours | None = None
 
     @classmethod
     def from_model(
@@ -72,6 +77,7 @@ class Recommender:
         *,
         encoder: TextEncoder | None = None,
         intents: IntentSignals | None = None,
+        neighbours: Neighbours | None = None,
     ) -> Recommender:
         """Serve `model` on the full `log` (what is known now, held-out events included).
 
@@ -80,7 +86,7 @@ class Recommender:
         store = ItemStore.of(model, catalog, text)
         return cls(
             model, log, catalog, store, VectorIndex(store.vectors), Sequences.of(log), encoder,
-            intents, PathIndex.of(model.graph.with_events(log)),
+            intents, PathIndex.of(model.graph.with_events(log)), neighbours,
         )  # fmt: skip
 
     # ---- queries -------------------------------------------------------------------------
@@ -88,39 +94,79 @@ class Recommender:
     def history(
         self, user: object | None = None, history: Sequence[object] | None = None
     ) -> np.ndarray:
-        """Item codes int64 [L], oldest first, of a known user or a given history."""
+        """Item codes int64 [L], oldest first, of a known user or a given history.
+
+        Searches in it have no code. Someone who stands in the table of users only has an empty
+        history.
+        """
         if (user is None) == (history is None):
             raise UsageError("Say either a user or a history, not both and not neither.")
         if history is not None:
             _check_many(history, "history")
-            return np.array([self.items.code(key) for key in history], np.int64)
+            keys = [key for key in history if not isinstance(key, Search)]
+            return np.array([self.items.code(key) for key in keys], np.int64)
+        if self._profile_of(user) is not None:
+            return np.zeros(0, np.int64)
         return self.histories.items_of(int(self.log.users.encode([user])[0]))
 
+    def _profile_of(self, user: object) -> Profiles | None:
+        """What the table of users says of someone who is not in the log; None for all others."""
+        if self.model.people is None or str(user) in self.log.users:
+            return None
+        return self.model.people.told(user)
+
     def _query(
-        self, user: object | None, history: Sequence[object] | None
+        self,
+        user: object | None,
+        history: Sequence[object] | None,
+        profile: Mapping[str, object] | None = None,
     ) -> tuple[np.ndarray, Sequences]:
         """The query float32 [1, D] and the one history that it came from."""
-        if user is not None and history is None:
+        if profile is not None and user is None and history is None:
+            history = []
+        known = self._profile_of(user) if user is not None else None
+        listed = user is not None and history is None and known is None
+        if profile is not None:
+            known = self.model.features.profile(profile)
+        if listed:
             row = self.log.users.encode([user])
             one, intent = self.histories.take(row), self.intent
             told = intent.serve[row] if intent is not None else None
         else:
             codes = self.history(user, history)
-            one = Sequences.single(codes, len(self.items), self._usual)
-            told = self._embed(codes)
+            searches = Searches.single(history or (), self._searching)
+            one = Sequences.single(codes, len(self.items), self._usual, searches)
+            told = self._embed(codes, history)
         vectors = torch.from_numpy(self.index.vectors)
-        return self.model.encode_histories(one, vectors, told), one
+        asked = self._searched(one) if not listed else None
+        return self.model.encode_histories(one, vectors, told, known, asked), one
 
-    def _embed(self, codes: np.ndarray) -> np.ndarray | None:
-        """The intent embedding [1, T] of a live history: a BERT pass."""
-        if self.encoder is None or self.intent is None or len(codes) == 0:
+    def _searched(self, one: Sequences) -> np.ndarray | None:
+        """The encoder's vectors of the searches [Q, T] of a live history, where they are read."""
+        if one.searches is None or self.model.searches is None or self.encoder is None:
             return None
+        return self.encoder.encode(one.searches.texts)
+
+    def _embed(self, codes: np.ndarray, history: Sequence[object] | None) -> np.ndarray | None:
+        """The intent embedding [1, T] of a live history, its items by code: a BERT pass."""
+        if self.encoder is None or self.intent is None or history is None or len(history) == 0:
+            return None
+        asked = [event.text if isinstance(event, Search) else "" for event in history]
+        item = np.full(len(asked), -1, np.int64)
+        item[[not isinstance(event, Search) for event in history]] = codes
         kind = self.log.behaviours[self._usual].name
+        kinds = ["search" if code < 0 else kind for code in item.tolist()]
         text = verbalise_items(
-            codes, self._told, behaviour=kind, last=self.intent.last,
+            item, self._told, behaviour=kinds, query=asked, last=self.intent.last,
             templates=self.intent.templates,
         )  # fmt: skip
         return self.encoder.encode([text])
+
+    @cached_property
+    def _searching(self) -> int:
+        """The commonest behaviour of searches in the log; the usual one if it has none."""
+        at = searched(self.log)
+        return int(np.bincount(self.log.behaviour[at]).argmax()) if len(at) else self._usual
 
     @cached_property
     def _usual(self) -> int:
@@ -149,33 +195,38 @@ class Recommender:
         user: object | None = None,
         *,
         history: Sequence[object] | None = None,
+        profile: Mapping[str, object] | None = None,
         k: int = 10,
         filter_seen: bool | None = None,
     ) -> list[Recommendation]:
-        """The k best items for a known user or a given history (ids, oldest first).
+        """The k best items for a known user or a given history (ids, oldest first; a `Search` is
+        read as an event where the model has learned to, and by intents everywhere).
 
+        `profile` ({"age": "18-25", "likes": ["tea", "cake"]}) tells attributes and vectors of the
+        person by name, in place of those of the table of users; alone it is enough to ask with.
         `filter_seen` leaves out what the history holds; None: unless people meet items again in
         these data, as in a food shop, and the model counts repeats.
-        Without a single event to go by, the most popular items. May return fewer than k where the
-        catalogue has no more. `UsageError` for an unknown id or a k outside [1, 1000].
+        Without an event or a profile to go by, the most popular items. May return fewer than k
+        where the catalogue has no more. `UsageError` for an unknown id or a k outside [1, 1000].
         """
         _check_k(k, "recommend")
-        query, one = self._query(user, history)
-        seen = one.items_of(0)
-        if len(seen) == 0:
+        query, one = self._query(user, history, profile)
+        if len(one.item) == 0 and not query.any():
             return self._popular(k)
         return self._named(self._found(query, one, k, filter_seen), 0)
 
     def _found(self, queries: np.ndarray, part: Sequences, k: int, filter_: bool | None) -> Hits:
         """Hits [B, k] of these histories, items met before masked or scored as repeats."""
-        if not self.repeats if filter_ is None else filter_:
-            return self._search(queries, [part.items_of(r) for r in range(len(part))], k)
-        bonus = self.model.repeat_bonus(part, queries)
-        none = [part.item[:0]] * len(part)
+        masked = not self.repeats if filter_ is None else filter_
+        none = part.item[:0]
+        seen = [part.items_of(row) if masked else none for row in range(len(part))]
+        added = added_scores(
+            self.model, self.neighbours, part, queries, self.index.vectors, mixed=not masked
+        )
         return (
-            self._search(queries, none, k)
-            if bonus is None
-            else self._search_all(queries, none, k, bonus)
+            self._search(queries, seen, k)
+            if added is None
+            else self._search_all(queries, seen, k, added)
         )
 
     @property
@@ -203,16 +254,16 @@ class Recommender:
         queries: np.ndarray,
         seen: Sequence[np.ndarray],
         k: int,
-        bonus: sparse.csr_matrix | None = None,
+        added: sparse.csr_matrix | None = None,
     ) -> Hits:
         """The same answers from all scores: cheaper where much would be over-fetched.
 
-        `bonus` float32 [B, N] is added; a replaced item hands it to its newest row.
+        `added` float32 [B, N] is added; a replaced item hands it to its newest row.
         """
         scores = queries @ self.index.vectors.T  # [B, N]
-        if bonus is not None:
-            again = bonus.tocoo()
-            scores[again.row, self.items.newest[again.col]] += again.data
+        if added is not None:
+            more = added.tocoo()
+            np.add.at(scores, (more.row, self.items.newest[more.col]), more.data)
         scores[:, self.items.hidden] = -np.inf
         row = np.repeat(np.arange(len(seen)), [len(codes) for codes in seen])
         codes = self.items.newest[np.concatenate([*seen, np.zeros(0, np.int64)])]
@@ -230,8 +281,8 @@ class Recommender:
         return self._named(top_k(self._counts()[None], k), 0)
 
     def _counts(self) -> np.ndarray:
-        """float32 [N], events per item, as its newest row; hidden items -inf."""
-        counts = self.log.item_counts()
+        """float32 [N], recent events per item, as its newest row; hidden items -inf."""
+        counts = popularity(self.log)
         at = self.items.newest[: len(counts)]
         out = np.bincount(at, counts, minlength=len(self.items)).astype(np.float32)
         out[self.items.hidden] = -np.inf
@@ -250,7 +301,7 @@ class Recommender:
             told = self.intent.serve[rows] if self.intent is not None else None
             queries = self.model.encode_histories(part, vectors, told)
             hits = self._found(queries, part, k, filter_seen)
-            strangers = np.flatnonzero(part.lengths == 0)  # searches only: as in `recommend`
+            strangers = np.flatnonzero((part.lengths == 0) & ~queries.any(1))  # as in `recommend`
             if len(strangers):
                 popular = top_k(self._counts()[None], k)
                 hits = _with_rows(hits, strangers, popular, k)
@@ -304,12 +355,13 @@ class Recommender:
         """The k most probable named intents; empty where the graph has no categories."""
         _check_k(k, "intents")
         codes = self.history(user, history)
-        if self.intent is None or self.intent.head is None or len(codes) == 0:
+        nothing = len(codes) == 0 and (history is None or len(history) == 0)
+        if self.intent is None or self.intent.head is None or nothing:
             return []
         if history is None:
             embedding = self.intent.serve[self.log.users.encode([user])]
         else:
-            found = self._embed(codes)
+            found = self._embed(codes, history)
             if found is None:
                 raise UsageError("Intents of a given history need the encoder of this run.")
             embedding = found
@@ -323,11 +375,20 @@ class Recommender:
         """Why this item for this user: a sentence, the paths, the nearest text, the parts."""
         query, one = self._query(user, history)
         code = self.items.code(item)
-        bonus = self.model.repeat_bonus(one, query)
-        again = 0.0
-        if bonus is not None:
-            again = float(bonus.data[self.items.newest[bonus.indices] == code].sum())
-        return explain_item(self, query[0], one.items_of(0), code, again)
+        parts: dict[str, float] = {}
+        if self.repeats:
+            bonus = self.model.repeat_bonus(one, query, torch.from_numpy(self.index.vectors))
+            parts["repeat"] = self._of_item(bonus, code)
+        if self.neighbours is not None:
+            said = self.neighbours.scores(one, mixed=self.repeats)
+            parts["neighbours"] = self._of_item(said, code)
+        return explain_item(self, query[0], one, code, parts)
+
+    def _of_item(self, added: sparse.csr_matrix | None, code: int) -> float:
+        """What one row of added scores gives an item (its newest row)."""
+        if added is None:
+            return 0.0
+        return float(added.data[self.items.newest[added.indices] == code].sum())
 
     # ---- changes -------------------------------------------------------------------------
 

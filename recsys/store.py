@@ -27,9 +27,12 @@ from kg.folders import publish, verified
 from kg.graph import KnowledgeGraph
 from kg.labels import IntentLabels
 from kg.paths import PathIndex
+from kg.searches import query_texts
 from kg.sequences import Sequences
 from kg.storage import Dataset, read_dataset, write_dataset
 from kg.templates import Templates
+from kg.vectors import Vectors
+from models.features import Features, Queries
 from models.intent import IntentConfig, IntentHead
 from models.recommender import IntentRecommender, ModelConfig
 from models.text import TextEncoder
@@ -38,6 +41,7 @@ from recsys.encoders import LazyEncoder
 from recsys.index import VectorIndex
 from recsys.intents import IntentSignals
 from recsys.items import ItemStore
+from recsys.neighbours import NeighbourConfig, Neighbours
 from recsys.recommender import Recommender
 from recsys.tensors import save_tensors
 
@@ -48,7 +52,8 @@ def save_run(rec: Recommender, path: str | Path, facts: Mapping[str, Any]) -> No
     """Publish the recommender at `path`; `facts` go into the manifest."""
 
     def write(folder: Path) -> None:
-        write_dataset(folder, Dataset(rec.log, rec.catalog, rec.model.graph))
+        model = rec.model
+        write_dataset(folder, Dataset(rec.log, rec.catalog, model.graph, model.features.users))
         save_tensors(folder / "model.safetensors", _tensors(rec))
         text = json.dumps(_plain(rec), ensure_ascii=False)
         (folder / "run.json").write_text(text, encoding="utf-8")
@@ -84,8 +89,17 @@ def _tensors(rec: Recommender) -> dict[str, np.ndarray]:
     out["counts"] = rec.model.items.counts.numpy().astype(np.int64)
     for name in ("text_part", "graph_part", "id_part", "text"):
         out[f"items/{name}"] = getattr(rec.items, name)
+    out |= {f"items/extra/{name}": part for name, part in rec.items.extras.items()}
+    if rec.model.searches is not None:
+        out["searches"] = rec.model.searches.queries.vectors
+    for name, whitening in rec.model.features.whitening.items():
+        out[f"features/mean/{name}"] = whitening.mean
+        out[f"features/basis/{name}"] = whitening.basis
     for number, relation in enumerate(sorted(rec.model.graph.events)):
         out[f"events/{number}"] = rec.model.graph.edges[relation]
+    if rec.neighbours is not None:
+        links = rec.neighbours.links
+        out |= {f"links/{name}": getattr(links, name) for name in ("data", "indices", "indptr")}
     if rec.intent is not None:
         out["intent/serve"] = rec.intent.serve
         out["intent/valid"] = rec.intent.valid
@@ -111,6 +125,14 @@ def _plain(rec: Recommender) -> dict[str, Any]:
         "label_relation": rec.intent.labels.relation if rec.intent is not None else None,
         "added": {"ids": rec.items.ids[trained:], "titles": rec.items.titles[trained:]},
         "facts": [[c, r, n] for c, many in rec.items.facts.items() for r, n in many],
+        "neighbours": None
+        if rec.neighbours is None
+        else {
+            "decay": rec.neighbours.decay,
+            "weight": rec.neighbours.weight,
+            "mixed": rec.neighbours.mixed,
+            "config": rec.neighbours.config.model_dump(),
+        },
         "hidden": hidden,
         "events": sorted(rec.model.graph.events),
     }
@@ -124,9 +146,10 @@ def load_run(path: str | Path, encoder: TextEncoder | None = None) -> Recommende
     try:
         plain = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         tensors = load_file(folder / "model.safetensors")
-        model = _model(plain, tensors, _trained_graph(plain, tensors, data.graph))
+        model = _model(plain, tensors, _trained_graph(plain, tensors, data.graph), data)
         store = _store(plain, tensors, data)
         intent = _intent(plain, tensors, len(data.catalog))
+        neighbours = _neighbours(plain, tensors, len(data.catalog))
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise DataError(f"{folder} cannot be read: {error}.") from None
     if encoder is None and plain["encoder"]["name"]:
@@ -138,7 +161,7 @@ def load_run(path: str | Path, encoder: TextEncoder | None = None) -> Recommende
         index = VectorIndex(store.vectors)
     graph = data.graph.with_events(data.log)
     return Recommender(model, data.log, data.catalog, store, index, Sequences.of(data.log),
-                       encoder, intent, PathIndex.of(graph))  # fmt: skip
+                       encoder, intent, PathIndex.of(graph), neighbours)  # fmt: skip
 
 
 def _part(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, torch.Tensor]:
@@ -155,12 +178,21 @@ def _trained_graph(
 
 
 def _model(
-    plain: dict[str, Any], tensors: dict[str, np.ndarray], graph: KnowledgeGraph
+    plain: dict[str, Any], tensors: dict[str, np.ndarray], graph: KnowledgeGraph, data: Dataset
 ) -> IntentRecommender:
+    names = [key.removeprefix("features/mean/") for key in tensors if "features/mean/" in key]
+    whitening = {
+        n: Whitening(tensors[f"features/mean/{n}"], tensors[f"features/basis/{n}"]) for n in names
+    }
+    items = replace(data.catalog, vectors=_used(data, tensors))
+    queries = None
+    if "searches" in tensors:
+        queries = Queries(query_texts(data.log), tensors["searches"])
     model = IntentRecommender(
         graph, tensors["items/text"][: len(tensors["counts"])], ModelConfig(**plain["model"]),
         behaviours=plain["behaviours"], intent_dim=plain["intent_dim"], counts=tensors["counts"],
         whitening=Whitening(tensors["whitening/mean"], tensors["whitening/basis"]),
+        features=Features.of(items, data.users, queries, whitening),
     )  # fmt: skip
     model.load_state_dict(_part(tensors, "model"))
     return model.eval()
@@ -178,7 +210,25 @@ def _store(plain: dict[str, Any], tensors: dict[str, np.ndarray], data: Dataset)
         data.catalog.titles + tuple(plain["added"]["titles"]),
         tensors["items/text_part"], tensors["items/graph_part"], tensors["items/id_part"],
         tensors["items/text"], hidden, len(data.catalog), facts,
+        {v.name: tensors[f"items/extra/{v.name}"] for v in _used(data, tensors)},
     )  # fmt: skip
+
+
+def _used(data: Dataset, tensors: Mapping[str, np.ndarray]) -> tuple[Vectors, ...]:
+    """The vectors of the catalogue that the model was trained with."""
+    return tuple(v for v in data.catalog.vectors if f"items/extra/{v.name}" in tensors)
+
+
+def _neighbours(
+    plain: dict[str, Any], tensors: dict[str, np.ndarray], items: int
+) -> Neighbours | None:
+    told = plain.get("neighbours")
+    if told is None:
+        return None
+    arrays = tuple(tensors[f"links/{name}"] for name in ("data", "indices", "indptr"))
+    links = sparse.csr_matrix(arrays, shape=(items, items))
+    config = NeighbourConfig(**told["config"])
+    return Neighbours(links, told["decay"], told["weight"], told["mixed"], config)
 
 
 def _intent(

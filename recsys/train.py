@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -27,6 +27,9 @@ from models.recommender import IntentRecommender
 from recsys.checkpoint import load_checkpoint, save_checkpoint
 from recsys.evaluate import evaluate_queries
 from recsys.intents import IntentSignals
+from recsys.scoring import SCORE, by_rows, popularity
+from recsys.strangers import with_strangers
+from recsys.tasks import Tasks
 
 
 class TrainConfig(BaseModel):
@@ -50,6 +53,22 @@ class TrainConfig(BaseModel):
     visit_hours: float = Field(6.0, ge=0, description="A longer pause begins a new visit.")
     loss: Literal["auto", "full", "sampled"] = Field(
         "auto", description="auto: full softmax up to 5,000 items, then sampled."
+    )
+    behaviour_power: float = Field(
+        0.0,
+        ge=0,
+        le=5,
+        description="0: every target counts alike; 1: as much as its behaviour is strong (view 1, "
+        "cart 2.5, purchase 3); between them its power.",
+    )
+    behaviour_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        {}, description="How much targets of a behaviour count, by its name; overrules the power."
+    )
+    next_behaviour: float = Field(
+        0.0, ge=0, description="Weight of a loss for the kind of the next event; 0: off."
+    )
+    next_intent: float = Field(
+        0.0, ge=0, description="Weight of a loss for the next item's named intents; 0: off."
     )
     negatives: int = Field(500, ge=1, description="Shared negatives of the sampled softmax.")
     average: float = Field(
@@ -84,9 +103,6 @@ class EpochReport:
         told = "  ".join(f"{name} {value:.4f}" for name, value in self.metrics.items())
         mark = " *" if self.best else ""
         return f"epoch {self.epoch:3d}  loss {self.loss:.4f}  {told}  {self.seconds:.1f} s{mark}"
-
-
-SCORE = "ndcg@10"
 
 
 def train(
@@ -152,11 +168,14 @@ class _Run:
     ) -> None:  # fmt: skip
         self.model, self.split, self.sequences, self.config = model, split, sequences, config
         self.intents = intents
+        self.tasks = Tasks(model, split.train.behaviours, config)
+        self.events = model.events(sequences)
+        self.popular = popularity(split.train)
         self.candidates = torch.nonzero(model.trained_items).ravel()  # int64 [M]
         few = len(self.candidates) <= 5000
         self.full = config.loss == "full" or (config.loss == "auto" and few)
         reach = model.config.max_length
-        total = int(np.clip(sequences.lengths - 1, 0, reach).sum())
+        total = int(np.clip(self.events.lengths - 1, 0, reach).sum())
         self.batch_targets = config.batch_targets or int(np.clip(total // 256, 512, 8192))
         self.visits = None
         if config.target == "visit" or (config.target == "auto" and split.by_time):
@@ -170,7 +189,7 @@ class _Run:
 
     def done(self) -> bool:
         config = self.config
-        if (self.sequences.lengths < 2).all():
+        if (self.events.lengths < 2).all():
             return True  # nobody has two events: there is no next item to learn from
         if self.done_epochs >= config.max_epochs:
             return True
@@ -200,7 +219,7 @@ class _Run:
         self.model.train()
         total, steps = 0.0, 0
         batches = training_batches(
-            self.sequences, self.model.config.max_length, self.batch_targets, rng, self.visits
+            self.events, self.model.config.max_length, self.batch_targets, rng, self.visits
         )
         for batch in batches:
             if not batch.target.any():
@@ -238,11 +257,18 @@ class _Run:
 
     def _loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:
         positive = batch.positive[batch.target]  # int64 [P]
+        assert batch.kind is not None
+        kind = batch.kind[batch.target]
         if self.full:
             items = self.model.items().vector  # [N, D]
             hidden = self.model(batch, items)  # [B, L, D]
-            repeats, allowed = self._repeats(batch, hidden), self.model.trained_items
-            return full_softmax(hidden[batch.target], items, positive, allowed, repeats)
+            query, positive, kind, repeats = with_strangers(
+                self.model, batch,
+                (hidden[batch.target], positive, kind, self._repeats(batch, hidden, items)),
+            )  # fmt: skip
+            allowed, weight = self.model.trained_items, self.tasks.weight(kind)
+            loss = full_softmax(query, items, positive, allowed, repeats, weight)
+            return loss + self.tasks.loss(batch, hidden)
         drawn = rng.integers(0, len(self.candidates), self.config.negatives)
         negative = self.candidates[torch.from_numpy(drawn)]
         wanted = torch.cat([batch.item.ravel(), positive, negative])
@@ -251,18 +277,22 @@ class _Run:
         items = self.model.items(rows).vector  # [R, D]
         batch = replace(batch, item=history.view_as(batch.item))
         hidden = self.model(batch, items)
-        beside = None
-        if (seen := self._repeats(batch, hidden)) is not None:
+        beside: tuple[Tensor, ...] | None = None
+        if (seen := self._repeats(batch, hidden, items)) is not None:
             score = hidden @ items[batch.item].transpose(1, 2)  # [B, L, L]
             beside = (seen[0], score[batch.target], seen[1])
-        query = hidden[batch.target]
-        return sampled_softmax(query, items, good, bad, len(self.candidates), beside)
+        query, good, kind, beside = with_strangers(
+            self.model, batch, (hidden[batch.target], good, kind, beside)
+        )
+        weight = self.tasks.weight(kind)
+        loss = sampled_softmax(query, items, good, bad, len(self.candidates), beside, weight)
+        return loss + self.tasks.loss(batch, hidden)
 
-    def _repeats(self, batch: Batch, hidden: Tensor) -> tuple[Tensor, Tensor] | None:
+    def _repeats(self, batch: Batch, hidden: Tensor, items: Tensor) -> tuple[Tensor, Tensor] | None:
         """Items met before at each of P targets, int64 [P, L] (-1: none), and their bonus."""
         if self.model.repeat is None:
             return None
-        found = self.model.repeat(batch, hidden)
+        found = self.model.repeat(batch, hidden, items)
         own = torch.where(found.holds, batch.item[:, None], -1)
         return own[batch.target], found.bonus[batch.target]
 
@@ -292,11 +322,11 @@ class _Run:
             items = self.model.items().vector
         valid = self.intents.valid if self.intents is not None else None
         queries = self.model.encode_histories(self.sequences, items, valid)
-        bonus = self.model.repeat_bonus(self.sequences, queries)
+        vectors, mixed = items.numpy(), self.model.repeat is not None
         report = evaluate_queries(
-            queries, items.numpy(), self.sequences, self.split.valid, ks=(10,), batch=1024,
-            filter_seen=bonus is None, bonus=bonus,
-            strangers=self.split.train.item_counts().astype(np.float32),
+            queries, vectors, self.sequences, self.split.valid, ks=(10,), batch=1024,
+            filter_seen=not mixed, strangers=self.popular,
+            added=by_rows(self.model, None, self.sequences, queries, vectors, mixed=mixed),
         )  # fmt: skip
         return {name: report.metrics[name] for name in (SCORE, "hr@10")}
 
@@ -305,7 +335,8 @@ class _Run:
         shape = {k: list(v.shape) for k, v in self.model.state_dict().items()}
         kept = self.config.model_dump(exclude={"max_epochs", "max_minutes", "patience"})
         train, digest = self.split.train, hashlib.sha256()
-        for column in (train.user, train.item, train.behaviour, train.time):
+        read = self.events.item  # with the searches that are read
+        for column in (train.user, train.item, train.behaviour, train.time, read):
             digest.update(b"" if column is None else column.tobytes())
         data = [len(train), digest.hexdigest()]
         return json.dumps([self.model.config.model_dump(), kept, options.seed, data, shape])

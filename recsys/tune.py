@@ -100,7 +100,7 @@ def search_settings(
 
     def attempt(settings: RunConfig, first: bool) -> dict[str, Any]:
         from recsys.fit import fit
-        from recsys.train import SCORE
+        from recsys.scoring import SCORE
 
         fitted = fit(
             data, encoder, settings, hold_out=hold_out, templates=templates,

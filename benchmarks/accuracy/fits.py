@@ -19,8 +19,8 @@ from data import Task
 from kg.errors import UsageError
 from kg.sequences import Sequences
 
-Scores = Callable[[Sequences], np.ndarray]
-"""Histories to float32 [U, N]."""
+Scores = Callable[[Sequences, bool], np.ndarray]
+"""Histories to float32 [U, N], for lists with the items of the history (True) or without them."""
 Params = Mapping[str, Any]
 
 
@@ -42,7 +42,10 @@ def plain(where: str, seeded: bool = False, text: bool = False) -> Callable[...,
         rng = (np.random.default_rng(seed),) if seeded else ()
         started = time.perf_counter()
         model = model_class.fit(*first, task.learn, *rng, **params)
-        return Fitted(model.scores, facts | {"training_seconds": time.perf_counter() - started})
+        return Fitted(
+            lambda own, mixed: model.scores(own),
+            facts | {"training_seconds": time.perf_counter() - started},
+        )
 
     return fit
 
@@ -65,7 +68,7 @@ def trained(where: str, config: str, graph: bool = False) -> Callable[..., Fitte
         model = _found("recsys.baselines.learned." + where).fit(
             task.parts.split, *facts, _found(f"{module}:{config}")(**shape), fitting, reports.append
         )
-        return Fitted(model.scores, told(reports))
+        return Fitted(lambda own, mixed: model.scores(own), told(reports))
 
     return fit
 
@@ -73,36 +76,50 @@ def trained(where: str, config: str, graph: bool = False) -> Callable[..., Fitte
 def kgintent(task: Task, params: Params, seed: int, minutes: float | None, threads: int) -> Fitted:
     """The model of this package by its public parts; without events: by popularity.
 
-    As with `kgintent train`, the target is the next visit where the cut is by time.
+    As with `kgintent train`, the target is the next visit where the cut is by time, and the linear
+    partner is chosen on validation and then fitted, as every model in closed form, to `task.learn`.
     """
     import torch
 
     from models.recommender import IntentRecommender, ModelConfig
     from recsys.fit import resolved
+    from recsys.neighbours import NeighbourConfig
+    from recsys.scoring import added_scores, choose_neighbours, popularity
     from recsys.train import RunOptions, TrainConfig, train
 
     torch.set_num_threads(threads)
     facts: dict[str, Any] = {}
     text, graph = _texts(task, facts), task.graph()
-    shape, training = sorted_out(params, ModelConfig, TrainConfig)
+    shape, training, near = sorted_out(params, ModelConfig, TrainConfig, NeighbourConfig)
     training |= {"max_minutes": minutes} if minutes else {}
-    kinds = len(task.parts.split.train.behaviours)
+    split = task.parts.split
+    kinds = len(split.train.behaviours)
     torch.manual_seed(seed)
-    config = resolved(ModelConfig(**shape), task.parts.split)
+    config = resolved(ModelConfig(**shape), split)
     model = IntentRecommender(graph, text, config, behaviours=kinds)
     options = RunOptions(seed=seed, threads=threads)
-    reports = list(train(model, task.parts.split, TrainConfig(**training), options))
+    reports = list(train(model, split, TrainConfig(**training), options))
     with torch.inference_mode():
         items = model.items().vector
-    popular = task.learn.item_counts().astype(np.float32)
+    known = Sequences.of(split.train)
+    started = time.perf_counter()
+    partner = choose_neighbours(
+        model, split, model.encode_histories(known, items), NeighbourConfig(**near),
+        np.random.default_rng([seed, 2]),
+    )  # fmt: skip
+    if partner is not None:
+        facts["neighbours"] = [partner.decay, partner.weight, partner.mixed]
+        partner = partner.refit(task.learn)
+    facts["neighbour_seconds"] = time.perf_counter() - started
+    popular = popularity(task.learn)
 
-    def scores(histories: Sequences) -> np.ndarray:
+    def scores(histories: Sequences, mixed: bool) -> np.ndarray:
         queries = model.encode_histories(histories, items)
         found = queries @ items.numpy().T
-        bonus = model.repeat_bonus(histories, queries)
-        if bonus is not None:
-            found += bonus.toarray()
-        found[histories.lengths == 0] = popular
+        added = added_scores(model, partner, histories, queries, items.numpy(), mixed=mixed)
+        if added is not None:
+            found += added.toarray()
+        found[(histories.lengths == 0) & ~queries.any(1)] = popular
         return found
 
     return Fitted(scores, facts | told(reports) | {"gates": model.gates()})

@@ -57,7 +57,7 @@ def top_lists(
     parts = []
     for start in range(0, len(users), batch):
         own = histories.take(users[start : start + batch])
-        found = np.array(scores(own), np.float32)
+        found = np.array(scores(own, not mask), np.float32)
         if mask:
             found[own.row, own.item] = -np.inf
         parts.append(top_k(found, max(KS)).index)

@@ -68,7 +68,7 @@ def unit(
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:  # fmt: skip
     """Fit and judge: what the JSON says, and the arrays per user."""
     known, events = task.parts.of(part)
-    if part == "test" and not entry(name).learned:
+    if part == "test":
         task = replace(task, learn=known)
     fitted: Fitted = entry(name).fit(task, params, seed, minutes, threads)
     counts = task.parts.split.train.item_counts()

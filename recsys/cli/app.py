@@ -26,6 +26,10 @@ User = Annotated[str | None, typer.Option("--user", help="A user id.")]
 History = Annotated[
     str | None, typer.Option("--history", help="Item ids joined by commas, oldest first.")
 ]
+ItemVectors = Annotated[
+    list[str] | None,
+    typer.Option("--vectors", help="NAME=FILE: vectors of items (.npz or table); repeatable."),
+]
 Config = Annotated[Path | None, typer.Option("-c", "--config", help="run.toml")]
 Encoder = Annotated[str, typer.Option(help="An installed package or a folder.")]
 Phrases = Annotated[
@@ -76,11 +80,18 @@ def build(
         str | None, typer.Option(help="role=NAME,… over both files, e.g. user=who,item_id=sku.")
     ] = None,
     no_time: Annotated[bool, typer.Option("--no-time", help="Rows are in order.")] = False,
+    vectors: ItemVectors = None,
+    user_vectors: Annotated[
+        list[str] | None, typer.Option(help="NAME=FILE: vectors of users; repeatable.")
+    ] = None,
 ) -> None:
     """Read, clean and join events, items and facts into a data folder."""
     from recsys.cli.building import build_folder
 
-    build_folder(events, items, out, users, triples, entities, triple_ids, columns, no_time)
+    build_folder(
+        events, items, out, users, triples, entities, triple_ids, columns, no_time,
+        vectors or [], user_vectors or [],
+    )  # fmt: skip
 
 
 @app.command()
@@ -151,6 +162,12 @@ def recommend(
     user: User = None,
     history: History = None,
     all_: Annotated[bool, typer.Option("--all", help="Every user, in one pass.")] = False,
+    profile: Annotated[
+        str | None, typer.Option(help="What is known of the person: NAME=VALUE|VALUE,…")
+    ] = None,
+    search: Annotated[
+        str | None, typer.Option(help="A search text as the newest event of --history.")
+    ] = None,
     k: K = 10,
     out: Annotated[Path | None, typer.Option("-o", help="CSV for --all.")] = None,
     with_seen: Annotated[
@@ -161,19 +178,26 @@ def recommend(
 ) -> None:
     """The best items for a user, a history, or every user."""
     from kg.errors import UsageError
-    from recsys.cli.output import show
+    from kg.searches import Search
+    from recsys.cli.output import columns_of, show
 
     filter_seen = None if with_seen is None else not with_seen
     if all_:
-        if user is not None or history is not None:
-            raise UsageError("Say one of --user, --history and --all.")
+        if any(told is not None for told in (user, history, profile, search)):
+            raise UsageError("Say one of --all and who it is (--user, --history, …).")
         from recsys.cli.bulk import write_all
 
         return write_all(_load(run), out, k, filter_seen)
     if out is not None:
         raise UsageError("-o needs --all.")
     rec = _load(run)
-    found = rec.recommend(user, history=_ids(history), k=k, filter_seen=filter_seen)
+    past: list[Any] | None = _ids(history)
+    if search is not None:
+        if user is not None:
+            raise UsageError("--search goes with --history or stands alone, not with --user.")
+        past = [*(past or []), Search(search)]
+    told = None if profile is None else columns_of(profile, "--profile")
+    found = rec.recommend(user, history=past, profile=told, k=k, filter_seen=filter_seen)
     show([{"item": r.item, "title": r.title, "score": r.score} for r in found], json)
     return None
 
@@ -232,13 +256,16 @@ def items_add(
     run: Run,
     file: Annotated[Path, typer.Argument(help="Items, with the columns of the item table.")],
     columns: Annotated[str | None, typer.Option(help="role=NAME,…")] = None,
+    vectors: ItemVectors = None,
 ) -> None:
     """Add items (or replace them) and publish; they are recommendable at once."""
     from kg.catalog import Catalog
+    from recsys.cli.building import with_vectors
     from recsys.cli.output import columns_of, say
 
     rec = _load(run)
-    new = Catalog.read(file, columns=columns_of(columns))
+    mapping = columns_of(columns)
+    new, _ = with_vectors(Catalog.read(file, columns=mapping), vectors or [], mapping)
     rec = rec.with_items(new)
     _publish(rec, run)
     say(f"{run}: {len(new):,} items added, {len(rec.items):,} in all.")
@@ -261,7 +288,9 @@ def evaluate(
     run: Run,
     ablate: Annotated[
         str | None,
-        typer.Option(help="Without text,graph,intent,sequence,id (some of them): what each gives."),
+        typer.Option(
+            help="Without text,graph,intent,sequence,id,neighbours (some): what each gives."
+        ),
     ] = None,
     retrain: Annotated[
         bool, typer.Option("--retrain", help="Also trained without them, and the controls.")

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
+
 from kg.build import build_graph
-from kg.catalog import ITEM_COLUMNS, Catalog
+from kg.catalog import ITEM_COLUMNS, USER_COLUMNS, Catalog
 from kg.clean import clean
 from kg.errors import UsageError, suggest
 from kg.events import EVENT_COLUMNS, EventLog
 from kg.storage import Dataset, save_dataset
 from kg.tables import column_names, unknown_columns
 from kg.triples import read_triples
+from kg.vectors import read_vectors
 from recsys.cli.output import columns_of, say
 
 
 def build_folder(
     events: Path, items: Path, out: Path, users: Path | None, triples: Path | None,
     entities: Path | None, triple_ids: str | None, columns: str | None, no_time: bool,
+    vectors: list[str], user_vectors: list[str],
 ) -> None:  # fmt: skip
     """Read, clean, join, publish; every step is told."""
     if triple_ids not in (None, "item"):
@@ -25,16 +29,17 @@ def build_folder(
     if entities is not None and triples is None:
         raise UsageError("--entities needs --triples.")
     mapping = columns_of(columns)
-    _check_mapping(mapping, events, items)
+    _check_mapping(mapping, events, items, users)
     catalog = Catalog.read(items, columns=mapping)
     told = ", ".join(f"{a.name} ({len(a.values):,})" for a in catalog.attributes) or "none"
     say(f"{items}: {len(catalog):,} items; attributes: {told}")
     if catalog.ignored:
         say(f"  not used, nearly one value per item: {', '.join(catalog.ignored)}")
+    catalog, aside = with_vectors(catalog, vectors, mapping)
     log = EventLog.read(events, columns=mapping, use_time=not no_time)
     log, report = clean(log, catalog.ids)
     say(f"{events}: {report}")
-    people = Catalog.read(users, kind="user") if users is not None else None
+    people, more = _people(users, user_vectors, log, mapping)
     facts = None
     if triples is not None:
         facts = read_triples(
@@ -46,21 +51,68 @@ def build_folder(
             + (f"; left out: {lost}" if lost else ""))  # fmt: skip
     graph = build_graph(log, catalog, people, facts)
     sources = {"events": events.name, "items": items.name}
-    save_dataset(out, Dataset(log, catalog, graph), {"sources": sources}, report)
+    data = Dataset(log, catalog, graph, people)
+    save_dataset(out, data, {"sources": sources}, report, pl.concat([aside, more]))
     kinds = ", ".join(f"{n:,} {kind}" for kind, n in graph.num_nodes.items())
     say(f"{out}: {kinds}; {graph.num_edges:,} edges of {len(graph.edges)} relations.")
     say(f"Next: kgintent train {out} -o runs/a")
 
 
-def _check_mapping(mapping: dict[str, str], events: Path, items: Path) -> None:
-    """A column that neither file has is a mistake; so is a role that no reader takes."""
+def _people(
+    users: Path | None, options: list[str], log: EventLog, columns: dict[str, str]
+) -> tuple[Catalog | None, pl.DataFrame]:
+    """The table of users with their vectors; without a file it has the people of the log."""
+    people = Catalog.read(users, columns=columns, kind="user") if users is not None else None
+    if people is not None:
+        there = int((log.users.encode(people.ids.ids, missing="negative") >= 0).sum())
+        told = ", ".join(f"{a.name} ({len(a.values):,})" for a in people.attributes) or "none"
+        say(f"{users}: {len(people):,} users, {there:,} of them in the events; attributes: {told}")
+    if not options:
+        return people, _NONE
+    return with_vectors(people or Catalog.of(log.users.ids, name="user"), options, columns)
+
+
+_NONE = pl.DataFrame(
+    schema={"vectors": pl.String, "id": pl.String, "row": pl.Int64, "reason": pl.String}
+)
+
+
+def with_vectors(
+    table: Catalog, options: list[str], columns: dict[str, str]
+) -> tuple[Catalog, pl.DataFrame]:
+    """The items (or users) with the vectors of these NAME=FILE options, and the rows set aside."""
+    aside = [_NONE]
+    spellings = ITEM_COLUMNS["item_id"] if table.ids.name == "item" else USER_COLUMNS["user_id"]
+    for name, file in _named_files(options):
+        found, report = read_vectors(name, file, table.ids, spellings=spellings, columns=columns)
+        say(f"{file}: {name}: {report}")
+        table = table.with_vectors(found)
+        aside.append(report.aside)
+    return table, pl.concat(aside)
+
+
+def _named_files(options: list[str]) -> list[tuple[str, Path]]:
+    out: dict[str, Path] = {}
+    for option in options:
+        name, mark, file = option.partition("=")
+        if not (mark and name.strip() and file.strip()):
+            raise UsageError(f"Vectors are given as NAME=FILE. Got {option!r} instead.")
+        if name.strip() in out:
+            raise UsageError(f"Each name of vectors must stand once. Got {name.strip()!r} twice.")
+        out[name.strip()] = Path(file.strip())
+    return list(out.items())
+
+
+def _check_mapping(mapping: dict[str, str], events: Path, items: Path, users: Path | None) -> None:
+    """A column that no file has is a mistake; so is a role that no reader takes."""
     if not mapping or events.name.endswith((".txt", ".txt.gz")):
         return
     of_items = column_names(items)
-    unknown_columns(mapping, column_names(events), of_items)
-    roles = [*EVENT_COLUMNS, *ITEM_COLUMNS]
+    of_users = column_names(users) if users is not None else []
+    unknown_columns(mapping, column_names(events), of_items, of_users)
+    roles = [*EVENT_COLUMNS, *ITEM_COLUMNS, *USER_COLUMNS]
     for role, name in mapping.items():
-        if role not in roles and name not in of_items:
+        if role not in roles and name not in [*of_items, *of_users]:
             raise UsageError(
                 f"The option --columns has {role}={name}: {role!r} is no role of events, and only "
                 f"a column of {items.name} can be renamed.{suggest(role, roles)}"

@@ -25,7 +25,7 @@ from recsys.compare import Part, compare
 from recsys.config import RunConfig
 from recsys.fit import HoldOut, make_split
 from recsys.recommender import Recommender
-from recsys.train import SCORE
+from recsys.scoring import SCORE
 
 
 def judge_run(run: Path, json: bool) -> None:

@@ -71,8 +71,8 @@ def _plain(name: str) -> Callable[[int, int], None]:
     return step
 
 
-def columns_of(text: str | None) -> dict[str, str]:
-    """'user=who,item=what' as {role: column}."""
+def columns_of(text: str | None, option: str = "--columns") -> dict[str, str]:
+    """'user=who,item=what' as {role: column}, for the option of this name."""
     from kg.errors import UsageError
 
     out: dict[str, str] = {}
@@ -82,7 +82,7 @@ def columns_of(text: str | None) -> dict[str, str]:
         role, mark, name = part.partition("=")
         if not mark or not role.strip() or not name.strip():
             raise UsageError(
-                f"--columns must be role=NAME pairs joined by commas. Got {part!r} instead."
+                f"{option} must be role=NAME pairs joined by commas. Got {part!r} instead."
             )
         out[role.strip()] = name.strip()
     return out

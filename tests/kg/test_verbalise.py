@@ -178,3 +178,13 @@ def test_many_users_do_not_take_minutes() -> None:
     start = time.perf_counter()
     assert len(verbalise_users(world.log, world.catalog)) == 2000
     assert time.perf_counter() - start < 5
+
+
+def test_searches_in_a_live_history():
+    world = tiny()
+    text = verbalise_items(
+        [0, -1, 1], world.catalog, behaviour=["view", "search", "view"], query=["", "red", ""]
+    )
+    assert text == "viewed Nail Polish; searched 'red'; viewed Red Lipstick"
+    with pytest.raises(UsageError, match=r"must be in \[0"):
+        verbalise_items([-1], world.catalog)

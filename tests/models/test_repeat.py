@@ -31,7 +31,7 @@ def test_doubling():
 
 def test_only_the_latest_of_an_item_holds():
     batch = batch_of(one_history([5, 7, 5, 2]))
-    holds = RepeatBonus(3)(batch, torch.zeros(1, 4, 3)).holds[0]
+    holds = RepeatBonus(3)(batch, torch.zeros(1, 4, 3), torch.zeros(9, 3)).holds[0]
     assert holds.int().tolist() == [[1, 0, 0, 0], [1, 1, 0, 0], [0, 1, 1, 0], [0, 1, 1, 1]]
 
 
@@ -43,25 +43,42 @@ def test_the_bonus_by_hand():
         for part in (repeat.count, repeat.place, repeat.elapsed):
             part.copy_(torch.randn_like(part))
         repeat.person.weight.copy_(torch.tensor([[2.0, -1.0]]))
-    query = torch.randn(1, 4, 2)
-    found = repeat(batch, query).bonus[0, 3]  # seen from the last event
+        repeat.item.weight.copy_(torch.tensor([[0.5, 3.0]]))
+    query, items = torch.randn(1, 4, 2), torch.randn(9, 2)
+    found = repeat(batch, query, items).bonus[0, 3]  # seen from the last event
     person = 2 * query[0, 3, 0] - query[0, 3, 1]
+    worth = 0.5 * items[:, 0] + 3 * items[:, 1]
     count, place, elapsed = repeat.count, repeat.place, repeat.elapsed
+    first = place[2] + elapsed[4]  # item 5, three events and five hours ago
+    again = place[1] + elapsed[1]  # and once more, one event and no time ago
+    both = torch.logsumexp(10 * torch.stack([first, again]), 0)
     want = [
-        count[1] + place[2] + elapsed[4],  # item 7: once, 2 events and 5 hours ago
-        count[2] + place[1] + elapsed[1],  # item 5: the second time, at the same moment
-        count[1] + place[0] + elapsed[1],
-    ]  # item 2
-    torch.testing.assert_close(found[1:], 10 * torch.stack(want) + person)
-    untimed = repeat(batch_of(one_history([5, 7, 5, 2])), query).bonus[0, 3, 3]
-    torch.testing.assert_close(untimed, 10 * (count[1] + place[0] + elapsed[0]) + person)
+        10 * (count[1] + place[2] + elapsed[4]) + worth[7],  # once, two events and 5 hours ago
+        10 * count[2] + both + worth[5],
+        10 * (count[1] + place[0] + elapsed[1]) + worth[2],
+    ]
+    torch.testing.assert_close(found[1:], torch.stack(want) + person)
+    untimed = repeat(batch_of(one_history([5, 7, 5, 2])), query, items).bonus[0, 3, 3]
+    torch.testing.assert_close(untimed, 10 * (count[1] + place[0] + elapsed[0]) + person + worth[2])
+
+
+def test_an_event_that_has_not_happened_yet_excites_nothing():
+    repeat, query, items = RepeatBonus(2), torch.randn(1, 3, 2), torch.randn(9, 2)
+    with torch.no_grad():
+        repeat.place.copy_(torch.randn_like(repeat.place))
+    whole = repeat(batch_of(one_history([5, 7, 5])), query, items).bonus[0, 1, 0]
+    start = repeat(batch_of(one_history([5, 7])), query[:, :2], items).bonus[0, 1, 0]
+    torch.testing.assert_close(whole, start)
 
 
 def test_counts_reach_back_beyond_the_window():
     batch = batch_of(one_history([5, 5, 5, 5, 7]), reach=2)
     assert batch.item.tolist() == [[5, 7]]
     assert batch.count.tolist() == [[4, 1]]
-    assert RepeatBonus(2)(batch, torch.zeros(1, 2, 2)).holds[0, 1].tolist() == [True, True]
+    assert RepeatBonus(2)(batch, torch.zeros(1, 2, 2), torch.zeros(9, 2)).holds[0, 1].tolist() == [
+        True,
+        True,
+    ]
 
 
 @pytest.fixture
@@ -81,10 +98,10 @@ def test_what_serves_is_what_the_last_position_was_trained_with(model):
     model, histories = model
     items = model.items().vector.detach()
     queries = model.encode_histories(histories, items)
-    served = model.repeat_bonus(histories, queries).toarray()
+    served = model.repeat_bonus(histories, queries, items).toarray()
     assert served.shape == (len(histories), len(items))
     ((rows, batch),) = history_batches(histories, 50, 99)
-    trained = model.repeat(batch, model(batch, items))
+    trained = model.repeat(batch, model(batch, items), items)
     for place, user in enumerate(rows.tolist()):
         want = np.zeros(len(items), np.float32)
         last = int(batch.mask[place].sum()) - 1
@@ -100,4 +117,7 @@ def test_a_model_without_repeats_gives_none(model):
     world = tiny()
     text = np.eye(len(world.catalog), dtype=np.float32)
     plain = IntentRecommender(build_graph(world.log, world.catalog), text, ModelConfig(dim=8))
-    assert plain.repeat_bonus(histories, np.zeros((len(histories), 8), np.float32)) is None
+    assert (
+        plain.repeat_bonus(histories, np.zeros((len(histories), 8), np.float32), torch.zeros(1, 8))
+        is None
+    )

@@ -31,7 +31,9 @@ from recsys.ablate import (
 from recsys.config import RunConfig
 from recsys.fit import fit, judge
 from recsys.metrics.significance import holm
+from recsys.neighbours import NeighbourConfig, Neighbours, links
 
+TRAINED = [name for name in PARTS if name != "neighbours"]
 CONFIG = RunConfig(
     model={"dim": 16, "layers": 1, "text_dim": 16}, train={"max_epochs": 2}, options={"seed": 5}
 )
@@ -42,6 +44,8 @@ def fitted():
     world = planted(np.random.default_rng(3), users=40, items=24)
     data = Dataset(world.log, world.catalog, build_graph(world.log, world.catalog))
     found = fit(data, "hash", CONFIG, hold_out="last")
+    partner = Neighbours(links(world.log, NeighbourConfig()), 1.0, 1.0, 1.0, NeighbourConfig())
+    found = replace(found, recommender=replace(found.recommender, neighbours=partner))
     with torch.no_grad():  # two epochs hardly open it
         found.recommender.model.intent_gate.fill_(1.0)
     return found
@@ -58,7 +62,7 @@ def ndcg(rec, split):
 # ---- masked ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("name", TRAINED)
 def test_a_masked_part_changes_the_answer_and_not_the_run(fitted, name):
     rec = fitted.recommender
     before = rec.index.vectors.copy(), ndcg(rec, fitted.split)
@@ -74,6 +78,13 @@ def test_a_masked_part_changes_the_answer_and_not_the_run(fitted, name):
     np.testing.assert_array_equal(ndcg(rec, fitted.split), before[1])
 
 
+def test_without_neighbours_the_scores_are_those_of_the_model_alone(fitted):
+    other, split = without(fitted, "neighbours")
+    assert other.neighbours is None
+    assert other.index is fitted.recommender.index
+    assert not np.array_equal(ndcg(other, split), ndcg(fitted.recommender, fitted.split))
+
+
 def test_masked_parts_of_items_are_zero(fitted):
     own = fitted.recommender.items
     graph, _ = without(fitted, "graph")
@@ -87,11 +98,11 @@ def test_masked_text_is_hidden_from_the_graph_too(fitted):
     other, _ = without(fitted, "text")
     assert not other.items.text_part.any()
     assert not np.allclose(other.items.graph_part, rec.items.graph_part, atol=1e-5)
-    kept = rec.model.items.text.clone()
-    rec.model.items.text.zero_()
+    kept = rec.model.items.content.clone()
+    rec.model.items.content.zero_()
     with torch.inference_mode():
         parts = rec.model.items()
-    rec.model.items.text.copy_(kept)
+    rec.model.items.content.copy_(kept)
     np.testing.assert_allclose(other.index.vectors, parts.vector.numpy(), atol=1e-6)
 
 
@@ -182,7 +193,7 @@ def test_a_retrained_run_is_the_run_but_for_the_part(fitted):
     earlier = CONFIG.model_copy(update={"options": CONFIG.options.model_copy(update={"seed": 4})})
     same = retrain(rec, RESEEDED, earlier, "last")  # the seed after 4 is that of the run
     np.testing.assert_array_equal(same.recommender.index.vectors, rec.index.vectors)
-    found = {name: retrain(rec, name, CONFIG, "last") for name in (*PARTS, SHUFFLED, PERMUTED)}
+    found = {name: retrain(rec, name, CONFIG, "last") for name in (*TRAINED, SHUFFLED, PERMUTED)}
     items = {name: one.recommender.items for name, one in found.items()}
     assert not items["text"].text_part.any()
     assert not items["graph"].graph_part.any()

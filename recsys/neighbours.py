@@ -1,0 +1,167 @@
+"""The linear partner: what each item of a history says of other items, added to the model's score.
+
+Item-to-item models in closed form count pairs that a narrow vector cannot hold, and a narrow vector
+knows order, text and graph, which they do not. Their scores are fused late: how far back a history
+counts and how much the partner weighs are chosen on validation; a weight of 0 leaves it out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+from scipy import sparse
+
+from kg.events import EventLog
+from kg.sequences import Sequences
+from recsys.baselines.base import keep_best
+from recsys.baselines.ease import EASE
+from recsys.baselines.rp3beta import RP3beta
+
+EASE_ITEMS = 12_500
+"""Up to so many items EASE is inverted: 4 M² bytes and about M³ operations."""
+COMMON = 3
+"""EASE learns nothing of items with fewer events."""
+BLOCK = 20_000_000
+"""The numbers in a dense block, at most (but at least one row)."""
+
+
+class NeighbourConfig(BaseModel):
+    """The linear partner of the model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    kind: Literal["auto", "ease", "rp3beta", "none"] = Field(
+        "auto", description=f"auto: ease up to {EASE_ITEMS:,} items with events, then rp3beta."
+    )
+    l2: float = Field(200.0, gt=0, description="Ridge of EASE.")
+    keep: int = Field(50, ge=1, description="Items that each item hears of.")
+    decays: tuple[float, ...] = Field(
+        (1.0, 0.99, 0.95, 0.8, 0.6), description="Tried on validation: what an event counts for "
+        "each later event of the history.",
+    )  # fmt: skip
+    weights: tuple[float, ...] = Field(
+        (0.25, 0.5, 1.0, 1.5, 2.0, 3.0), description="Tried on validation, beside 0."
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """links: sparse float32 [N, N], what item i (row) says of item j.
+
+    A history says x = h @ links, h_i = decay^(events after the last one of i). weight · log(1 + z)
+    is added to the model's score, z >= 0 being x in units of its standard deviation over the items:
+    the logarithm, as the model's score is one of a probability. `mixed` is the weight in lists
+    where items met before compete with others, `weight` in lists of others alone.
+    """
+
+    links: sparse.csr_matrix
+    decay: float
+    weight: float
+    mixed: float
+    config: NeighbourConfig
+
+    def refit(self, log: EventLog) -> Neighbours:
+        """The same settings, with the links of this log."""
+        return replace(self, links=links(log, self.config))
+
+    def scores(self, histories: Sequences, *, mixed: bool) -> sparse.csr_matrix:
+        """float32 [U, N], what is added to the score of each item."""
+        weight = self.mixed if mixed else self.weight
+        shape = (len(histories), histories.num_items)
+        if weight == 0:
+            return sparse.csr_matrix(shape, dtype=np.float32)
+        said = (self._history(histories) @ self.links).tocsr()  # [U, N]
+        row = np.repeat(np.arange(len(histories)), np.diff(said.indptr))
+        sums = [np.bincount(row, said.data**power, minlength=len(histories)) for power in (1, 2)]
+        mean, square = sums[0] / said.shape[1], sums[1] / said.shape[1]
+        spread = np.sqrt(np.maximum(square - mean**2, 0))[row]
+        z = np.divide(said.data, spread, out=np.zeros_like(said.data), where=spread > 0)
+        said.data = (weight * np.log1p(np.maximum(z, 0))).astype(np.float32)
+        said.eliminate_zeros()
+        said.resize(shape)
+        return said
+
+    def source(self, one: Sequences, code: int) -> int | None:
+        """Which item of a history says most for this item; None where none does."""
+        told = self._history(one)
+        if told.nnz == 0 or code >= self.links.shape[1]:
+            return None
+        share = told.data * self.links[told.indices, code].toarray().reshape(-1)
+        return int(told.indices[share.argmax()]) if share.max() > 0 else None
+
+    def _history(self, histories: Sequences) -> sparse.csr_matrix:
+        """float32 [U, N] over the items that have links: those added later have none."""
+        return last_visits(histories, self.decay)[:, : self.links.shape[0]]
+
+
+def last_visits(histories: Sequences, decay: float) -> sparse.csr_matrix:
+    """float32 [U, N]: decay^(events after it) at the last event of each item of a history."""
+    row = histories.row
+    after = histories.offsets[1:][row] - 1 - np.arange(len(row))
+    key = row * histories.num_items + histories.item
+    _, place = np.unique(key[::-1], return_index=True)
+    last = len(key) - 1 - place
+    weight = np.power(decay, after[last]).astype(np.float32)
+    shape = (len(histories), histories.num_items)
+    return sparse.csr_matrix((weight, (row[last], histories.item[last])), shape=shape)
+
+
+def links(log: EventLog, config: NeighbourConfig) -> sparse.csr_matrix:
+    """float32 [N, N], at most `keep` entries in a column; without events there are none."""
+    counts = log.item_counts()
+    shape = (len(counts), len(counts))
+    common = np.flatnonzero(counts >= COMMON)
+    if len(common) < 2:
+        return sparse.csr_matrix(shape, dtype=np.float32)
+    kind = config.kind
+    if kind == "auto":
+        kind = "ease" if len(common) <= EASE_ITEMS else "rp3beta"
+    if kind == "rp3beta":
+        return RP3beta.fit(log, neighbours=config.keep).weights
+    few = log.take(log.has_item & (counts[log.item] >= COMMON))
+    model = EASE.fit(few, config.l2)
+    return _largest(model.known, model.weights, config.keep, shape)
+
+
+def _largest(
+    known: np.ndarray, weights: np.ndarray, keep: int, shape: tuple[int, int]
+) -> sparse.csr_matrix:
+    """Of each column of `weights` [M, M] the `keep` of largest size, some columns at a time."""
+    step, parts = max(1, BLOCK // len(known)), []
+    for start in range(0, len(known), step):
+        columns = weights[:, start : start + step].T
+        best = keep_best(np.abs(columns), keep).tocoo()
+        parts.append((known[best.col], known[start + best.row], columns[best.row, best.col]))
+    row, col, value = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return sparse.csr_matrix((value, (row, col)), shape=shape)
+
+
+Score = Callable[[Neighbours, bool], float]
+"""The validation score of a partner, in mixed lists (True) or in lists of items not met before."""
+
+
+def choose(
+    found: sparse.csr_matrix, config: NeighbourConfig, score: Score, *, mixed: bool
+) -> Neighbours | None:
+    """The decay, then the weights, of the best validation scores; None where 0 is best.
+
+    Lists of items not met before choose the decay. `mixed`: also choose the weight in mixed lists.
+    """
+    if found.nnz == 0:
+        return None
+    middle = Neighbours(found, 1.0, 1.0, 1.0, config)
+    by_decay = {d: score(replace(middle, decay=d), False) for d in config.decays}
+    middle = replace(middle, decay=max(by_decay, key=lambda decay: by_decay[decay]))
+    chosen = [_weight(middle, score, mixed=False), _weight(middle, score, mixed=True) if mixed
+              else 0.0]  # fmt: skip
+    return replace(middle, weight=chosen[0], mixed=chosen[1]) if any(chosen) else None
+
+
+def _weight(partner: Neighbours, score: Score, *, mixed: bool) -> float:
+    """The weight of the best score; of equal ones the smallest."""
+    tried = {w: score(replace(partner, weight=w, mixed=w), mixed)
+             for w in (0.0, *sorted(partner.config.weights))}  # fmt: skip
+    return max(tried, key=lambda weight: tried[weight])

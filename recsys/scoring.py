@@ -1,0 +1,118 @@
+"""All that a score is beside query · item: repeats, and what the neighbours of a history say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from scipy import sparse
+
+from kg.events import EventLog
+from kg.sequences import Sequences
+from kg.split import Split
+from models.recommender import IntentRecommender
+from recsys.evaluate import evaluate_queries
+from recsys.neighbours import NeighbourConfig, Neighbours, choose, links
+
+JUDGED = 4000
+"""At most so many users choose the weight of the neighbours."""
+SCORE = "ndcg@10"
+RECENT = 0.1
+"""Someone of whom nothing is known gets what was popular in this last share of the events."""
+RECENT_EVENTS = 2000
+"""And in no fewer events than these."""
+
+
+def added_scores(
+    model: IntentRecommender,
+    neighbours: Neighbours | None,
+    histories: Sequences,
+    queries: np.ndarray,
+    items: np.ndarray,
+    *,
+    mixed: bool,
+) -> sparse.csr_matrix | None:
+    """float32 [U, N], what is added to queries [U, D] · items [>= N, D]; None: nothing.
+
+    `mixed`: the lists hold items that were met before, if the model counts repeats.
+    """
+    mixed = mixed and model.repeat is not None
+    bonus = model.repeat_bonus(histories, queries, torch.from_numpy(items)) if mixed else None
+    if neighbours is None:
+        return bonus
+    said = neighbours.scores(histories, mixed=mixed)
+    return said if bonus is None else (said + bonus).tocsr()
+
+
+def by_rows(
+    model: IntentRecommender, neighbours: Neighbours | None, histories: Sequences,
+    queries: np.ndarray, items: np.ndarray, *, mixed: bool,
+) -> Callable[[np.ndarray], sparse.csr_matrix | None]:  # fmt: skip
+    """`added_scores` of some rows int64 [B] at a time, which is all that fits where U is large."""
+    return lambda rows: added_scores(
+        model, neighbours, histories.take(rows), queries[rows], items, mixed=mixed
+    )
+
+
+def popularity(log: EventLog) -> np.ndarray:
+    """float32 [N], to rank by for someone of whom nothing is known: the counts in the last tenth
+    of the events, where times are known, and the counts of all where these are equal.
+    """
+    counts = log.item_counts()
+    if log.time is None:
+        return counts.astype(np.float32)
+    kept = max(int(len(log) * RECENT), RECENT_EVENTS)
+    if kept >= len(log):
+        return counts.astype(np.float32)
+    since = np.partition(log.time, len(log) - kept)[len(log) - kept]
+    recent = log.take(log.time >= since).item_counts()
+    return (recent + counts / (counts.max() + 1)).astype(np.float32)
+
+
+def choose_neighbours(
+    model: IntentRecommender,
+    split: Split,
+    queries: np.ndarray,
+    config: NeighbourConfig,
+    rng: np.random.Generator,
+) -> Neighbours | None:
+    """The partner of a trained model, fitted to the training events, its settings chosen by
+    NDCG@10 on the validation part; None without one, or where it does not help.
+
+    queries float32 [U, D] are those of the training histories.
+    """
+    target = _some_users(split.valid.take(split.valid.has_item), rng)
+    if config.kind == "none" or len(target) == 0:
+        return None
+    histories = Sequences.of(split.train)
+    fresh = target.take(~np.isin(_pairs(target.user, target), _pairs(histories.row, histories)))
+    with torch.inference_mode():
+        items = model.eval().items().vector.numpy()
+    popular = popularity(split.train)
+
+    def score(partner: Neighbours, mixed: bool) -> float:
+        wanted = target if mixed else fresh
+        if len(wanted) == 0:
+            return 0.0
+        added = by_rows(model, partner, histories, queries, items, mixed=mixed)
+        report = evaluate_queries(
+            queries, items, histories, wanted, ks=(10,), filter_seen=not mixed,
+            strangers=popular, added=added,
+        )  # fmt: skip
+        return report.metrics[SCORE]
+
+    return choose(links(split.train, config), config, score, mixed=model.repeat is not None)
+
+
+def _pairs(row: np.ndarray, of: EventLog | Sequences) -> np.ndarray:
+    """int64 [E], one number per user and item."""
+    items = of.num_items if isinstance(of, Sequences) else len(of.items)
+    return np.asarray(row * items + of.item)
+
+
+def _some_users(target: EventLog, rng: np.random.Generator) -> EventLog:
+    users = np.unique(target.user)
+    if len(users) <= JUDGED:
+        return target
+    return target.take(np.isin(target.user, rng.choice(users, JUDGED, replace=False)))

@@ -1,0 +1,109 @@
+"""The linear partner by hand: what a history says, in what units, how its settings are found."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from kg.events import EventLog
+from kg.sequences import Sequences
+from kg.split import leave_one_out
+from kg.testing import planted, tiny
+from recsys.baselines import EASE
+from recsys.neighbours import COMMON, NeighbourConfig, Neighbours, choose, last_visits, links
+from recsys.scoring import popularity
+
+CONFIG = NeighbourConfig()
+
+
+def histories(*lists, items=5):
+    offsets = np.cumsum([0, *map(len, lists)])
+    item = np.array([code for codes in lists for code in codes], np.int64)
+    return Sequences(offsets, item, np.zeros(len(item), np.int64), None, items)
+
+
+def test_an_item_counts_from_its_last_event():
+    found = last_visits(histories([3, 1, 3], [], [0]), 0.5).toarray()
+    np.testing.assert_allclose(found, [[0, 0.5, 0, 1, 0], [0] * 5, [1, 0, 0, 0, 0]])
+
+
+def test_scores_by_hand():
+    matrix = sparse.csr_matrix(
+        np.array([[0, 2, 0, -1], [0, 0, 1, 0], [0] * 4, [0] * 4], np.float32)
+    )
+    partner = Neighbours(matrix, 0.5, 3.0, 1.5, CONFIG)
+    told = histories([0, 1], [2], items=4)
+    x = np.array([0, 1, 1, -0.5])  # half of what item 0 says, and all of what item 1 says
+    want = 3 * np.log1p(np.maximum(x / x.std(), 0))
+    found = partner.scores(told, mixed=False).toarray()
+    np.testing.assert_allclose(found, [want, [0] * 4], atol=1e-6)
+    np.testing.assert_allclose(partner.scores(told, mixed=True).toarray(), found / 2, atol=1e-6)
+
+
+def test_items_without_links_say_and_hear_nothing():
+    matrix = sparse.csr_matrix(np.array([[0, 2], [1, 0]], np.float32))
+    partner = Neighbours(matrix, 1.0, 1.0, 0.0, CONFIG)
+    found = partner.scores(histories([0, 4], [4]), mixed=False).toarray()
+    assert found.shape == (2, 5)
+    assert np.flatnonzero(found[0]).tolist() == [1]
+    assert not found[1].any()
+    assert not partner.scores(histories([0]), mixed=True).nnz  # weight 0
+
+
+def test_the_source_is_the_item_that_says_most():
+    matrix = sparse.csr_matrix(np.array([[0, 0, 2], [0, 0, 1.5], [0, 0, 0]], np.float32))
+    partner = Neighbours(matrix, 0.5, 1.0, 1.0, CONFIG)
+    assert partner.source(histories([0, 1], items=3), 2) == 1  # 1.5 against 2 / 2
+    assert partner.source(histories([0], items=3), 2) == 0
+    assert partner.source(histories([0], items=3), 1) is None
+    assert partner.source(histories([], items=3), 2) is None
+
+
+def test_links_are_the_largest_weights_of_ease():
+    log = planted(np.random.default_rng(0)).log
+    found = links(log, NeighbourConfig(kind="ease", keep=4, l2=10.0)).toarray()
+    common = log.item_counts() >= COMMON
+    whole = EASE.fit(log.take(log.has_item & common[log.item]), 10.0)
+    assert (np.count_nonzero(found, axis=0) <= 4).all()
+    for place, code in enumerate(whole.known.tolist()):
+        column = whole.weights[:, place]
+        best = np.argsort(-np.abs(column), kind="stable")[:4]
+        np.testing.assert_allclose(found[whole.known[best], code], column[best], rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["auto", "rp3beta"])
+def test_too_few_events_give_no_links(kind):
+    log = EventLog.of(["a", "b"], ["x", "y"])
+    found = links(log, NeighbourConfig(kind=kind))
+    assert found.shape == (2, 2)
+    assert found.nnz == 0
+    assert choose(found, CONFIG, lambda partner, mixed: 1.0, mixed=True) is None
+
+
+def test_choose_takes_the_best_decay_then_both_weights():
+    found = sparse.csr_matrix(np.ones((2, 2), np.float32))
+
+    def score(partner, mixed):
+        if mixed:
+            return -abs(partner.mixed - 0.5)
+        return -abs(partner.decay - 0.95) - abs(partner.weight - 2.0)
+
+    best = choose(found, CONFIG, score, mixed=True)
+    assert (best.decay, best.weight, best.mixed) == (0.95, 2.0, 0.5)
+    assert choose(found, CONFIG, score, mixed=False).mixed == 0.0
+    assert choose(found, CONFIG, lambda p, mixed: -p.weight, mixed=False) is None  # 0 is best
+
+
+def test_strangers_get_what_was_popular_lately():
+    old, new = ["old"] * 5000, ["new"] * 3000
+    log = EventLog.of(range(8000), old + new, time=np.arange(8000) * 60)
+    assert log.items.ids[popularity(log).argmax()] == "new"
+    untimed = EventLog.of(range(8000), old + new)
+    assert log.items.ids[popularity(untimed).argmax()] == "old"
+    np.testing.assert_array_equal(popularity(tiny().log), tiny().log.item_counts())
+
+
+def test_no_partner_sees_the_validation_part():
+    log = planted(np.random.default_rng(1)).log
+    split = leave_one_out(log)
+    train = links(split.train, CONFIG)
+    assert abs(train - links(split.before_test(), CONFIG)).max() > 0
