@@ -34,6 +34,7 @@ Names are imported when they are first used, so that `kgintent --help` does not 
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from kg.split import leave_one_out as leave_one_out
     from kg.split import temporal_split as temporal_split
     from kg.storage import Dataset as Dataset
+    from kg.storage import load_dataset as load_dataset
     from kg.triples import read_triples as read_triples
     from models.recommender import IntentRecommender as IntentRecommender
     from models.recommender import ModelConfig as ModelConfig
@@ -69,7 +71,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "build_graph": "kg.build", "Catalog": "kg.catalog", "clean": "kg.clean",
     "EventLog": "kg.events", "leave_one_out": "kg.split", "temporal_split": "kg.split",
-    "Dataset": "kg.storage", "Search": "kg.searches", "read_triples": "kg.triples",
+    "Dataset": "kg.storage", "load_dataset": "kg.storage", "Search": "kg.searches",
+    "read_triples": "kg.triples",
     "load_movielens_small": "kg.datasets",
     "IntentRecommender": "models.recommender", "ModelConfig": "models.recommender",
     "BertEncoder": "models.text", "HashEncoder": "models.text", "encode_texts": "models.text",
@@ -80,7 +83,8 @@ _HOMES = {
     "retrain_parts": "recsys.ablate", "effect_table": "recsys.ablate",
     "bucket_table": "recsys.ablate",
 }  # fmt: skip
-_SHADOWED = {"train", "fit"}
+_SHADOWED = ("train", "fit")
+"""Functions called like the module they live in, which any import of that module puts here."""
 __all__ = sorted(_HOMES)
 
 
@@ -88,5 +92,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'recsys' has no attribute {name!r}")
     found = getattr(importlib.import_module(_HOMES[name]), name)
-    globals()[name] = found  # also puts the function back where a submodule of its name landed
+    globals()[name] = found
+    for same in _SHADOWED:  # the function back in its place, for that import may have been now
+        if (module := sys.modules.get(f"recsys.{same}")) is not None:
+            globals()[same] = getattr(module, same)
     return found

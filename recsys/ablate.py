@@ -10,10 +10,11 @@
 
 Masked: the trained model without the part when it answers, which says how far it leans on it.
 Retrained: the same data, settings and seed without the part, which says what it is worth, for the
-other parts can stand in. Two controls are retrained with a part that says nothing: texts shuffled
-across items, and tails of facts permuted within their relation. A part is worth its words only
-where the run beats its control as well. The same run with another seed shows what luck in training
-does; the intervals and p values are about the users alone.
+other parts can stand in (the neighbours are chosen anew on validation, as in any training). Two
+controls are retrained with a part that says nothing: texts shuffled across items, and tails of
+facts permuted within their relation. A part is worth its words only where the run beats its control
+as well. The same run with another seed shows what luck in training does; the intervals and p values
+are about the users alone.
 """
 
 from __future__ import annotations

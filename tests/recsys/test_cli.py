@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 
 from kg.testing import planted
 from recsys.cli import main
+from recsys.recommender import Recommender
 
 TRAIN = ["--encoder", "hash", "--max-epochs", "2"]
 
@@ -214,7 +216,7 @@ def test_tune_finds_settings_that_train_takes(world, tmp_path, ok, wrong, monkey
     def stopped(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("recsys.fit.fit", stopped)
+    monkeypatch.setattr(import_module("recsys.fit"), "fit", stopped)
     told = wrong(130, *words, "--trials", "3")
     assert f"2 trials of 3 kept in {out}" in told
 
@@ -255,8 +257,6 @@ def test_parts_that_a_run_lacks_are_left_out(tmp_path, call, ok, wrong):
 
 
 def test_a_run_that_does_not_say_how_it_was_trained(run, wrong):
-    from recsys import Recommender
-
     Recommender.load(run).save(run)
     assert "with which settings" in wrong(2, "evaluate", run, "--retrain")
 
@@ -657,15 +657,14 @@ def test_ctrl_c_says_how_to_go_on_and_resume_completes(world, tmp_path, wrong, o
     run = tmp_path / "run"
     words = ["train", world / "data", "-o", run, "--encoder", "hash", "--max-epochs", "3"]
     with pytest.MonkeyPatch.context() as patch:
-        import recsys.fit
-
-        whole = recsys.fit.train
+        module = import_module("recsys.fit")  # recsys.fit may be the function
+        whole = module.train
 
         def stopped(*args, **kwargs):
             yield next(whole(*args, **kwargs))
             raise KeyboardInterrupt
 
-        patch.setattr("recsys.fit.train", stopped)
+        patch.setattr(module, "train", stopped)
         told = wrong(130, *words)
     assert "--resume" in told
     assert "run.training" in told
