@@ -101,7 +101,7 @@ def search_settings(
     })  # fmt: skip
 
     def attempt(settings: RunConfig, first: bool) -> dict[str, Any]:
-        from recsys.fit import fit
+        from recsys.fit import fit, judge
         from recsys.scoring import SCORE
 
         fitted = fit(
@@ -112,7 +112,8 @@ def search_settings(
         best = max((r for r in fitted.reports if r.best), key=lambda r: r.epoch, default=None)
         if best is None:
             raise DataError("There is nothing to learn from: no user has two training events.")
-        return {"score": round(best.metrics[SCORE], 6), "hit_rate": round(best.metrics["hr@10"], 6),
+        found = judge(fitted.recommender, fitted.split, "valid").metrics  # with its neighbours
+        return {"score": round(found[SCORE], 6), "hit_rate": round(found["hr@10"], 6),
                 "epochs": len(fitted.reports), "best_epoch": best.epoch}  # fmt: skip
 
     return _trials(place, base, own, attempt, trials, 3600 * hours)

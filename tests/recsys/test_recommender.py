@@ -242,7 +242,7 @@ def test_parts_of_an_explanation_sum_to_the_recommended_score(rec):
         for found in rec.recommend(**kwargs, k=4):
             told = rec.explain(**kwargs, item=found.item)
             assert (told.item, told.title) == (found.item, found.title)
-            assert set(told.parts) == {"text", "graph", "id"}
+            assert set(told.parts) == {"text", "graph", "id", "neighbours"}
             assert told.score == pytest.approx(sum(told.parts.values()), abs=1e-6)
             assert told.score == pytest.approx(found.score, abs=1e-5)
             assert told.reason
