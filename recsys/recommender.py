@@ -28,11 +28,10 @@ from recsys.index import VectorIndex
 from recsys.intents import IntentSignals, with_categories
 from recsys.items import ItemStore
 from recsys.neighbours import Neighbours
+from recsys.retrieval import retrieve
 from recsys.scoring import added_scores, popularity
 
 MAX_K = 1000
-MAX_OVERFETCH = 300
-"""Beyond so many found items per user, scoring all of them is quicker than the index."""
 
 
 @dataclass(frozen=True)
@@ -223,52 +222,12 @@ class Recommender:
         added = added_scores(
             self.model, self.neighbours, part, queries, self.index.vectors, mixed=not masked
         )
-        return (
-            self._search(queries, seen, k)
-            if added is None
-            else self._search_all(queries, seen, k, added)
-        )
+        return retrieve(self.index, self.items, queries, seen, k, added)
 
     @property
     def repeats(self) -> bool:
         """Whether items that were met before are scored by how often and when, and recommended."""
         return self.model.repeat is not None
-
-    def _search(self, queries: np.ndarray, seen: Sequence[np.ndarray], k: int) -> Hits:
-        """Hits [B, k] without hidden and seen items: over-fetched, then filtered at answer time."""
-        extra = int(self.items.hidden.sum()) + max((len(s) for s in seen), default=0)
-        if k + extra > MAX_OVERFETCH:
-            return self._search_all(queries, seen, k)
-        hits = self.index.search(queries, min(k + extra, len(self.items)))
-        bad = (hits.index < 0) | self.items.hidden[np.maximum(hits.index, 0)]
-        for row, codes in enumerate(seen):
-            bad[row] |= np.isin(hits.index[row], self.items.newest[codes])
-        order = np.argsort(bad, axis=1, kind="stable")[:, :k]
-        index = np.where(np.take_along_axis(bad, order, 1), -1,
-                         np.take_along_axis(hits.index, order, 1))  # fmt: skip
-        score = np.where(index < 0, -np.inf, np.take_along_axis(hits.score, order, 1))
-        return Hits(index, score.astype(np.float32))
-
-    def _search_all(
-        self,
-        queries: np.ndarray,
-        seen: Sequence[np.ndarray],
-        k: int,
-        added: sparse.csr_matrix | None = None,
-    ) -> Hits:
-        """The same answers from all scores: cheaper where much would be over-fetched.
-
-        `added` float32 [B, N] is added; a replaced item hands it to its newest row.
-        """
-        scores = queries @ self.index.vectors.T  # [B, N]
-        if added is not None:
-            more = added.tocoo()
-            np.add.at(scores, (more.row, self.items.newest[more.col]), more.data)
-        scores[:, self.items.hidden] = -np.inf
-        row = np.repeat(np.arange(len(seen)), [len(codes) for codes in seen])
-        codes = self.items.newest[np.concatenate([*seen, np.zeros(0, np.int64)])]
-        scores[row, codes] = -np.inf
-        return top_k(scores, k)
 
     def _named(self, hits: Hits, row: int) -> list[Recommendation]:
         return [

@@ -1,0 +1,104 @@
+"""From queries to lists: the index, what is added to its scores, what may not be answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import sparse
+
+from recsys.hits import Hits, top_k
+from recsys.index import VectorIndex
+from recsys.items import ItemStore
+
+OVERFETCH = 300
+"""So many items more than k are found before they are filtered; or, where that is more, one in
+`SHARE`. Beyond that, scoring all of them is quicker than the index."""
+SHARE = 100
+DENSE = 50_000_000
+"""The scores that are held at a time, at most (but those of at least one query)."""
+
+
+def retrieve(
+    index: VectorIndex,
+    items: ItemStore,
+    queries: np.ndarray,
+    seen: Sequence[np.ndarray],
+    k: int,
+    added: sparse.csr_matrix | None = None,
+) -> Hits:
+    """Hits [B, k] of queries float32 [B, D], exact, without hidden items and those `seen` (codes
+    [L] of each query). `added` float32 [B, N] is added to the scores; a replaced item hands it to
+    its newest row.
+    """
+    beside = 0 if added is None else int(np.diff(added.indptr).max(initial=0))
+    extra = int(items.hidden.sum()) + max((len(codes) for codes in seen), default=0) + beside
+    if k + extra > max(OVERFETCH, len(items) // SHARE):
+        return score_all(index, items, queries, seen, k, added)
+    hits = index.search(queries, min(k + extra, len(items)))
+    if added is not None:
+        hits = _with_added(hits, index, items, queries, added)
+    bad = (hits.index < 0) | items.hidden[np.maximum(hits.index, 0)]
+    for row, codes in enumerate(seen):
+        bad[row] |= np.isin(hits.index[row], items.newest[codes])
+    order = np.argsort(bad, axis=1, kind="stable")[:, :k]
+    found = np.where(
+        np.take_along_axis(bad, order, 1), -1, np.take_along_axis(hits.index, order, 1)
+    )
+    score = np.where(found < 0, -np.inf, np.take_along_axis(hits.score, order, 1))
+    return Hits(found, score.astype(np.float32))
+
+
+def _with_added(
+    hits: Hits, index: VectorIndex, items: ItemStore, queries: np.ndarray, added: sparse.csr_matrix
+) -> Hits:
+    """Items with an added score are scored by themselves and take their places among the hits."""
+    rows = []
+    for row in range(len(hits)):
+        ends = slice(added.indptr[row], added.indptr[row + 1])
+        codes, at = np.unique(items.newest[added.indices[ends]], return_inverse=True)
+        more = np.bincount(at, added.data[ends], minlength=len(codes))
+        own = index.vectors[codes] @ queries[row] + more.astype(np.float32)
+        others = hits.mask[row] & ~np.isin(hits.index[row], codes)
+        code = np.concatenate([hits.index[row][others], codes])
+        score = np.concatenate([hits.score[row][others], own]).astype(np.float32)
+        order = np.lexsort((code, -score))
+        rows.append((code[order], score[order]))
+    width = max((len(code) for code, _ in rows), default=0)
+    found = np.full((len(rows), width), -1, np.int64)
+    best = np.full((len(rows), width), -np.inf, np.float32)
+    for row, (code, score) in enumerate(rows):
+        found[row, : len(code)], best[row, : len(code)] = code, score
+    return Hits(found, best)
+
+
+def score_all(
+    index: VectorIndex,
+    items: ItemStore,
+    queries: np.ndarray,
+    seen: Sequence[np.ndarray],
+    k: int,
+    added: sparse.csr_matrix | None = None,
+) -> Hits:
+    """The same answers as `retrieve`, from all scores: some queries at a time."""
+    step = max(1, DENSE // max(len(items), 1))
+    parts = []
+    for start in range(0, len(queries), step):
+        rows = slice(start, start + step)
+        scores = queries[rows] @ index.vectors.T  # [b, N]
+        if added is not None:
+            more = added[rows].tocoo()
+            np.add.at(scores, (more.row, items.newest[more.col]), more.data)
+        scores[:, items.hidden] = -np.inf
+        codes = seen[rows]
+        row = np.repeat(np.arange(len(codes)), [len(some) for some in codes])
+        scores[row, items.newest[np.concatenate([*codes, np.zeros(0, np.int64)])]] = -np.inf
+        parts.append(top_k(scores, k))
+    if len(parts) == 1:
+        return parts[0]
+    if not parts:
+        return Hits(np.zeros((0, k), np.int64), np.zeros((0, k), np.float32))
+    return Hits(
+        np.concatenate([part.index for part in parts]),
+        np.concatenate([part.score for part in parts]),
+    )
