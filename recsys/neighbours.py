@@ -37,13 +37,15 @@ class NeighbourConfig(BaseModel):
         "auto", description=f"auto: ease up to {EASE_ITEMS:,} items with events, then rp3beta."
     )
     l2: float = Field(200.0, gt=0, description="Ridge of EASE.")
-    keep: int = Field(50, ge=1, description="Items that each item hears of.")
+    keeps: tuple[int, ...] = Field(
+        (50, 200), min_length=1, description="Tried on validation: items that each item hears of."
+    )
     decays: tuple[float, ...] = Field(
         (1.0, 0.99, 0.95, 0.8, 0.6), description="Tried on validation: what an event counts for "
         "each later event of the history.",
     )  # fmt: skip
     weights: tuple[float, ...] = Field(
-        (0.25, 0.5, 1.0, 1.5, 2.0, 3.0), description="Tried on validation, beside 0."
+        (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0), description="Tried on validation, beside 0."
     )
 
 
@@ -61,11 +63,12 @@ class Neighbours:
     decay: float
     weight: float
     mixed: float
+    keep: int
     config: NeighbourConfig
 
     def refit(self, log: EventLog) -> Neighbours:
         """The same settings, with the links of this log."""
-        return replace(self, links=links(log, self.config))
+        return replace(self, links=links(log, self.config, self.keep))
 
     def scores(self, histories: Sequences, *, mixed: bool) -> sparse.csr_matrix:
         """float32 [U, N], what is added to the score of each item."""
@@ -109,7 +112,7 @@ def last_visits(histories: Sequences, decay: float) -> sparse.csr_matrix:
     return sparse.csr_matrix((weight, (row[last], histories.item[last])), shape=shape)
 
 
-def links(log: EventLog, config: NeighbourConfig) -> sparse.csr_matrix:
+def links(log: EventLog, config: NeighbourConfig, keep: int) -> sparse.csr_matrix:
     """float32 [N, N], at most `keep` entries in a column; without events there are none."""
     counts = log.item_counts()
     shape = (len(counts), len(counts))
@@ -120,10 +123,10 @@ def links(log: EventLog, config: NeighbourConfig) -> sparse.csr_matrix:
     if kind == "auto":
         kind = "ease" if len(common) <= EASE_ITEMS else "rp3beta"
     if kind == "rp3beta":
-        return RP3beta.fit(log, neighbours=config.keep).weights
+        return RP3beta.fit(log, neighbours=keep).weights
     few = log.take(log.has_item & (counts[log.item] >= COMMON))
     model = EASE.fit(few, config.l2)
-    return _largest(model.known, model.weights, config.keep, shape)
+    return _largest(model.known, model.weights, keep, shape)
 
 
 def _largest(
@@ -144,20 +147,37 @@ Score = Callable[[Neighbours, bool], float]
 
 
 def choose(
-    found: sparse.csr_matrix, config: NeighbourConfig, score: Score, *, mixed: bool
+    log: EventLog, config: NeighbourConfig, score: Score, *, mixed: bool
 ) -> Neighbours | None:
-    """The decay, then the weights, of the best validation scores; None where 0 is best.
+    """A partner fitted to `log`, with the links, the decay, then the weights of the best validation
+    scores; None where 0 is best.
 
-    Lists of items not met before choose the decay. `mixed`: also choose the weight in mixed lists.
+    Lists of items not met before choose all but the weight in mixed lists, which is chosen where
+    `mixed`.
     """
-    if found.nnz == 0:
+    widest = links(log, config, max(config.keeps))
+    if widest.nnz == 0:
         return None
-    middle = Neighbours(found, 1.0, 1.0, 1.0, config)
-    by_decay = {d: score(replace(middle, decay=d), False) for d in config.decays}
-    middle = replace(middle, decay=max(by_decay, key=lambda decay: by_decay[decay]))
-    chosen = [_weight(middle, score, mixed=False), _weight(middle, score, mixed=True) if mixed
-              else 0.0]  # fmt: skip
-    return replace(middle, weight=chosen[0], mixed=chosen[1]) if any(chosen) else None
+    tried = [
+        Neighbours(strongest(widest, keep), 1.0, 1.0, 1.0, keep, config) for keep in config.keeps
+    ]
+    best = max(tried, key=lambda partner: score(partner, False))
+    tried = [replace(best, decay=decay) for decay in config.decays]
+    best = max(tried, key=lambda partner: score(partner, False))
+    weight = _weight(best, score, mixed=False)
+    beside = _weight(best, score, mixed=True) if mixed else 0.0
+    return replace(best, weight=weight, mixed=beside) if weight or beside else None
+
+
+def strongest(found: sparse.csr_matrix, keep: int) -> sparse.csr_matrix:
+    """Of each column the `keep` entries of largest size (ties: the smaller row)."""
+    entries = found.tocoo()
+    order = np.lexsort((entries.row, -np.abs(entries.data), entries.col))
+    column = entries.col[order]
+    rank = np.arange(len(column)) - np.searchsorted(column, column)
+    kept = order[rank < keep]
+    at = (entries.row[kept], entries.col[kept])
+    return sparse.csr_matrix((entries.data[kept], at), shape=found.shape)
 
 
 def _weight(partner: Neighbours, score: Score, *, mixed: bool) -> float:

@@ -13,7 +13,7 @@ from kg.sequences import Sequences
 from kg.split import Split
 from models.recommender import IntentRecommender
 from recsys.evaluate import evaluate_queries
-from recsys.neighbours import NeighbourConfig, Neighbours, choose, links
+from recsys.neighbours import NeighbourConfig, Neighbours, choose
 
 JUDGED = 4000
 """At most so many users choose the weight of the neighbours."""
@@ -102,7 +102,7 @@ def choose_neighbours(
         )  # fmt: skip
         return report.metrics[SCORE]
 
-    return choose(links(split.train, config), config, score, mixed=model.repeat is not None)
+    return choose(split.train, config, score, mixed=model.repeat is not None)
 
 
 def _pairs(row: np.ndarray, of: EventLog | Sequences) -> np.ndarray:

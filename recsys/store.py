@@ -228,7 +228,7 @@ def _neighbours(
     arrays = tuple(tensors[f"links/{name}"] for name in ("data", "indices", "indptr"))
     links = sparse.csr_matrix(arrays, shape=(items, items))
     config = NeighbourConfig(**told["config"])
-    return Neighbours(links, told["decay"], told["weight"], told["mixed"], config)
+    return Neighbours(links, told["decay"], told["weight"], told["mixed"], told["keep"], config)
 
 
 def _intent(

@@ -108,7 +108,9 @@ def kgintent(task: Task, params: Params, seed: int, minutes: float | None, threa
         np.random.default_rng([seed, 2]),
     )  # fmt: skip
     if partner is not None:
-        facts["neighbours"] = [partner.decay, partner.weight, partner.mixed]
+        facts["neighbours"] = [
+            partner.keep, partner.decay, partner.weight, partner.mixed
+        ]  # fmt: skip
         partner = partner.refit(task.learn)
     facts["neighbour_seconds"] = time.perf_counter() - started
     popular = popularity(task.learn)

@@ -44,7 +44,8 @@ def fitted():
     world = planted(np.random.default_rng(3), users=40, items=24)
     data = Dataset(world.log, world.catalog, build_graph(world.log, world.catalog))
     found = fit(data, "hash", CONFIG, hold_out="last")
-    partner = Neighbours(links(world.log, NeighbourConfig()), 1.0, 1.0, 1.0, NeighbourConfig())
+    config = NeighbourConfig()
+    partner = Neighbours(links(world.log, config, 50), 1.0, 1.0, 1.0, 50, config)
     found = replace(found, recommender=replace(found.recommender, neighbours=partner))
     with torch.no_grad():  # two epochs hardly open it
         found.recommender.model.intent_gate.fill_(1.0)

@@ -30,7 +30,7 @@ def test_scores_by_hand():
     matrix = sparse.csr_matrix(
         np.array([[0, 2, 0, -1], [0, 0, 1, 0], [0] * 4, [0] * 4], np.float32)
     )
-    partner = Neighbours(matrix, 0.5, 3.0, 1.5, CONFIG)
+    partner = Neighbours(matrix, 0.5, 3.0, 1.5, 50, CONFIG)
     told = histories([0, 1], [2], items=4)
     x = np.array([0, 1, 1, -0.5])  # half of what item 0 says, and all of what item 1 says
     want = 3 * np.log1p(np.maximum(x / x.std(), 0))
@@ -41,7 +41,7 @@ def test_scores_by_hand():
 
 def test_items_without_links_say_and_hear_nothing():
     matrix = sparse.csr_matrix(np.array([[0, 2], [1, 0]], np.float32))
-    partner = Neighbours(matrix, 1.0, 1.0, 0.0, CONFIG)
+    partner = Neighbours(matrix, 1.0, 1.0, 0.0, 50, CONFIG)
     found = partner.scores(histories([0, 4], [4]), mixed=False).toarray()
     assert found.shape == (2, 5)
     assert np.flatnonzero(found[0]).tolist() == [1]
@@ -51,7 +51,7 @@ def test_items_without_links_say_and_hear_nothing():
 
 def test_the_source_is_the_item_that_says_most():
     matrix = sparse.csr_matrix(np.array([[0, 0, 2], [0, 0, 1.5], [0, 0, 0]], np.float32))
-    partner = Neighbours(matrix, 0.5, 1.0, 1.0, CONFIG)
+    partner = Neighbours(matrix, 0.5, 1.0, 1.0, 50, CONFIG)
     assert partner.source(histories([0, 1], items=3), 2) == 1  # 1.5 against 2 / 2
     assert partner.source(histories([0], items=3), 2) == 0
     assert partner.source(histories([0], items=3), 1) is None
@@ -60,7 +60,7 @@ def test_the_source_is_the_item_that_says_most():
 
 def test_links_are_the_largest_weights_of_ease():
     log = planted(np.random.default_rng(0)).log
-    found = links(log, NeighbourConfig(kind="ease", keep=4, l2=10.0)).toarray()
+    found = links(log, NeighbourConfig(kind="ease", l2=10.0), 4).toarray()
     common = log.item_counts() >= COMMON
     whole = EASE.fit(log.take(log.has_item & common[log.item]), 10.0)
     assert (np.count_nonzero(found, axis=0) <= 4).all()
@@ -73,24 +73,26 @@ def test_links_are_the_largest_weights_of_ease():
 @pytest.mark.parametrize("kind", ["auto", "rp3beta"])
 def test_too_few_events_give_no_links(kind):
     log = EventLog.of(["a", "b"], ["x", "y"])
-    found = links(log, NeighbourConfig(kind=kind))
+    found = links(log, NeighbourConfig(kind=kind), 50)
     assert found.shape == (2, 2)
     assert found.nnz == 0
-    assert choose(found, CONFIG, lambda partner, mixed: 1.0, mixed=True) is None
+    assert choose(log, CONFIG, lambda partner, mixed: 1.0, mixed=True) is None
 
 
-def test_choose_takes_the_best_decay_then_both_weights():
-    found = sparse.csr_matrix(np.ones((2, 2), np.float32))
+def test_choose_takes_the_best_links_decay_and_weights():
+    log = planted(np.random.default_rng(0)).log
 
     def score(partner, mixed):
         if mixed:
             return -abs(partner.mixed - 0.5)
-        return -abs(partner.decay - 0.95) - abs(partner.weight - 2.0)
+        return -abs(partner.keep - 3) - abs(partner.decay - 0.95) - abs(partner.weight - 2.0)
 
-    best = choose(found, CONFIG, score, mixed=True)
-    assert (best.decay, best.weight, best.mixed) == (0.95, 2.0, 0.5)
-    assert choose(found, CONFIG, score, mixed=False).mixed == 0.0
-    assert choose(found, CONFIG, lambda p, mixed: -p.weight, mixed=False) is None  # 0 is best
+    config = NeighbourConfig(keeps=(9, 3))
+    best = choose(log, config, score, mixed=True)
+    assert (best.keep, best.decay, best.weight, best.mixed) == (3, 0.95, 2.0, 0.5)
+    assert abs(best.links - links(log, config, 3)).max() < 1e-6
+    assert choose(log, config, score, mixed=False).mixed == 0.0
+    assert choose(log, config, lambda p, mixed: -p.weight, mixed=False) is None  # 0 is best
 
 
 def test_strangers_get_what_was_popular_lately():
@@ -105,5 +107,5 @@ def test_strangers_get_what_was_popular_lately():
 def test_no_partner_sees_the_validation_part():
     log = planted(np.random.default_rng(1)).log
     split = leave_one_out(log)
-    train = links(split.train, CONFIG)
-    assert abs(train - links(split.before_test(), CONFIG)).max() > 0
+    train = links(split.train, CONFIG, 50)
+    assert abs(train - links(split.before_test(), CONFIG, 50)).max() > 0
