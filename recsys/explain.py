@@ -39,7 +39,8 @@ def explain_item(
 ) -> Explanation:
     """The explanation of one item (code) for a query [D] that came from these items [L].
 
-    `again` is what the score owes to the item's being in the history.
+    `again` is what the score owes to the item's being in the history or, where there is none and
+    a profile asks, to its popularity.
     """
     paths = _paths(rec, history, code)
     nearest = _nearest_text(rec, history, code)
@@ -49,9 +50,12 @@ def explain_item(
         "id": float(query @ rec.items.id_part[code]),
     }
     parts |= {name: float(query @ part[code]) for name, part in rec.items.extras.items()}
-    if rec.repeats:
+    alone = len(history) == 0 and again > 0
+    if alone:
+        parts["popularity"] = again
+    elif rec.repeats:
         parts["repeat"] = again
-    if rec.repeats and again > 0:
+    if rec.repeats and again > 0 and not alone:
         reason = "because you come back to it"
     elif paths:
         reason = paths[0]
@@ -59,6 +63,8 @@ def explain_item(
         reason = f"its text is close to {nearest[0]} (similarity {nearest[1]:.2f})"
     elif len(history):
         reason = "people with a history like yours went on to it"
+    elif alone:
+        reason = "people with a profile like yours chose it"
     else:
         reason = "popular with everyone"
     return Explanation(rec.items.ids[code], rec.items.title(code), reason, paths, nearest, parts,

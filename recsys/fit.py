@@ -147,8 +147,10 @@ def judge(
     told = rec.intent.valid if rec.intent is not None else None
     vectors = rec.index.vectors[: rec.items.trained]
     queries = rec.model.encode_histories(histories, torch.from_numpy(vectors), told)
+    bonus = None if filter_seen else rec.model.repeat_bonus(histories, queries)
+    queries, vectors = rec.model.with_prior(histories, queries, vectors)
     popular = known.item_counts().astype(np.float32)  # as `recommend` answers an empty history
     return evaluate_queries(
         queries, vectors, histories, target, filter_seen=filter_seen, strangers=popular,
-        bonus=None if filter_seen else rec.model.repeat_bonus(histories, queries),
+        bonus=bonus,
     )  # fmt: skip

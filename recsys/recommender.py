@@ -213,15 +213,28 @@ class Recommender:
 
     def _found(self, queries: np.ndarray, part: Sequences, k: int, filter_: bool | None) -> Hits:
         """Hits [B, k] of these histories, items met before masked or scored as repeats."""
-        if not self.repeats if filter_ is None else filter_:
-            return self._search(queries, [part.items_of(r) for r in range(len(part))], k)
-        bonus = self.model.repeat_bonus(part, queries)
-        none = [part.item[:0]] * len(part)
+        masked = not self.repeats if filter_ is None else filter_
+        seen = [part.items_of(r) if masked else part.item[:0] for r in range(len(part))]
+        bonus = self._added(queries, part, not masked)
         return (
-            self._search(queries, none, k)
+            self._search(queries, seen, k)
             if bonus is None
-            else self._search_all(queries, none, k, bonus)
+            else self._search_all(queries, seen, k, bonus)
         )
+
+    def _added(
+        self, queries: np.ndarray, part: Sequences, repeats: bool = True
+    ) -> sparse.csr_matrix | None:
+        """float32 [B, N], what scores gain from repeats, or from popularity where a profile is all
+        that is known; None for nothing.
+        """
+        bonus = self.model.repeat_bonus(part, queries) if repeats else None
+        fresh = self.model.fresh(part, queries)
+        if not fresh.any():
+            return bonus
+        once = np.append(self.model.prior.numpy(), np.zeros(part.num_items - self.items.trained))
+        prior = sparse.csr_matrix(np.outer(fresh, once).astype(np.float32))
+        return prior if bonus is None else bonus + prior
 
     @property
     def repeats(self) -> bool:
@@ -369,8 +382,7 @@ class Recommender:
         """Why this item for this user: a sentence, the paths, the nearest text, the parts."""
         query, one = self._query(user, history)
         code = self.items.code(item)
-        bonus = self.model.repeat_bonus(one, query)
-        again = 0.0
+        bonus, again = self._added(query, one), 0.0
         if bonus is not None:
             again = float(bonus.data[self.items.newest[bonus.indices] == code].sum())
         return explain_item(self, query[0], one.items_of(0), code, again)

@@ -27,7 +27,7 @@ from models.recommender import IntentRecommender
 from recsys.checkpoint import load_checkpoint, save_checkpoint
 from recsys.evaluate import evaluate_queries
 from recsys.intents import IntentSignals
-from recsys.strangers import with_strangers
+from recsys.strangers import choose_trust, with_strangers
 from recsys.tasks import Tasks
 
 
@@ -263,10 +263,10 @@ class _Run:
         if self.full:
             items = self.model.items().vector  # [N, D]
             hidden = self.model(batch, items)  # [B, L, D]
-            query, positive, kind, repeats = with_strangers(
-                self.model, batch,
-                (hidden[batch.target], positive, kind, self._repeats(batch, hidden)),
-            )  # fmt: skip
+            targets = hidden[batch.target], positive, kind, self._repeats(batch, hidden)
+            (query, positive, kind, repeats), items = with_strangers(
+                self.model, batch, targets, items, self.model.prior
+            )
             allowed, weight = self.model.trained_items, self.tasks.weight(kind)
             loss = full_softmax(query, items, positive, allowed, repeats, weight)
             return loss + self.tasks.loss(batch, hidden)
@@ -282,9 +282,10 @@ class _Run:
         if (seen := self._repeats(batch, hidden)) is not None:
             score = hidden @ items[batch.item].transpose(1, 2)  # [B, L, L]
             beside = (seen[0], score[batch.target], seen[1])
-        query, good, kind, beside = with_strangers(
-            self.model, batch, (hidden[batch.target], good, kind, beside)
-        )
+        (query, good, kind, beside), items = with_strangers(
+            self.model, batch, (hidden[batch.target], good, kind, beside), items,
+            self.model.prior[rows],
+        )  # fmt: skip
         weight = self.tasks.weight(kind)
         loss = sampled_softmax(query, items, good, bad, len(self.candidates), beside, weight)
         return loss + self.tasks.loss(batch, hidden)
@@ -324,8 +325,9 @@ class _Run:
         valid = self.intents.valid if self.intents is not None else None
         queries = self.model.encode_histories(self.sequences, items, valid)
         bonus = self.model.repeat_bonus(self.sequences, queries)
+        queries, vectors = self.model.with_prior(self.sequences, queries, items.numpy())
         report = evaluate_queries(
-            queries, items.numpy(), self.sequences, self.split.valid, ks=(10,), batch=1024,
+            queries, vectors, self.sequences, self.split.valid, ks=(10,), batch=1024,
             filter_seen=bonus is None, bonus=bonus,
             strangers=self.split.train.item_counts().astype(np.float32),
         )  # fmt: skip
@@ -366,6 +368,7 @@ class _Run:
         """The best weights, ready to serve."""
         self.model.load_state_dict(self.best_state)
         self.model.eval()
+        choose_trust(self.model, self.sequences, self.split.valid)
 
 
 def _optimiser(model: IntentRecommender, config: TrainConfig) -> torch.optim.Optimizer:
