@@ -71,9 +71,13 @@ class ProfileTower(nn.Module):
 
 
 class PeopleQueries(nn.Module):
-    """What profiles add to queries: p is the query of someone without a history, and is added to
-    that of a history through tanh(gate).
+    """What profiles add to queries: trust · p is the query of someone without a history, and
+    tanh(gate) · p is added to that of a history.
+
+    `trust` in [0, 1] is chosen on validation (`recsys.strangers`): at 0 a profile says nothing.
     """
+
+    trust: Tensor
 
     def __init__(self, features: Features, users: Vocab, dim: int, dropout: float) -> None:
         super().__init__()
@@ -83,6 +87,7 @@ class PeopleQueries(nn.Module):
         self.ids = people.ids
         self.row = people.ids.encode(users.ids, missing="negative")  # of each user of the log
         widths = {name: x.shape[1] for name, x in self.profiles.vectors.items()}
+        self.register_buffer("trust", torch.tensor(1.0))
         self.tower = ProfileTower(people.num_values, widths, dim, dropout)
 
     def told(self, user: object) -> Profiles | None:

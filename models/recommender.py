@@ -155,6 +155,34 @@ class IntentRecommender(nn.Module):
         """bool [N]: items with training events; the others are never negatives."""
         return self.items.counts > 0
 
+    @property
+    def prior(self) -> Tensor:
+        """float32 [N], added to the scores of people of whom nothing but a profile is known: the
+        log of how often each item was met in training.
+        """
+        return (self.items.counts + 1).log()
+
+    def fresh(self, histories: Sequences, queries: np.ndarray) -> np.ndarray:
+        """bool [U]: people of whom a profile is all that is known, given their queries [U, D]."""
+        if self.people is None:
+            return np.zeros(len(histories), bool)
+        nothing = histories.lengths == 0
+        if self.searches is not None and histories.searches is not None:
+            nothing = nothing & (np.diff(histories.searches.offsets) == 0)
+        return np.asarray(nothing & queries.any(1))
+
+    def with_prior(
+        self, histories: Sequences, queries: np.ndarray, items: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Queries [U, D + 1] and items [N, D + 1] that give `prior` to those who are `fresh`; as
+        they were where nobody is.
+        """
+        fresh = self.fresh(histories, queries)
+        if not fresh.any():
+            return queries, items
+        column = fresh[:, None].astype(np.float32)
+        return np.hstack([queries, column]), np.hstack([items, self.prior.numpy()[:, None]])
+
     def forward(self, batch: Batch, items: Tensor) -> Tensor:
         """Query vectors [B, L, D] after each event, given item vectors [N, D]."""
         told = None if self.searches is None else self.searches(batch, self.items)
@@ -191,8 +219,10 @@ class IntentRecommender(nn.Module):
         """
         self.eval()
         out = np.zeros((len(histories), self.config.dim), np.float32)
-        events, search = self.events(histories), None
-        if searched is not None and self.searches is not None:
+        search = None
+        if searched is None or self.searches is None:
+            events = self.events(histories)
+        else:
             events = histories.interleaved(np.arange(len(searched)))
             search = torch.from_numpy(self.whitening.apply(searched))
         for rows, batch in history_batches(events, self.config.max_length, 512):
@@ -204,7 +234,8 @@ class IntentRecommender(nn.Module):
             hidden = self(batch, items)  # [B, L, D]
             found = hidden[torch.arange(len(rows)), batch.last] * batch.mask.any(1)[:, None]
             if self.people is not None:
-                found = found + self.people(batch) * ~batch.mask.any(1)[:, None]
+                alone = self.people.trust * self.people(batch)
+                found = found + alone * ~batch.mask.any(1)[:, None]
             out[rows] = found.numpy()
         return out
 
@@ -241,6 +272,7 @@ class IntentRecommender(nn.Module):
         if self.searches is not None:
             out["query"] = self.searches.gate.item()
         if self.people is not None:
+            out["user alone"] = self.people.trust.item()
             out |= self.people.tower.gates()
         convs = tower.gnn.to_items.items()
         return out | {

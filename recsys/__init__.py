@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from kg.storage import Dataset as Dataset
     from kg.storage import load_dataset as load_dataset
     from kg.triples import read_triples as read_triples
+    from kg.vectors import Vectors as Vectors
+    from kg.vectors import read_vectors as read_vectors
     from models.recommender import IntentRecommender as IntentRecommender
     from models.recommender import ModelConfig as ModelConfig
     from models.text import BertEncoder as BertEncoder
@@ -72,7 +74,8 @@ _HOMES = {
     "build_graph": "kg.build", "Catalog": "kg.catalog", "clean": "kg.clean",
     "EventLog": "kg.events", "leave_one_out": "kg.split", "temporal_split": "kg.split",
     "Dataset": "kg.storage", "load_dataset": "kg.storage", "Search": "kg.searches",
-    "read_triples": "kg.triples",
+    "read_triples": "kg.triples", "Vectors": "kg.vectors",
+    "read_vectors": "kg.vectors",
     "load_movielens_small": "kg.datasets",
     "IntentRecommender": "models.recommender", "ModelConfig": "models.recommender",
     "BertEncoder": "models.text", "HashEncoder": "models.text", "encode_texts": "models.text",

@@ -41,7 +41,8 @@ def explain_item(
     """The explanation of one item (code) for a query [D] that came from one history.
 
     `added` is what the score owes to more than the query: the item's being in the history
-    ("repeat"), and what the items of the history say of it ("neighbours").
+    ("repeat"), what the items of the history say of it ("neighbours") or, where there is none and a
+    profile asks, its popularity.
     """
     history = one.items_of(0)
     paths = _paths(rec, history, code)
@@ -64,6 +65,8 @@ def explain_item(
         reason = f"people who met {rec.items.title(told_by)} went on to it"
     elif len(history):
         reason = "people with a history like yours went on to it"
+    elif "popularity" in added:
+        reason = "people with a profile like yours chose it"
     else:
         reason = "popular with everyone"
     return Explanation(rec.items.ids[code], rec.items.title(code), reason, paths, nearest, parts,

@@ -29,7 +29,7 @@ from recsys.intents import IntentSignals, with_categories
 from recsys.items import ItemStore
 from recsys.neighbours import Neighbours
 from recsys.retrieval import retrieve
-from recsys.scoring import added_scores, popularity
+from recsys.scoring import added_scores, popularity, prior_scores
 
 MAX_K = 1000
 
@@ -341,6 +341,8 @@ class Recommender:
         if self.neighbours is not None:
             said = self.neighbours.scores(one, mixed=self.repeats)
             parts["neighbours"] = self._of_item(said, code)
+        if (prior := prior_scores(self.model, one, query)) is not None:
+            parts["popularity"] = self._of_item(prior, code)
         return explain_item(self, query[0], one, code, parts)
 
     def _of_item(self, added: sparse.csr_matrix | None, code: int) -> float:

@@ -38,11 +38,29 @@ def added_scores(
     `mixed`: the lists hold items that were met before, if the model counts repeats.
     """
     mixed = mixed and model.repeat is not None
-    bonus = model.repeat_bonus(histories, queries, torch.from_numpy(items)) if mixed else None
-    if neighbours is None:
-        return bonus
-    said = neighbours.scores(histories, mixed=mixed)
-    return said if bonus is None else (said + bonus).tocsr()
+    parts = [
+        model.repeat_bonus(histories, queries, torch.from_numpy(items)) if mixed else None,
+        neighbours.scores(histories, mixed=mixed) if neighbours is not None else None,
+        prior_scores(model, histories, queries),
+    ]
+    out = None
+    for part in parts:
+        if part is not None:
+            out = part if out is None else (out + part).tocsr()
+    return out
+
+
+def prior_scores(
+    model: IntentRecommender, histories: Sequences, queries: np.ndarray
+) -> sparse.csr_matrix | None:
+    """float32 [U, N], what popularity adds where a profile is all that is known; None: nowhere."""
+    fresh = np.asarray(model.fresh(histories, queries))
+    if not fresh.any():
+        return None
+    prior = model.prior.numpy()[None].astype(np.float32)
+    out = sparse.csr_matrix(fresh[:, None].astype(np.float32)) @ sparse.csr_matrix(prior)
+    out.resize((len(histories), histories.num_items))
+    return sparse.csr_matrix(out)
 
 
 def by_rows(

@@ -131,6 +131,7 @@ def _plain(rec: Recommender) -> dict[str, Any]:
             "decay": rec.neighbours.decay,
             "weight": rec.neighbours.weight,
             "mixed": rec.neighbours.mixed,
+            "keep": rec.neighbours.keep,
             "config": rec.neighbours.config.model_dump(),
         },
         "hidden": hidden,

@@ -28,7 +28,7 @@ from recsys.checkpoint import load_checkpoint, save_checkpoint
 from recsys.evaluate import evaluate_queries
 from recsys.intents import IntentSignals
 from recsys.scoring import SCORE, by_rows, popularity
-from recsys.strangers import with_strangers
+from recsys.strangers import choose_trust, with_strangers
 from recsys.tasks import Tasks
 
 
@@ -262,10 +262,10 @@ class _Run:
         if self.full:
             items = self.model.items().vector  # [N, D]
             hidden = self.model(batch, items)  # [B, L, D]
-            query, positive, kind, repeats = with_strangers(
-                self.model, batch,
-                (hidden[batch.target], positive, kind, self._repeats(batch, hidden, items)),
-            )  # fmt: skip
+            targets = hidden[batch.target], positive, kind, self._repeats(batch, hidden, items)
+            (query, positive, kind, repeats), items = with_strangers(
+                self.model, batch, targets, items, self.model.prior
+            )
             allowed, weight = self.model.trained_items, self.tasks.weight(kind)
             loss = full_softmax(query, items, positive, allowed, repeats, weight)
             return loss + self.tasks.loss(batch, hidden)
@@ -281,9 +281,10 @@ class _Run:
         if (seen := self._repeats(batch, hidden, items)) is not None:
             score = hidden @ items[batch.item].transpose(1, 2)  # [B, L, L]
             beside = (seen[0], score[batch.target], seen[1])
-        query, good, kind, beside = with_strangers(
-            self.model, batch, (hidden[batch.target], good, kind, beside)
-        )
+        (query, good, kind, beside), items = with_strangers(
+            self.model, batch, (hidden[batch.target], good, kind, beside), items,
+            self.model.prior[rows],
+        )  # fmt: skip
         weight = self.tasks.weight(kind)
         loss = sampled_softmax(query, items, good, bad, len(self.candidates), beside, weight)
         return loss + self.tasks.loss(batch, hidden)
@@ -365,6 +366,7 @@ class _Run:
         """The best weights, ready to serve."""
         self.model.load_state_dict(self.best_state)
         self.model.eval()
+        choose_trust(self.model, self.sequences, self.split.valid)
 
 
 def _optimiser(model: IntentRecommender, config: TrainConfig) -> torch.optim.Optimizer:

@@ -14,13 +14,16 @@ from kg.clean import clean
 from kg.errors import UsageError
 from kg.events import EventLog
 from kg.sequences import Sequences
+from kg.split import leave_one_out
 from kg.storage import Dataset
 from kg.vectors import Vectors
-from models.recommender import ModelConfig
+from models.features import Features
+from models.recommender import IntentRecommender, ModelConfig
 from recsys import Recommender
 from recsys.cli import main
 from recsys.config import RunConfig
 from recsys.fit import fit
+from recsys.strangers import choose_trust
 from recsys.train import TrainConfig
 
 CONFIG = RunConfig(
@@ -180,3 +183,31 @@ def test_from_the_command_line(tmp_path, monkeypatch, capsys):
     assert call("recommend", "run", "--user", "new", "-k", 2)[0] == 0
     assert call("recommend", "run", "--profile", "hates=tea")[0] == 2
     assert call("recommend", "run", "--profile", "likes")[0] == 2
+
+
+def test_a_profile_that_ranks_no_better_than_popularity_is_not_believed(rec):
+    assert rec.model.gates()["user alone"] >= 0.5  # this one does
+    data = world()
+    split = leave_one_out(data.log, test=False)
+    model = IntentRecommender(
+        build_graph(split.train, data.catalog, data.users), np.zeros((ITEMS, 2), np.float32),
+        ModelConfig(dim=16), features=Features.of(data.catalog, data.users),
+    ).eval()  # fmt: skip
+    choose_trust(model, Sequences.of(split.train), split.valid)  # as it is before training
+    assert model.people.trust == 0
+    nobody = Sequences.single(np.zeros(0, np.int64), ITEMS)
+    items = model.items().vector.detach()
+    assert not model.encode_histories(replace(nobody, who=np.array([7])), items).any()
+
+
+def test_parts_of_a_score_without_a_history(rec):
+    told = rec.explain("new1", item="i07")
+    counts = rec.model.items.counts
+    assert told.parts["popularity"] == pytest.approx(np.log(counts[7].item() + 1))
+    assert told.score == pytest.approx(sum(told.parts.values()))
+    assert "like yours" in told.reason
+    assert "popularity" not in rec.explain("u003", item="i07").parts
+    more = rec.with_items(Catalog.of(["i07", "z"]))
+    assert "popularity" not in more.explain("new1", item="z").parts
+    assert more.explain("new1", item="i07").parts["popularity"] == told.parts["popularity"]
+    assert "i07" in [r.item for r in more.recommend("new1", k=60)]
