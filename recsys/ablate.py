@@ -31,6 +31,7 @@ from torch.func import functional_call
 
 from kg.controls import permuted_tails, unordered
 from kg.errors import DataError, UsageError, suggest
+from kg.events import EventLog
 from kg.folders import write_text
 from kg.sequences import Sequences
 from kg.split import Split
@@ -124,7 +125,9 @@ def mask_parts(
     """The gain of the run over itself without each of these parts, on the same users."""
     counts, known = split.train.item_counts(), split.part(part)[0]
     if rec.neighbours is not None:
-        rec = replace(rec, neighbours=rec.neighbours.refit(known))
+        rec = replace(
+            rec, neighbours=rec.neighbours.refit(known, rec.items.content[: rec.items.trained])
+        )
     whole = judged(rec, split, part, counts, buckets, refit=False)
     out: list[Effect] = []
     for name in names:
@@ -274,7 +277,9 @@ def judged(
     known, target = split.part(part)
     target = target.take(target.has_item)
     if refit and rec.neighbours is not None:
-        rec = replace(rec, neighbours=rec.neighbours.refit(known))
+        rec = replace(
+            rec, neighbours=rec.neighbours.refit(known, rec.items.content[: rec.items.trained])
+        )
     report = judge(rec, split, part, refit=False)
     by_item = {}
     for name, ends in ITEM_BUCKETS.items() if buckets else ():
@@ -283,6 +288,14 @@ def judged(
             on = replace(split, test=some) if part == "test" else replace(split, valid=some)
             by_item[name] = judge(rec, on, part, refit=False)
     return Judged(report, by_item, Sequences.of(known).lengths[report.user])
+
+
+def _refitted(rec: Recommender, known: EventLog) -> Recommender:
+    """The run with neighbours of what is known before a part begins."""
+    if rec.neighbours is None:
+        return rec
+    content = rec.items.content[: rec.items.trained]
+    return replace(rec, neighbours=rec.neighbours.refit(known, content))
 
 
 def effects(part: str, how: str, whole: Judged, other: Judged) -> list[Effect]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -119,9 +119,10 @@ def fit(
         on_epoch(report)
     partner = _partner(model, split, config, intents)
     rec = Recommender.from_model(
-        model, data.log, data.catalog, text, encoder=encoder, intents=intents,
-        neighbours=partner.refit(data.log) if partner is not None else None,
-    )  # fmt: skip
+        model, data.log, data.catalog, text, encoder=encoder, intents=intents
+    )
+    if partner is not None:
+        rec = replace(rec, neighbours=partner.refit(data.log, rec.items.content))
     return Fitted(rec, split, intents, reports)
 
 
@@ -189,7 +190,7 @@ def judge(
     queries = rec.model.encode_histories(histories, items, told)
     partner = rec.neighbours
     if partner is not None and refit:
-        partner = partner.refit(known)
+        partner = partner.refit(known, rec.items.content[: rec.items.trained])
     return evaluate_queries(
         queries, vectors, histories, target, filter_seen=filter_seen, strangers=popularity(known),
         added=by_rows(rec.model, partner, histories, queries, vectors, mixed=not filter_seen),

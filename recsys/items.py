@@ -62,6 +62,11 @@ class ItemStore:
             out = out + part
         return out
 
+    @property
+    def content(self) -> np.ndarray:
+        """float32 [N, D], vectors without what is an item's own id."""
+        return self.vectors - self.id_part
+
     def code(self, key: object) -> int:
         """The number of an id; `UsageError` for a stranger."""
         codes: dict[str, int] = self._codes  # type: ignore[attr-defined]

@@ -25,6 +25,8 @@ EASE_ITEMS = 12_500
 """Up to so many items EASE is inverted: 4 M² bytes and about M³ operations."""
 COMMON = 3
 """EASE learns nothing of items with fewer events."""
+LIKE = 10
+"""An item of which nothing is said hears what so many items like it hear."""
 BLOCK = 20_000_000
 """The numbers in a dense block, at most (but at least one row)."""
 
@@ -51,7 +53,8 @@ class NeighbourConfig(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
-    """links: sparse float32 [N, N], what item i (row) says of item j.
+    """links: sparse float32 [N, M], what item i (row) says of item j; the M - N items that came
+    after the fit have columns only.
 
     A history says x = h @ links, h_i = decay^(events after the last one of i). weight · log(1 + z)
     is added to the model's score, z >= 0 being x in units of its standard deviation over the items:
@@ -66,25 +69,30 @@ class Neighbours:
     keep: int
     config: NeighbourConfig
 
-    def refit(self, log: EventLog) -> Neighbours:
-        """The same settings, with the links of this log."""
-        return replace(self, links=links(log, self.config, self.keep))
+    def refit(self, log: EventLog, content: np.ndarray) -> Neighbours:
+        """The same settings, with the links of this log; `content` as in `heard`."""
+        return replace(self, links=heard(links(log, self.config, self.keep), content))
+
+    def with_items(self, content: np.ndarray) -> Neighbours:
+        """Links to new items too; `content` float32 [M, D] of all items, the new ones last."""
+        return replace(self, links=heard(self.links, content))
 
     def scores(self, histories: Sequences, *, mixed: bool) -> sparse.csr_matrix:
-        """float32 [U, N], what is added to the score of each item."""
+        """float32 [U, M], what is added to the score of each item."""
         weight = self.mixed if mixed else self.weight
-        shape = (len(histories), histories.num_items)
         if weight == 0:
+            shape = (len(histories), self.links.shape[1])
             return sparse.csr_matrix(shape, dtype=np.float32)
         said = (self._history(histories) @ self.links).tocsr()  # [U, N]
         row = np.repeat(np.arange(len(histories)), np.diff(said.indptr))
-        sums = [np.bincount(row, said.data**power, minlength=len(histories)) for power in (1, 2)]
-        mean, square = sums[0] / said.shape[1], sums[1] / said.shape[1]
+        fitted = self.links.shape[0]  # later items change nothing for the others
+        own = np.where(said.indices < fitted, said.data, 0)
+        sums = [np.bincount(row, own**power, minlength=len(histories)) for power in (1, 2)]
+        mean, square = sums[0] / fitted, sums[1] / fitted
         spread = np.sqrt(np.maximum(square - mean**2, 0))[row]
         z = np.divide(said.data, spread, out=np.zeros_like(said.data), where=spread > 0)
         said.data = (weight * np.log1p(np.maximum(z, 0))).astype(np.float32)
         said.eliminate_zeros()
-        said.resize(shape)
         return said
 
     def source(self, one: Sequences, code: int) -> int | None:
@@ -96,7 +104,7 @@ class Neighbours:
         return int(told.indices[share.argmax()]) if share.max() > 0 else None
 
     def _history(self, histories: Sequences) -> sparse.csr_matrix:
-        """float32 [U, N] over the items that have links: those added later have none."""
+        """float32 [U, N] over the items that were fitted: those that came later say nothing."""
         return last_visits(histories, self.decay)[:, : self.links.shape[0]]
 
 
@@ -142,24 +150,51 @@ def _largest(
     return sparse.csr_matrix((value, (row, col)), shape=shape)
 
 
+def heard(found: sparse.csr_matrix, content: np.ndarray) -> sparse.csr_matrix:
+    """`found` [N, <= M] with a column for each of M items: of those that no item says anything of,
+    new ones above all, what is said of the items most like them.
+
+    That is the mean of the columns of the `LIKE` nearest of the others, each times its cosine (0 if
+    negative); `content` float32 [M, D] are the item vectors without the ids.
+    """
+    out = found.copy()
+    out.resize((found.shape[0], len(content)))
+    told = np.bincount(out.indices, minlength=len(content)) > 0
+    norm = np.linalg.norm(content, axis=1)
+    warm, cold = np.flatnonzero(told & (norm > 0)), np.flatnonzero(~told & (norm > 0))
+    if len(warm) == 0 or len(cold) == 0:
+        return out
+    unit = content / np.maximum(norm, 1e-12)[:, None]
+    k, step, parts = min(LIKE, len(warm)), max(1, BLOCK // len(warm)), []
+    for start in range(0, len(cold), step):
+        cosine = unit[cold[start : start + step]] @ unit[warm].T  # [C, W]
+        parts.append(keep_best(np.maximum(cosine, 0), k))
+    alike = sparse.vstack(parts, format="csr")
+    alike.data = (alike.data / k).astype(np.float32)
+    proxy = sparse.coo_matrix(out.tocsc()[:, warm] @ alike.T)  # [N, C]
+    at = (proxy.row, cold[proxy.col])
+    return (out + sparse.csr_matrix((proxy.data, at), shape=out.shape)).tocsr()
+
+
 Score = Callable[[Neighbours, bool], float]
 """The validation score of a partner, in mixed lists (True) or in lists of items not met before."""
 
 
 def choose(
-    log: EventLog, config: NeighbourConfig, score: Score, *, mixed: bool
+    log: EventLog, config: NeighbourConfig, content: np.ndarray, score: Score, *, mixed: bool
 ) -> Neighbours | None:
     """A partner fitted to `log`, with the links, the decay, then the weights of the best validation
     scores; None where 0 is best.
 
-    Lists of items not met before choose all but the weight in mixed lists, which is chosen where
-    `mixed`.
+    `content` as in `heard`. Lists of items not met before choose all but the weight in mixed
+    lists, which is chosen where `mixed`.
     """
     widest = links(log, config, max(config.keeps))
     if widest.nnz == 0:
         return None
     tried = [
-        Neighbours(strongest(widest, keep), 1.0, 1.0, 1.0, keep, config) for keep in config.keeps
+        Neighbours(heard(strongest(widest, keep), content), 1.0, 1.0, 1.0, keep, config)
+        for keep in config.keeps
     ]
     best = max(tried, key=lambda partner: score(partner, False))
     tried = [replace(best, decay=decay) for decay in config.decays]

@@ -76,7 +76,6 @@ class Recommender:
         *,
         encoder: TextEncoder | None = None,
         intents: IntentSignals | None = None,
-        neighbours: Neighbours | None = None,
     ) -> Recommender:
         """Serve `model` on the full `log` (what is known now, held-out events included).
 
@@ -85,7 +84,7 @@ class Recommender:
         store = ItemStore.of(model, catalog, text)
         return cls(
             model, log, catalog, store, VectorIndex(store.vectors), Sequences.of(log), encoder,
-            intents, PathIndex.of(model.graph.with_events(log)), neighbours,
+            intents, PathIndex.of(model.graph.with_events(log)),
         )  # fmt: skip
 
     # ---- queries -------------------------------------------------------------------------
@@ -363,7 +362,10 @@ class Recommender:
         else:
             vectors = np.zeros((len(new), self.items.text.shape[1]), np.float32)
         store = self.items.added(self.model, self.model.graph, new, vectors)
-        return replace(self, items=store, index=VectorIndex(store.vectors))
+        near = self.neighbours
+        if near is not None:
+            near = near.with_items(store.content)
+        return replace(self, items=store, index=VectorIndex(store.vectors), neighbours=near)
 
     def without_items(self, keys: Sequence[object]) -> Recommender:
         """These items in no answer from now on."""

@@ -33,7 +33,7 @@ def added_scores(
     *,
     mixed: bool,
 ) -> sparse.csr_matrix | None:
-    """float32 [U, N], what is added to queries [U, D] · items [>= N, D]; None: nothing.
+    """float32 [U, <= N], what is added to queries [U, D] · items [N, D]; None: nothing.
 
     `mixed`: the lists hold items that were met before, if the model counts repeats.
     """
@@ -43,11 +43,13 @@ def added_scores(
         neighbours.scores(histories, mixed=mixed) if neighbours is not None else None,
         prior_scores(model, histories, queries),
     ]
-    out = None
-    for part in parts:
-        if part is not None:
-            out = part if out is None else (out + part).tocsr()
-    return out
+    found = [part for part in parts if part is not None]
+    if not found:
+        return None
+    width = max(part.shape[1] for part in found)  # items that came later have no repeats
+    for part in found:
+        part.resize((len(histories), width))
+    return sparse.csr_matrix(sum(found[1:], found[0]))
 
 
 def prior_scores(
@@ -106,7 +108,8 @@ def choose_neighbours(
     histories = Sequences.of(split.train)
     fresh = target.take(~np.isin(_pairs(target.user, target), _pairs(histories.row, histories)))
     with torch.inference_mode():
-        items = model.eval().items().vector.numpy()
+        parts = model.eval().items()
+    items, content = parts.vector.numpy(), (parts.vector - parts.id).numpy()
     popular = popularity(split.train)
 
     def score(partner: Neighbours, mixed: bool) -> float:
@@ -120,7 +123,7 @@ def choose_neighbours(
         )  # fmt: skip
         return report.metrics[SCORE]
 
-    return choose(split.train, config, score, mixed=model.repeat is not None)
+    return choose(split.train, config, content, score, mixed=model.repeat is not None)
 
 
 def _pairs(row: np.ndarray, of: EventLog | Sequences) -> np.ndarray:

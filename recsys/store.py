@@ -227,7 +227,7 @@ def _neighbours(
     if told is None:
         return None
     arrays = tuple(tensors[f"links/{name}"] for name in ("data", "indices", "indptr"))
-    links = sparse.csr_matrix(arrays, shape=(items, items))
+    links = sparse.csr_matrix(arrays, shape=(items, len(tensors["items/text"])))
     config = NeighbourConfig(**told["config"])
     return Neighbours(links, told["decay"], told["weight"], told["mixed"], told["keep"], config)
 

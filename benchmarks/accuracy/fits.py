@@ -100,7 +100,8 @@ def kgintent(task: Task, params: Params, seed: int, minutes: float | None, threa
     options = RunOptions(seed=seed, threads=threads)
     reports = list(train(model, split, TrainConfig(**training), options))
     with torch.inference_mode():
-        items = model.items().vector
+        parts = model.items()
+    items = parts.vector
     known = Sequences.of(split.train)
     started = time.perf_counter()
     partner = choose_neighbours(
@@ -111,7 +112,7 @@ def kgintent(task: Task, params: Params, seed: int, minutes: float | None, threa
         facts["neighbours"] = [
             partner.keep, partner.decay, partner.weight, partner.mixed
         ]  # fmt: skip
-        partner = partner.refit(task.learn)
+        partner = partner.refit(task.learn, (items - parts.id).numpy())
     facts["neighbour_seconds"] = time.perf_counter() - started
     popular = popularity(task.learn)
 

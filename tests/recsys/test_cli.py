@@ -155,7 +155,8 @@ def test_the_whole_flow(world, tmp_path, ok, wrong):
     assert rows_of(ok("intents", run, "--history", "i0001"))
     (why,) = rows_of(ok("explain", run, "--user", "u00003", "--item", found[0]["item"]))
     assert why["score"] == pytest.approx(found[0]["score"], abs=1e-5)
-    assert why["text"] + why["graph"] + why["id"] == pytest.approx(why["score"], abs=1e-6)
+    parts = [why[name] for name in ("text", "graph", "id", "neighbours") if name in why]
+    assert sum(parts) == pytest.approx(why["score"], abs=1e-6)
     assert ok("intents", run, "--history", "") == ""
     assert rows_of(ok("recommend", run, "--history", ""))
 

@@ -9,7 +9,7 @@ from kg.sequences import Sequences
 from kg.split import leave_one_out
 from kg.testing import planted, tiny
 from recsys.baselines import EASE
-from recsys.neighbours import COMMON, NeighbourConfig, Neighbours, choose, last_visits, links
+from recsys.neighbours import COMMON, NeighbourConfig, Neighbours, choose, heard, last_visits, links
 from recsys.scoring import popularity
 
 CONFIG = NeighbourConfig()
@@ -43,7 +43,7 @@ def test_items_without_links_say_and_hear_nothing():
     matrix = sparse.csr_matrix(np.array([[0, 2], [1, 0]], np.float32))
     partner = Neighbours(matrix, 1.0, 1.0, 0.0, 50, CONFIG)
     found = partner.scores(histories([0, 4], [4]), mixed=False).toarray()
-    assert found.shape == (2, 5)
+    assert found.shape == (2, 2)  # columns of the fitted items
     assert np.flatnonzero(found[0]).tolist() == [1]
     assert not found[1].any()
     assert not partner.scores(histories([0]), mixed=True).nnz  # weight 0
@@ -76,7 +76,7 @@ def test_too_few_events_give_no_links(kind):
     found = links(log, NeighbourConfig(kind=kind), 50)
     assert found.shape == (2, 2)
     assert found.nnz == 0
-    assert choose(log, CONFIG, lambda partner, mixed: 1.0, mixed=True) is None
+    assert choose(log, CONFIG, np.ones((2, 1)), lambda partner, mixed: 1.0, mixed=True) is None
 
 
 def test_choose_takes_the_best_links_decay_and_weights():
@@ -87,12 +87,26 @@ def test_choose_takes_the_best_links_decay_and_weights():
             return -abs(partner.mixed - 0.5)
         return -abs(partner.keep - 3) - abs(partner.decay - 0.95) - abs(partner.weight - 2.0)
 
-    config = NeighbourConfig(keeps=(9, 3))
-    best = choose(log, config, score, mixed=True)
+    config, content = NeighbourConfig(keeps=(9, 3)), np.ones((len(log.items), 1), np.float32)
+    best = choose(log, config, content, score, mixed=True)
     assert (best.keep, best.decay, best.weight, best.mixed) == (3, 0.95, 2.0, 0.5)
     assert abs(best.links - links(log, config, 3)).max() < 1e-6
-    assert choose(log, config, score, mixed=False).mixed == 0.0
-    assert choose(log, config, lambda p, mixed: -p.weight, mixed=False) is None  # 0 is best
+    assert choose(log, config, content, score, mixed=False).mixed == 0.0
+    assert (
+        choose(log, config, content, lambda p, mixed: -p.weight, mixed=False) is None
+    )  # 0 is best
+
+
+def test_a_new_item_hears_what_the_items_like_it_hear():
+    told = sparse.csr_matrix(np.array([[0, 2, 0], [1, 0, 0], [0, 0, 0]], np.float32))
+    content = np.array([[1, 0], [0, 1], [-1, 0], [1, 1], [0, 0]], np.float32)
+    found = heard(told, content).toarray()
+    np.testing.assert_array_equal(found[:, :2], told.toarray()[:, :2])
+    both = np.sqrt(0.5) / 2 * (found[:, 0] + found[:, 1])  # the mean of two, each times its cosine
+    np.testing.assert_allclose(found[:, 3], both, rtol=1e-6)
+    assert not found[:, [2, 4]].any()  # nothing is like item 2, and of item 4 nothing is known
+    partner = Neighbours(sparse.csr_matrix(told), 1.0, 1.0, 0.0, 50, CONFIG).with_items(content)
+    assert partner.scores(histories([0], items=3), mixed=False).toarray()[0, 3] > 0
 
 
 def test_strangers_get_what_was_popular_lately():

@@ -185,7 +185,7 @@ def test_what_is_added_for_repeats_goes_to_items_only():
     queries = model.encode_histories(histories, model.items().vector.detach())
     with_bias = model.repeat
     with_bias.count.data += 1.0
-    bonus = model.repeat_bonus(histories, queries)
+    bonus = model.repeat_bonus(histories, queries, model.items().vector.detach())
     for user in range(0, USERS, 10):
         read = histories.items_of(user)[-3:]  # of six events, half are searches
         assert sorted(bonus[user].indices.tolist()) == sorted(set(read.tolist()))
