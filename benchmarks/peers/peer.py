@@ -15,6 +15,7 @@ import gzip
 import json
 import os
 import platform
+import re
 import resource
 import time
 from dataclasses import dataclass, field
@@ -173,7 +174,7 @@ class Run:
 
     def save(self) -> None:
         """Write peer.json, whole or not at all."""
-        self.peak = max(self.peak, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+        self.peak = max(self.peak, peak_memory_mb())
         wall, cpu = (np.diff([0.0, *(row[i] for row in self.curve)]) for i in (1, 3))
         told = {
             "peer": self.name, "set": self.args.split.name, "seed": self.args.seed,
@@ -223,6 +224,16 @@ def arguments(doc: str, models: list[str]) -> argparse.Namespace:
         keep_memory()
     args.split, args.out = args.split.resolve(), args.out.resolve()
     return args
+
+
+def peak_memory_mb() -> int:
+    """Of this process. Linux' ru_maxrss would tell that of the process which started it, too."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text(encoding="utf-8"))
+        if found:
+            return int(found[1]) // 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def keep_memory() -> None:

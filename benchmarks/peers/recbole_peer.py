@@ -42,7 +42,7 @@ MODELS = {
 CLASSES = {"sasrec": "SASRec", "lightgcn": "LightGCN", "kgcn": "KGCN"}
 PATCHES = (
     "numpy 2 has no np.float_, np.complex_, np.unicode_, which RecBole's Config reads",
-    "scipy >= 1.13 has no dok_matrix._update, with which LightGCN makes its matrix",
+    "this scipy has no dok_matrix._update, with which LightGCN makes its matrix",
     "pandas < 3 (requirements): RecBole fills missing values in place through df[field].fillna",
     "recbole.quick_start is not imported: it imports ray.tune, whose ray 2.6 needs pkg_resources",
     "torch.load's weights_only does not matter: checkpoints are this script's own state dicts",

@@ -5,6 +5,7 @@ import ast
 import csv
 import gzip
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -250,3 +251,28 @@ def test_scripts_of_peers_know_nothing_of_this_package():
             assert not tops & {"kg", "models", "recsys", "data", "run"}, file.name
         else:
             assert not tops & {"rectools", "recbole", "lenskit"}, file.name
+
+
+def test_ratios_are_of_the_same_round():
+    import speed
+
+    def row(seconds: float, peak: int) -> dict[str, float]:
+        return {"seconds": seconds, "peak_memory_mb": peak}
+
+    rounds = [{"rectools-sasrec": row(s, 300), "kgintent": row(s / r, 100)}
+              for s, r in ((10, 2), (100, 3), (1, 5))]  # fmt: skip
+    found = speed.ratios(rounds)
+    assert found == {"rectools-sasrec / kgintent": {"seconds": 3, "peak_memory_mb": 3}}
+    assert "| rectools-sasrec | 10.0 | 300.0 |" in speed.table(rounds)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells it there")
+def test_peak_memory_is_not_that_of_the_process_which_started_it():
+    import peer
+
+    held = np.ones(60_000_000)  # 480 MB
+    code = f"import sys; sys.path.append({str(ROOT / 'peers')!r}); import peer; "
+    child = subprocess.run([sys.executable, "-c", code + "print(peer.peak_memory_mb())"],
+                           capture_output=True, text=True, check=True)  # fmt: skip
+    assert peer.peak_memory_mb() > held.nbytes // 2**20
+    assert 10 < int(child.stdout) < 300
