@@ -179,13 +179,13 @@ class Peer:
                 batch = users[start : start + size]
                 own = [self.histories[part][user] for user in batch]
                 scores = self.model.full_sort_predict(self.question(batch, own))
-                scores = scores.view(len(batch), -1).numpy().copy()
-                scores[:, 0] = -np.inf  # the padding
+                scores = scores.view(len(batch), -1)
+                scores[:, 0] = -torch.inf  # the padding
                 for row, items in enumerate(own):
-                    scores[row, items] = -np.inf
-                best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+                    scores[row, items] = -torch.inf
+                found = scores.topk(min(k, scores.shape[1]))
                 for row, user in enumerate(batch):
-                    kept = best[row][np.isfinite(scores[row, best[row]])]
+                    kept = found.indices[row][found.values[row].isfinite()]
                     out[user] = [self.names[number] for number in kept.tolist()]
         return out
 
