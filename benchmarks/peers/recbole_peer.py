@@ -14,6 +14,7 @@ build for this torch.
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,7 @@ class Peer:
             told["load_col"] |= {"kg": ["head_id", "relation_id", "tail_id"],
                                  "link": ["item_id", "entity_id"]}  # fmt: skip
         os.chdir(folder)  # its tensorboard writes where it stands
+        del sys.argv[1:]  # its Config would read our --name=value as its own
         config = Config(CLASSES[run.args.model], "split", config_dict=told)
         init_seed(run.args.seed, True)
         whole = create_dataset(config)
