@@ -36,9 +36,9 @@ def _sets(shared: dict, beauty: int, movies: int, patience: int = 10) -> dict[st
 MODELS = {
     "sasrec": _sets(SEQUENTIAL, 1024, 4096),
     "lightgcn": _sets(GENERAL, 4096, 4096),
-    # a user's scores need the whole catalogue's neighbourhoods: minutes for all users, so it is
-    # validated after every fifth epoch, and patience is as many validations as for the others
-    "kgcn": _sets({**GENERAL, "eval_step": 5}, 4096, 4096, patience=50),
+    # a user's scores need the whole catalogue's neighbourhoods: minutes for all users, seconds for
+    # an epoch, so it is validated after every 20th; patience is 10 validations, as for the others
+    "kgcn": _sets({**GENERAL, "eval_step": 20}, 4096, 4096, patience=200),
 }
 CLASSES = {"sasrec": "SASRec", "lightgcn": "LightGCN", "kgcn": "KGCN"}
 PATCHES = (
