@@ -8,6 +8,7 @@ users without a history are. The values equal those of `recsys.evaluate.evaluate
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,14 +18,17 @@ from protocols import targets
 from kg.events import EventLog
 from kg.sequences import Sequences
 from recsys.evaluate import EvalReport, top_k
-from recsys.metrics import RANKING, lists
+from recsys.metrics import RANKING
 from recsys.metrics.buckets import ITEM_BUCKETS, USER_BUCKETS, within
+from recsys.metrics.lists import coverage
 
 KS = (10, 20)
 SHOWN = ("ndcg@10", "hr@10", "ndcg@20", "hr@20", "recall@10", "recall@20", "mrr@10", "map@10")
 PER_USER = ("ndcg@10", "hr@10", "recall@20")
 
 Found = tuple[dict[str, Any], dict[str, np.ndarray]]
+Lists = Callable[[np.ndarray, bool], np.ndarray]
+"""(users, whether what they had is masked) to int64 [users, 20], -1: none."""
 
 
 def judge(
@@ -35,11 +39,24 @@ def judge(
 
     `train_counts` int64 [N] are the training events of each item, the same for all models.
     """
+    histories = Sequences.of(known)
+
+    def lists(users: np.ndarray, mask: bool) -> np.ndarray:
+        return top_lists(scores, histories, users, mask)
+
+    return judge_lists(lists, tables, protocol, known, part, train_counts)
+
+
+def judge_lists(
+    lists: Lists, tables: tuple[str, ...], protocol: str, known: EventLog, part: EventLog,
+    train_counts: np.ndarray,
+) -> Found:  # fmt: skip
+    """The same of lists that are made already."""
     histories, told, arrays = Sequences.of(known), {}, {}
     for table in tables:
         wanted = targets(protocol, part, known, table)
         users = np.unique(wanted["all"].user)
-        index = top_lists(scores, histories, users, table == "new")
+        index = lists(users, table == "new")
         told[table] = {"known_share@10": _known_share(index[:, :10], histories.take(users))}
         for name, target in wanted.items():
             report = measure(index, users, target)
@@ -82,7 +99,7 @@ def _summary(
 ) -> dict[str, Any]:  # fmt: skip
     """What the JSON holds of one target of one table."""
     metrics = {name: _number(report.metrics[name]) for name in SHOWN}
-    metrics["coverage@10"] = _number(lists.coverage(index[:, :10], len(train_counts)))
+    metrics["coverage@10"] = _number(coverage(index[:, :10], len(train_counts)))
     ends = {name: [_number(x) for x in report.interval(name)] for name in SHOWN[:2]}
     item, user = train_counts[target.item], histories.lengths[target.user]
     by_item = {name: _row(index, users, target.take(within(item, bounds)))

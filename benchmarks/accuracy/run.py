@@ -22,6 +22,7 @@ import platform
 import resource
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -110,10 +111,12 @@ def write_arrays(file: Path, arrays: dict[str, np.ndarray]) -> None:
     part.replace(file)
 
 
-def shown(script: str, words: list[str]) -> str:
+def shown(
+    script: str, words: list[str], folder: str = "accuracy", hidden: Sequence[str] = FOLDERS
+) -> str:
     """The command without the folders of one machine."""
-    told = ["DIR" if i and words[i - 1] in FOLDERS else word for i, word in enumerate(words)]
-    return " ".join([f"python benchmarks/accuracy/{script}", *told])
+    told = ["DIR" if i and words[i - 1] in hidden else word for i, word in enumerate(words)]
+    return " ".join([f"python benchmarks/{folder}/{script}", *told])
 
 
 def versions() -> dict[str, str]:
