@@ -28,21 +28,15 @@ class ModelConfig(BaseModel):
     """What is learned: sizes and dropouts of the model."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    dim: int = Field(
-        0,
-        ge=0,
-        le=1024,
-        description="Width of item and query vectors; 0: 64, or 128 where items have 200 events "
-        "each or more.",
-    )
+    dim: int = Field(128, ge=2, le=1024, description="Width of item and query vectors.")
     layers: int = Field(2, ge=1, le=12, description="Transformer blocks.")
     heads: int = Field(2, ge=1, description="Attention heads; must divide dim.")
     dropout: float | None = Field(
         None,
         ge=0,
         lt=1,
-        description="Dropout of events and blocks; None: .4, or .2 where items have 200 events "
-        "each or more.",
+        description="Dropout of events and blocks; None: .5, or .4 where items have 50 events each "
+        "or more, .2 from 200.",
     )
     item_dropout: float = Field(0.1, ge=0, lt=1, description="Dropout of text and graph parts.")
     id_dropout: float = Field(0.2, ge=0, lt=1, description="How often an item's id is hidden.")
@@ -77,7 +71,7 @@ class ModelConfig(BaseModel):
 
     def _is_set(self, name: str) -> bool:
         value = getattr(self, name)
-        return value is not None and (value != 0 or name not in ("dim", "max_length"))
+        return value is not None and (value != 0 or name != "max_length")
 
     @model_validator(mode="after")
     def _heads_divide_dim(self) -> ModelConfig:
@@ -86,7 +80,7 @@ class ModelConfig(BaseModel):
         return self
 
 
-SETTLED = {"dim": 64, "dropout": 0.4, "max_length": 50}
+SETTLED = {"dropout": 0.5, "max_length": 50}
 """What a model has that nobody asked the data for."""
 
 

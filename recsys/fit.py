@@ -139,8 +139,8 @@ def _partner(
 
 REPEATS = 0.05
 """From this share of events with an item that was met before, repeats are counted."""
-DENSE = 200
-"""From so many events per item, a wider model with less dropout learns more."""
+DROPOUT = ((200, 0.2), (50, 0.4), (0, 0.5))
+"""From so many events per item, so much dropout: the more there is to learn from, the less."""
 SEARCHES = 0.01
 """From this share of item events right after a search, searches are read as events."""
 
@@ -150,12 +150,11 @@ def resolved(config: ModelConfig, split: Split) -> ModelConfig:
     histories = Sequences.of(split.train)
     lengths = histories.lengths[histories.lengths > 0]
     usual = int(np.percentile(lengths, 75)) if len(lengths) else 0
-    items = len(np.unique(histories.item))
-    dense = len(histories.item) >= DENSE * max(items, 1)
+    each = len(histories.item) / max(len(np.unique(histories.item)), 1)
     return config.settled(
         repeats=histories.repeat_share >= REPEATS, searches=histories.search_share >= SEARCHES,
-        max_length=min(max(usual, 50), 200), dim=128 if dense else 64,
-        dropout=0.2 if dense else 0.4,
+        max_length=min(max(usual, 50), 200),
+        dropout=next(rate for events, rate in DROPOUT if each >= events),
     )  # fmt: skip
 
 
