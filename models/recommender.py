@@ -28,7 +28,12 @@ class ModelConfig(BaseModel):
     """What is learned: sizes and dropouts of the model."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    dim: int = Field(128, ge=2, le=1024, description="Width of item and query vectors.")
+    dim: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="Width of item and query vectors; 0: 128, or 64 where repeats are counted.",
+    )
     layers: int = Field(2, ge=1, le=12, description="Transformer blocks.")
     heads: int = Field(2, ge=1, description="Attention heads; must divide dim.")
     dropout: float | None = Field(
@@ -71,7 +76,7 @@ class ModelConfig(BaseModel):
 
     def _is_set(self, name: str) -> bool:
         value = getattr(self, name)
-        return value is not None and (value != 0 or name != "max_length")
+        return value is not None and (value != 0 or name not in ("dim", "max_length"))
 
     @model_validator(mode="after")
     def _heads_divide_dim(self) -> ModelConfig:
@@ -80,7 +85,7 @@ class ModelConfig(BaseModel):
         return self
 
 
-SETTLED = {"dropout": 0.5, "max_length": 50}
+SETTLED = {"dim": 128, "dropout": 0.5, "max_length": 50}
 """What a model has that nobody asked the data for."""
 
 
