@@ -13,6 +13,9 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     items        trained items and those added since
     index        VectorIndex: FAISS, or exact torch
     hits         top-k answers as arrays
+    neighbours   the linear partner: item-to-item links beside the model
+    scoring      all that a score is beside query · item
+    retrieval    from queries to lists: the index, what is added, what is left out
     recommender  Recommender: recommend, similar, intents, explain, with_items
     explain      why: a path, a near text, the parts of the score
     store        a run on disk
