@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -39,14 +39,16 @@ class NeighbourConfig(BaseModel):
         "auto", description=f"auto: ease up to {EASE_ITEMS:,} items with events, then rp3beta."
     )
     l2: float = Field(200.0, gt=0, description="Ridge of EASE.")
-    keeps: tuple[int, ...] = Field(
+    keeps: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (50, 200), min_length=1, description="Tried on validation: items that each item hears of."
     )
-    decays: tuple[float, ...] = Field(
-        (1.0, 0.99, 0.95, 0.8, 0.6), description="Tried on validation: what an event counts for "
-        "each later event of the history.",
-    )  # fmt: skip
-    weights: tuple[float, ...] = Field(
+    decays: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
+        (1.0, 0.99, 0.95, 0.8, 0.6),
+        min_length=1,
+        description="Tried on validation: what an event counts for each later event of the "
+        "history.",
+    )
+    weights: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0), description="Tried on validation, beside 0."
     )
 

@@ -123,3 +123,11 @@ def test_no_partner_sees_the_validation_part():
     split = leave_one_out(log)
     train = links(split.train, CONFIG, 50)
     assert abs(train - links(split.before_test(), CONFIG, 50)).max() > 0
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"decays": (1.1,)}, {"decays": ()}, {"weights": (0,)}, {"keeps": (0,)}, {"l2": 0}]
+)
+def test_settings_out_of_range_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        NeighbourConfig(**wrong)
