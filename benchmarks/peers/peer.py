@@ -226,6 +226,37 @@ def arguments(doc: str, models: list[str]) -> argparse.Namespace:
     return args
 
 
+def keep_weights(file: Path, net, optimizer=None) -> None:
+    """A torch module's tensors, and what its optimiser holds of each, as arrays: whole or not."""
+    told = {f"net/{name}": np.asarray(x) for name, x in net.state_dict().items()}
+    held = optimizer.state_dict()["state"] if optimizer is not None else {}
+    for number, slots in held.items():
+        told |= {f"optimizer/{number}/{name}": np.asarray(x) for name, x in slots.items()}
+    part = file.with_name(f".{file.name}")
+    np.savez(part, **told)
+    part.replace(file)
+
+
+def take_weights(file: Path, net, optimizer=None) -> None:
+    """What `keep_weights` kept, into a module and an optimiser of the same make."""
+    import torch
+
+    weights: dict = {}
+    held: dict[int, dict] = {}
+    with np.load(file) as told:
+        for key in told.files:
+            kind, _, name = key.partition("/")
+            if kind == "net":
+                weights[name] = torch.from_numpy(told[key])
+            else:
+                number, _, slot = name.partition("/")
+                held.setdefault(int(number), {})[slot] = torch.from_numpy(told[key])
+    net.load_state_dict(weights)
+    if optimizer is not None:
+        groups = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": held, "param_groups": groups})
+
+
 def peak_memory_mb() -> int:
     """Of this process. Linux' ru_maxrss would tell that of the process which started it, too."""
     status = Path("/proc/self/status")

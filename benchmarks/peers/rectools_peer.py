@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import warnings
 
-from peer import LENGTH, Lists, Run, arguments, settings_of
+from peer import LENGTH, Lists, Run, arguments, keep_weights, settings_of, take_weights
 
 COMMON = {"n_factors": 64, "n_heads": 1, "lr": 1e-3, "batch_size": 128}
 SASREC = {
@@ -46,9 +46,8 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     fit(run)
     if run.best[0] and not args.speed:
-        best = torch.load(run.folder / "best.pt")
         model, dataset = built(run)
-        model.lightning_model.load_state_dict(best)
+        take_weights(run.folder / "best.npz", model.lightning_model)
         for part in ("valid", "test"):
             run.write(part, recommended(run, model, dataset(part), part, LENGTH))
     run.save()
@@ -77,17 +76,14 @@ def built(run: Run):
 
 def fit(run: Run) -> None:
     """Train on, an epoch at a time; every epoch is on disk when it is over."""
-    import torch
     from pytorch_lightning import Callback, Trainer
 
     if not run.left:
         return
     model, dataset = built(run)
-    net, state = model.lightning_model, run.folder / "state.pt"
+    net, state = model.lightning_model, run.folder / "state.npz"
     if run.epochs:
-        told = torch.load(state)
-        net.load_state_dict(told["model"])
-        net.configure_optimizers().load_state_dict(told["optimizer"])
+        take_weights(state, net, net.configure_optimizers())
         net.is_fitted = True  # else Lightning's start would draw the weights anew
     known = dataset("valid")
 
@@ -101,9 +97,8 @@ def fit(run: Run) -> None:
             better = run.add(lists)
             if not run.args.speed:
                 if better:
-                    torch.save(net.state_dict(), run.folder / "best.pt")
-                told = {"model": net.state_dict(), "optimizer": net.optimizer.state_dict()}
-                torch.save(told, state)
+                    keep_weights(run.folder / "best.npz", net)
+                keep_weights(state, net, net.optimizer)
             run.save()
             trainer.should_stop = not run.left
 

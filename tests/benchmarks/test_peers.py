@@ -276,3 +276,25 @@ def test_peak_memory_is_not_that_of_the_process_which_started_it():
                            capture_output=True, text=True, check=True)  # fmt: skip
     assert peer.peak_memory_mb() > held.nbytes // 2**20
     assert 10 < int(child.stdout) < 300
+
+
+def test_weights_kept_and_taken_go_on_as_if_never_stopped(tmp_path):
+    import peer
+    import torch
+
+    def step(net, optimiser):
+        optimiser.zero_grad()
+        net(torch.ones(2, 3)).square().sum().backward()
+        optimiser.step()
+
+    torch.manual_seed(0)
+    net, other = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
+    optimiser = torch.optim.Adam(net.parameters(), lr=0.1)
+    step(net, optimiser)
+    peer.keep_weights(tmp_path / "state.npz", net, optimiser)
+    assert [file.name for file in tmp_path.iterdir()] == ["state.npz"]
+    again = torch.optim.Adam(other.parameters(), lr=0.1)
+    peer.take_weights(tmp_path / "state.npz", other, again)
+    step(net, optimiser)
+    step(other, again)
+    torch.testing.assert_close(other.state_dict(), net.state_dict(), rtol=0, atol=0)
