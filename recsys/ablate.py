@@ -124,10 +124,7 @@ def mask_parts(
 ) -> list[Effect]:  # fmt: skip
     """The gain of the run over itself without each of these parts, on the same users."""
     counts, known = split.train.item_counts(), split.part(part)[0]
-    if rec.neighbours is not None:
-        rec = replace(
-            rec, neighbours=rec.neighbours.refit(known, rec.items.content[: rec.items.trained])
-        )
+    rec = _refitted(rec, known)
     whole = judged(rec, split, part, counts, buckets, refit=False)
     out: list[Effect] = []
     for name in names:
@@ -276,10 +273,8 @@ def judged(
     """
     known, target = split.part(part)
     target = target.take(target.has_item)
-    if refit and rec.neighbours is not None:
-        rec = replace(
-            rec, neighbours=rec.neighbours.refit(known, rec.items.content[: rec.items.trained])
-        )
+    if refit:
+        rec = _refitted(rec, known)
     report = judge(rec, split, part, refit=False)
     by_item = {}
     for name, ends in ITEM_BUCKETS.items() if buckets else ():
