@@ -9,9 +9,9 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from kg.errors import DataError, UsageError
 
@@ -116,16 +116,17 @@ def _self_hash(body: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def write_text(file: Path, text: str) -> None:
-    """Put a text in the place of a file: whole or not there, the folder made if need be.
+@contextlib.contextmanager
+def whole_file(file: Path) -> Iterator[TextIO]:
+    """A text file to write that takes the place of `file` once it is whole; the folder is made.
 
-    Raises `DataError` if it cannot be written.
+    Raises `DataError` if it cannot be written; then, as after any other error, nothing is there.
     """
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with open(part, "w", encoding="utf-8") as handle:
-            handle.write(text)
+            yield handle
             handle.flush()
             os.fsync(handle.fileno())
         os.replace(part, file)
@@ -134,6 +135,12 @@ def write_text(file: Path, text: str) -> None:
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
+
+
+def write_text(file: Path, text: str) -> None:
+    """Put a text in the place of a file, by `whole_file`."""
+    with whole_file(file) as handle:
+        handle.write(text)
 
 
 def file_hash(file: Path) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
 import time
 from pathlib import Path
 
-from kg.errors import DataError, UsageError
+from kg.errors import UsageError
+from kg.folders import whole_file
 from recsys.cli.output import say
 from recsys.recommender import Recommender
 
@@ -23,18 +22,9 @@ def write_all(rec: Recommender, out: Path | None, k: int, filter_seen: bool | No
         return
     if out.is_dir():
         raise UsageError(f"{out} is a folder; name a file.")
-    part = out.with_name(out.name + ".part")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "w", encoding="utf-8") as handle:
-            for number, frame in enumerate(frames):
-                handle.write(frame.write_csv(include_header=number == 0))
-        os.replace(part, out)
-    except OSError as error:
-        raise DataError(f"{out} cannot be written: {error.strerror}.") from None
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
+    with whole_file(out) as handle:
+        for number, frame in enumerate(frames):
+            handle.write(frame.write_csv(include_header=number == 0))
     seconds = time.perf_counter() - started
     users = len(rec.log.users)
     say(f"{out}: {users:,} users in {seconds:.1f} s ({users / seconds:,.0f} a second).")
