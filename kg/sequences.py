@@ -59,46 +59,44 @@ class Sequences:
         """int64 [E], the history that each event belongs to."""
         return np.repeat(np.arange(len(self)), self.lengths)
 
-    @cached_property
-    def repeats(self) -> tuple[np.ndarray, np.ndarray]:
-        """How often, int64 [E]: the which occurrence of its item in its history an event is (1: the
-        first); and until when, int64 [E]: the place in the history of the next one (2^62: none).
+    def visits(self, pause: float) -> np.ndarray:
+        """int64 [E], the visit of each event, counted through all histories. A pause of more than
+        `pause` seconds ends a visit; without times every event is one.
         """
-        row = self.row
-        key = row * (int(self.item.max(initial=0)) + 1) + self.item
-        order = np.argsort(key, kind="stable")
-        same = np.concatenate([[False], key[order][1:] == key[order][:-1]])[: len(key)]
-        first = np.maximum.accumulate(np.where(same, 0, np.arange(len(key))))
-        count, until = np.empty(len(key), np.int64), np.full(len(key), 2**62)
-        count[order] = np.arange(len(key)) - first + 1
-        place = np.arange(len(key)) - self.offsets[row]
-        until[order[:-1][same[1:]]] = place[order[1:][same[1:]]]
-        return count, until
+        if self.time is None:
+            return np.arange(len(self.item))
+        fresh = np.diff(self.row, prepend=-1) > 0
+        fresh[1:] |= np.diff(self.time) > pause
+        return np.cumsum(fresh) - 1
 
-    def next_visits(self, gap: float) -> tuple[np.ndarray, np.ndarray]:
-        """Where each event's next visit begins, int64 [E] into the events, and how many events it
-        has, int64 [E], 0 where none follows. A pause of more than `gap` seconds ends a visit.
+    def periods(self, pause: float, length: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+        """What follows each visit, as events from:to, int64 [E] each, told at its last event; empty
+        at the other events and where no visit follows.
 
+        The period is the next visit, and what lies within `length` seconds of the visit's end.
         `UsageError` without times.
         """
         if self.time is None:
             raise UsageError("Visits can only be told apart where times are known.")
-        events = len(self.time)
-        if events == 0:
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        row = self.row
-        fresh = np.concatenate([[True], (np.diff(self.time) > gap) | (np.diff(row) > 0)])
-        start = np.flatnonzero(fresh)  # of each visit
-        size = np.diff(np.append(start, events))
-        follows = np.append(row[start[1:]] == row[start[:-1]], False)
-        visit = np.cumsum(fresh) - 1
-        after = np.minimum(visit + 1, len(start) - 1)
-        return start[after], np.where(follows[visit], size[after], 0)
+        begin, stop = np.zeros((2, len(self.item)), np.int64)
+        row, visit = self.row, self.visits(pause)
+        end = np.flatnonzero(np.diff(visit, append=-1))  # the last event of each visit
+        follows = np.flatnonzero(row[end[:-1]] == row[end[1:]])
+        at, after = end[follows], end[follows + 1] + 1
+        if length > 0 and len(at):
+            first, span = self.time.min(), float(self.time.max() - self.time.min()) + length + 1
+            clock = row * span + (self.time - first)  # ascending, whole seconds in float64
+            within = np.searchsorted(clock, clock[at] + length, side="right")
+            after = np.maximum(after, np.minimum(within, self.offsets[1:][row[at]]))
+        begin[at], stop[at] = at + 1, after
+        return begin, stop
 
     @property
     def repeat_share(self) -> float:
         """The share of events whose item was in the history before; 0 without events."""
-        return float((self.repeats[0] > 1).mean()) if len(self.item) else 0.0
+        if len(self.item) == 0:
+            return 0.0
+        return 1 - len(np.unique(self.row * self.num_items + self.item)) / len(self.item)
 
     @property
     def search_share(self) -> float:

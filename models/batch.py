@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -20,15 +20,40 @@ NUM_GAPS = len(GAP_EDGES) + 2
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What comes after P moments: K pairs of a moment and an item.
+
+    row int64 [K] into the moments, ascending; item, behaviour int64 [K] of its event; share float32
+    [K], which is 1 in sum for each moment.
+    """
+
+    row: Tensor
+    item: Tensor
+    behaviour: Tensor
+    share: Tensor
+
+    @classmethod
+    def of(cls, row: np.ndarray, item: np.ndarray, behaviour: np.ndarray) -> Wanted:
+        """The items of a moment share evenly."""
+        share = (1 / np.maximum(np.bincount(row), 1))[row].astype(np.float32)
+        return cls(*(torch.from_numpy(array) for array in (row, item, behaviour, share)))
+
+    def and_(self, more: Wanted) -> Wanted:
+        """Both, with the moments of `more` after those of this."""
+        pairs = [(getattr(self, f.name), getattr(more, f.name)) for f in fields(self)]
+        return Wanted(*(torch.cat(pair) for pair in pairs))
+
+
+NOTHING = Wanted.of(*np.zeros((3, 0), np.int64))
+
+
+@dataclass(frozen=True)
 class Batch:
     """B histories, oldest event first, padded at the end.
 
-    item, behaviour, gap int64 [B, L]; mask bool [B, L], True at events; positive int64 [B, L], the
-    next item at each event (meaningless where `target` bool [B, L] is False); user int64 [B].
-    kind int64 [B, L]: the behaviour of that next item's event; None where there are no targets.
-    count int64 [B, L]: the which occurrence of its item an event is; until int64 [B, L]: the place
-    (as in `item`) of the next one; hours float32 [B, L] since the first event, NaN if not known.
+    item, behaviour, gap int64 [B, L]; mask bool [B, L], True at events; user int64 [B].
     start int64 [B], the place in the whole history of the first event that is read.
+    target bool [B, L]: the P moments, right after an event, from which `wanted` is to be told.
     intent float32 [B, T], an intent embedding, known from position `known_from` int64 [B] on.
     query int64 [B, L]: the search that an event is, -1 for item events, whose `item` counts;
     `place` int64 [B, L] counts item events only, from the first that is read: both None where all
@@ -41,15 +66,11 @@ class Batch:
     item: Tensor
     behaviour: Tensor
     gap: Tensor
-    count: Tensor
-    until: Tensor
-    hours: Tensor
     mask: Tensor
-    positive: Tensor
     target: Tensor
     user: Tensor
     start: Tensor
-    kind: Tensor | None = None
+    wanted: Wanted
     intent: Tensor | None = None
     known_from: Tensor | None = None
     query: Tensor | None = None
@@ -80,25 +101,18 @@ def pad(
     at = np.where(mask, sequences.offsets[rows][:, None] + start[:, None] + column, 0)
     if len(sequences.item) == 0:
         zeros = np.zeros(mask.shape, np.int64)
-        return {"item": zeros, "behaviour": zeros, "gap": zeros, "count": zeros, "until": zeros,
-                "hours": zeros.astype(np.float32), "mask": mask}  # fmt: skip
+        return {"item": zeros, "behaviour": zeros, "gap": zeros, "mask": mask}
     gap = np.zeros(mask.shape, np.int64)
-    hours = np.full(mask.shape, np.nan, np.float32)
-    count, until = sequences.repeats
     if sequences.time is not None:
         first = (start[:, None] + column) == 0
         before = np.maximum(at - 1, 0)
         seconds = sequences.time[at] - sequences.time[before]
         bucket = 1 + np.searchsorted(GAP_EDGES, np.maximum(seconds, 0), side="right")
         gap = np.where(mask & ~first, bucket, 0)
-        hours = ((sequences.time[at] - sequences.time[at[:, :1]]) / 3600).astype(np.float32)
     return {
         "item": np.where(mask, sequences.item[at], 0),
         "behaviour": np.where(mask, sequences.behaviour[at], 0),
         "gap": gap,
-        "count": np.where(mask, count[at], 0),
-        "until": np.where(mask, until[at] - start[:, None], 0),
-        "hours": hours,
         "mask": mask,
     }
 
@@ -111,11 +125,10 @@ def to_batch(
     if sequences.whole is not None:
         arrays, start = _apart(arrays, sequences, rows, start)
     tensors: dict[str, Any] = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    none = torch.zeros_like(tensors["mask"])
     return Batch(
         **tensors,
-        positive=tensors["item"],
-        target=none,
+        target=torch.zeros_like(tensors["mask"]),
+        wanted=NOTHING,
         user=torch.from_numpy(rows.copy()),
         start=torch.from_numpy(start.copy()),
         who=None if who is None else torch.from_numpy(who[rows]),
@@ -139,21 +152,24 @@ def _apart(
     return arrays | told, begin
 
 
+Periods = tuple[np.ndarray, np.ndarray]
+"""`Sequences.periods`: the events from:to after each event, int64 [E] each."""
+
+
 def training_batches(
     sequences: Sequences,
     max_length: int,
     targets: int,
     rng: np.random.Generator,
-    visits: tuple[np.ndarray, np.ndarray] | None = None,
+    periods: Periods | None = None,
 ) -> Iterator[Batch]:
     """One epoch: every history with two or more events once, next item at every event.
 
-    With `visits` (`Sequences.next_visits`) the target of an event is an item of the next visit,
-    drawn evenly, and events of the last visit have none.
+    With `periods` the moments are the ends of visits, and wanted is each item of the period after.
 
     A history longer than `max_length` + 1 gives its last window, or half of the time a random one.
-    Batches are cut from histories sorted by length, each with about `targets` next items, so that
-    every next item weighs the same in an epoch; they come in random order.
+    Batches are cut from histories sorted by length, each with about `targets` moments, so that
+    every moment weighs the same in an epoch; they come in random order.
     """
     rows = np.flatnonzero(sequences.lengths >= 2)
     length = sequences.lengths[rows]
@@ -164,49 +180,18 @@ def training_batches(
     order = np.lexsort((rng.random(len(rows)), window))
     if len(order) == 0:
         return
-    filled = (np.cumsum(window[order] - 1) - 1) // max(targets, 1)
+    moments = window - 1
+    if periods is not None:
+        ahead = np.concatenate([[0], np.cumsum(periods[1] > periods[0])])
+        at = np.concatenate([[0], np.cumsum(sequences.item < sequences.num_items)])
+        begin = sequences.offsets[rows] + start
+        moments = ahead[at[begin + window - 1]] - ahead[at[begin]]
+    filled = np.maximum(np.cumsum(moments[order]) - 1, 0) // max(targets, 1)
     chunks = np.split(order, np.flatnonzero(np.diff(filled)) + 1)
     for chunk in rng.permutation(len(chunks)):
         pick = chunks[chunk]
-        batch = _with_targets(sequences, rows[pick], start[pick], start[pick] + window[pick])
-        yield batch if visits is None else _of_next_visit(batch, sequences, visits, rng)
-
-
-def _with_targets(
-    sequences: Sequences, rows: np.ndarray, start: np.ndarray, stop: np.ndarray
-) -> Batch:
-    arrays = pad(sequences, rows, start, stop)
-    inputs = {name: array[:, :-1] for name, array in arrays.items()}
-    has_item = arrays["item"] < sequences.num_items
-    target = torch.from_numpy(arrays["mask"][:, 1:] & has_item[:, 1:])  # a search is no target
-    inputs["mask"] = inputs["mask"] & arrays["mask"][:, 1:]  # the last event has no next
-    inputs = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
-    batch = to_batch(inputs, sequences, rows, start)
-    positive = torch.from_numpy(np.where(has_item, arrays["item"], 0)[:, 1:].copy())
-    kind = torch.from_numpy(arrays["behaviour"][:, 1:].copy())
-    return replace(batch, positive=positive, target=target, kind=kind)
-
-
-def _of_next_visit(
-    batch: Batch,
-    sequences: Sequences,
-    visits: tuple[np.ndarray, np.ndarray],
-    rng: np.random.Generator,
-) -> Batch:
-    sequences = sequences.whole or sequences
-    column = np.arange(batch.item.shape[1])
-    place = column if batch.place is None else batch.place.numpy()
-    first = sequences.offsets[batch.user.numpy()] + batch.start.numpy()
-    at = first[:, None] + place  # [B, L], of the latest item event
-    known = batch.mask.numpy() & (place + batch.start.numpy()[:, None] >= 0)
-    at = np.where(known, at, 0)
-    begin, size = visits[0][at], visits[1][at]
-    target = known & (size > 0)
-    drawn = begin + (rng.random(at.shape) * size).astype(np.int64)
-    drawn = np.where(target, drawn, 0)
-    positive = torch.from_numpy(np.where(target, sequences.item[drawn], 0))
-    kind = torch.from_numpy(sequences.behaviour[drawn])
-    return replace(batch, positive=positive, target=torch.from_numpy(target), kind=kind)
+        batch = _with_next(sequences, rows[pick], start[pick], start[pick] + window[pick])
+        yield batch if periods is None else _with_period(batch, sequences, periods)
 
 
 def history_batches(
@@ -219,3 +204,46 @@ def history_batches(
         stop = sequences.lengths[rows]
         start = np.maximum(stop - max_length, 0)
         yield rows, to_batch(pad(sequences, rows, start, stop), sequences, rows, start)
+
+
+def moments(batch: Batch, sequences: Sequences) -> np.ndarray:
+    """int64 [P]: the item event after which each target of the batch is asked, by its place among
+    all item events of the histories; -1 before the first of a history.
+    """
+    row, column = np.nonzero(batch.target.numpy())
+    place = column if batch.place is None else batch.place.numpy()[row, column]
+    own = place + batch.start.numpy()[row]
+    whole = sequences.whole or sequences
+    return np.where(own < 0, -1, whole.offsets[batch.user.numpy()[row]] + own)
+
+
+def _with_next(
+    sequences: Sequences, rows: np.ndarray, start: np.ndarray, stop: np.ndarray
+) -> Batch:
+    arrays = pad(sequences, rows, start, stop)
+    inputs = {name: array[:, :-1] for name, array in arrays.items()}
+    has_item = arrays["item"] < sequences.num_items
+    target = arrays["mask"][:, 1:] & has_item[:, 1:]  # a search is no target
+    inputs["mask"] = inputs["mask"] & arrays["mask"][:, 1:]  # the last event has no next
+    inputs = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
+    batch = to_batch(inputs, sequences, rows, start)
+    item, behaviour = arrays["item"][:, 1:][target], arrays["behaviour"][:, 1:][target]
+    wanted = Wanted.of(np.arange(len(item)), item, behaviour)
+    return replace(batch, target=torch.from_numpy(target), wanted=wanted)
+
+
+def _with_period(batch: Batch, sequences: Sequences, periods: Periods) -> Batch:
+    """The same histories, asked at the ends of visits."""
+    batch = replace(batch, target=batch.mask.clone())
+    at = moments(batch, sequences)
+    begin, stop = (np.where(at < 0, 0, bound[at]) for bound in periods)
+    target = batch.target.numpy().copy()
+    target[target] = begin < stop
+    begin, size = begin[begin < stop], (stop - begin)[begin < stop]
+    row = np.repeat(np.arange(len(size)), size)
+    event = np.arange(len(row)) + np.repeat(begin - (np.cumsum(size) - size), size)
+    whole = sequences.whole or sequences
+    _, once = np.unique(row * whole.num_items + whole.item[event], return_index=True)
+    row, event = row[once], event[once]
+    wanted = Wanted.of(row, whole.item[event], whole.behaviour[event])
+    return replace(batch, target=torch.from_numpy(target), wanted=wanted)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from models.repeat import Repeats
+from models.segments import segment_logsumexp
 
 
 def full_softmax(
@@ -14,30 +18,35 @@ def full_softmax(
     items: Tensor,
     positive: Tensor,
     allowed: Tensor,
-    repeats: tuple[Tensor, ...] | None = None,
+    repeats: Repeats | None = None,
     weight: Tensor | None = None,
+    row: Tensor | None = None,
 ) -> Tensor:
-    """Mean over P of -log( exp(s+) / Σ_{j allowed} exp(s_j) ), s_j = q·v_j + b_j.
+    """Mean over K of -log( exp(s+) / Σ_{j allowed} exp(s_j) ), s_j = q·v_j + b_j.
 
-    query [P, D], items [N, D], positive int64 [P], allowed bool [N] (cold items are no negatives).
-    `repeats` are the items of each row's history, int64 [P, L] (-1: none), and their b [P, L];
-    b is 0 for all other items. With `weight` [P] it is the weighted mean.
+    query [P, D], items [N, D], positive int64 [K] of the queries `row` int64 [K] (None: K = P, one
+    each), allowed bool [N] (cold items are no negatives). b are those of `repeats`, 0 for all other
+    items. With `weight` [K] it is the weighted mean.
     """
+    row = torch.arange(len(query)) if row is None else row
     scores = query @ items.T  # [P, N]
     if repeats is not None:
-        own, bonus = repeats
-        row, event = torch.nonzero(own >= 0, as_tuple=True)
-        at = (row, own[row, event])
-        scores = scores.index_put(at, bonus[row, event], accumulate=True)
+        at = (repeats.row, repeats.item)
+        scores = scores.index_put(at, repeats.bonus, accumulate=True)
     scores = scores.masked_fill(~allowed, -math.inf)
+    return mean(scores.logsumexp(1)[row] - scores[row, positive], weight)
+
+
+def mean(loss: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Σ w_k l_k / Σ w_k over K; 0 where all weights are."""
     if weight is None:
-        return F.cross_entropy(scores, positive)
-    return weighted_mean(F.cross_entropy(scores, positive, reduction="none"), weight)
-
-
-def weighted_mean(loss: Tensor, weight: Tensor) -> Tensor:
-    """Σ w_p l_p / Σ w_p over P; 0 where all weights are."""
+        return loss.mean()
     return (loss * weight).sum() / weight.sum().clamp(min=1e-6)
+
+
+def draw(count: int, total: int, rng: np.random.Generator) -> Tensor:
+    """int64 [min(count, total)]: different numbers below `total`, drawn evenly."""
+    return torch.from_numpy(rng.choice(total, min(count, total), replace=False))
 
 
 def sampled_softmax(
@@ -46,31 +55,36 @@ def sampled_softmax(
     positive: Tensor,
     negative: Tensor,
     num_allowed: int,
-    repeats: tuple[Tensor, ...] | None = None,
+    repeats: Repeats | None = None,
     weight: Tensor | None = None,
+    row: Tensor | None = None,
 ) -> Tensor:
-    """Mean over P of -log( exp(s+) / (exp(s+) + c Σ_k exp(s_k) + Σ_{own} exp(s_j)) ), s = q·v + b.
+    """`full_softmax` with the sum over the allowed items estimated from a sample of them.
 
-    negative int64 [K] is shared by the batch and drawn evenly; c = (num_allowed - 1) / K scales the
-    sampled part of the partition sum up to the whole (scaled cross-entropy; Xu et al. 2024,
-    arXiv:2402.06216). A negative that is the row's own positive is left out; since it may be
-    drawn, the estimate is too small by the share 1 / num_allowed. `repeats` are the items of each
-    row's history, int64 [P, L] (-1: none), their q·v [P, L] and b [P, L]: they stand beside the
-    sample, each once, and b is 0 for all others; one that is drawn too counts twice. With
-    `weight` [P] it is the weighted mean.
+    negative int64 [S], S different items, is shared by the batch. What a row is known to need, its
+    positives and the items of its `repeats`, stands in the sum by itself; all others for N / S of
+    them each, N = `num_allowed` (scaled cross-entropy; Xu et al. 2024, arXiv:2402.06216). So the
+    estimate of the sum has no bias, and with all allowed items as the sample it is the sum.
     """
-    good = (query * items[positive]).sum(-1, keepdim=True)  # [P, 1]
-    bad = query @ items[negative].T  # [P, K]
-    bad = bad + math.log(max(num_allowed - 1, 1) / len(negative))
-    bad = bad.masked_fill(positive[:, None] == negative[None], -math.inf)
-    parts = [good, bad]
+    row = torch.arange(len(query)) if row is None else row
+    size = len(items)
+    key = row * size + positive  # int64 [K]
+    bonus = query.new_zeros(len(key))
     if repeats is not None:
-        own, score, bonus = repeats
-        again = own == positive[:, None]  # [P, L], at most one a row
-        good = good + (bonus * again).sum(-1, keepdim=True)
-        parts = [good, bad, (score + bonus).masked_fill(again | (own < 0), -math.inf)]
-    loss = torch.logsumexp(torch.cat(parts, 1), 1) - good.squeeze(1)  # [P]
-    return loss.mean() if weight is None else weighted_mean(loss, weight)
+        key = torch.cat([key, repeats.row * size + repeats.item])
+        bonus = torch.cat([bonus, repeats.bonus])
+    known, at = torch.unique(key, return_inverse=True)  # [Q] pairs
+    own, item = known // size, known % size
+    score = (query[own] * items[item]).sum(-1).index_add(0, at, bonus)  # [Q]
+
+    column = torch.full((size,), -1)
+    column[negative] = torch.arange(len(negative))
+    drawn = column[item] >= 0
+    bad = query @ items[negative].T + math.log(num_allowed / len(negative))  # [P, S]
+    hidden = torch.full((int(drawn.sum()),), -1e9)  # not -inf: a row may have nothing else
+    bad = bad.index_put((own[drawn], column[item[drawn]]), hidden)
+    total = torch.logaddexp(bad.logsumexp(1), segment_logsumexp(score, own, len(query)))  # [P]
+    return mean(total[row] - score[at[: len(row)]], weight)
 
 
 def multi_label(logits: Tensor, target: Tensor) -> Tensor:

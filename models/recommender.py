@@ -18,7 +18,7 @@ from models.features import Features
 from models.gnn.adjacency import adjacencies
 from models.items import ItemTower
 from models.people import PeopleQueries
-from models.repeat import RepeatBonus
+from models.repeat import Past, RepeatBonus
 from models.searches import SearchEvents
 from models.sequence import CausalTransformer
 from models.whitening import Whitening
@@ -44,7 +44,12 @@ class ModelConfig(BaseModel):
         "or more, .2 from 200.",
     )
     item_dropout: float = Field(0.1, ge=0, lt=1, description="Dropout of text and graph parts.")
-    id_dropout: float = Field(0.2, ge=0, lt=1, description="How often an item's id is hidden.")
+    id_dropout: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="How often an item's id is hidden; None: .2, or .6 where repeats are counted.",
+    )
     warm_count: float = Field(2.0, gt=0, description="k in s(n) = n / (n + k).")
     max_length: int = Field(
         0,
@@ -85,7 +90,7 @@ class ModelConfig(BaseModel):
         return self
 
 
-SETTLED = {"dim": 128, "dropout": 0.5, "max_length": 50}
+SETTLED = {"dim": 128, "dropout": 0.5, "max_length": 50, "id_dropout": 0.2}
 """What a model has that nobody asked the data for."""
 
 
@@ -124,7 +129,7 @@ class IntentRecommender(nn.Module):
         self.items = ItemTower(
             torch.from_numpy(self.whitening.apply(text)), torch.from_numpy(counts.copy()),
             adjacencies(graph, user_edges=config.user_edges), graph.num_nodes, dim=config.dim,
-            dropout=config.item_dropout, id_dropout=config.id_dropout,
+            dropout=config.item_dropout, id_dropout=config.id_dropout or 0.0,
             warm_count=config.warm_count, extras=self.features.whitened(),
         )  # fmt: skip
         self.sequence = CausalTransformer(
@@ -247,18 +252,17 @@ class IntentRecommender(nn.Module):
         """
         if self.repeat is None:
             return None
-        parts = []
-        events = histories
-        if self.searches is not None and histories.searches is not None:  # only their places count
-            events = histories.interleaved(np.zeros(len(histories.searches.texts), np.int64))
-        for rows, batch in history_batches(events, self.config.max_length, 512):
-            query = torch.from_numpy(queries[rows])[:, None]
-            found = self.repeat(batch, query, items, batch.last)
-            row, event = torch.nonzero(found.holds[:, 0], as_tuple=True)
-            parts.append((rows[row.numpy()], batch.item[row, event].numpy(),
-                          found.bonus[row, 0, event].numpy()))  # fmt: skip
-        user, item, bonus = (np.concatenate(column) for column in zip(*parts, strict=True))
+        past, parts = Past(histories), []
+        some = np.flatnonzero(histories.lengths)
+        for begin in range(0, len(some), 512):
+            rows = some[begin : begin + 512]
+            met = past.until(histories.offsets[rows + 1] - 1)
+            found = self.repeat(met, torch.from_numpy(queries[rows]), items)
+            parts.append((rows[found.row.numpy()], found.item.numpy(), found.bonus.numpy()))
         shape = (len(histories), histories.num_items)
+        if not parts:
+            return sparse.csr_matrix(shape, dtype=np.float32)
+        user, item, bonus = (np.concatenate(column) for column in zip(*parts, strict=True))
         return sparse.csr_matrix((bonus, (user, item)), shape=shape)
 
     def gates(self) -> dict[str, float]:

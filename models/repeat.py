@@ -1,90 +1,135 @@
 """Buying again: what is added to the score of an item that the history already holds.
 
 A person's own frequency and recency predict a shop's next basket better than most models (Hu et
-al. 2020, TIFU-kNN), and an inner product of two vectors cannot count. Every earlier event of an
-item excites it again, by how long ago it was, and the excitations add up (a Hawkes process whose
-kernel is learned in buckets; after SLRC, Wang et al. 2019); the query says how much a person
-returns at all, and the item vector what is worn out or eaten up.
+al. 2020, TIFU-kNN), and an inner product of two vectors cannot count. Every earlier visit with an
+item excites it again, by how many visits and how much time ago it was, and the excitations add up
+(a Hawkes process whose kernel is learned in buckets; after SLRC, Wang et al. 2019); the query says
+how much a person returns at all, and the item vector what is worn out or eaten up. Whole histories
+are read, however few of their events the transformer reads.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.batch import Batch
+from kg.sequences import Sequences
+from models.segments import segment_logsumexp
 
+PAUSE = 6 * 3600.0
+"""A longer pause, in seconds, begins a new visit."""
 COUNTS = 6
-"""Buckets of how often: 0, 1, 2-3, 4-7, 8-15, more."""
-PLACES = 9
-"""Buckets of how many events ago: 0, 1, 2-3, 4-7, …, 128 and more."""
+"""Buckets of in how many visits: 1, 2-3, 4-7, 8-15, 16-31, more."""
+VISITS = 16
+"""Buckets of how many visits ago: floor(2 log2(1 + n)), the last from 180 on."""
+TIMES = 16
+"""Buckets of how long ago: 0 no time known, 1 within the hour, then hours, doubling."""
 SPEED = 10.0
 """The tables count this many times what they hold: Adam moves an entry by about the learning rate
 a step, and a repeat may be worth several units of a logit."""
-TIMES = 16
-"""Buckets of how long ago: 0 no time known, 1 within the hour, then hours, doubling."""
+
+
+@dataclass(frozen=True)
+class Met:
+    """What had been met by P moments: G pairs of a moment and an item, E visits in which it was.
+
+    row int64 [G] (ascending), item int64 [G]; count int64 [G] visits with it; group int64 [E]
+    (ascending) into the pairs; ago int64 [E] visits and hours float32 [E] before the moment (NaN:
+    not known).
+    """
+
+    row: Tensor
+    item: Tensor
+    count: Tensor
+    group: Tensor
+    ago: Tensor
+    hours: Tensor
+
+
+class Past:
+    """Histories, in which what had been met by a moment is found quickly."""
+
+    def __init__(self, histories: Sequences) -> None:
+        self.histories = histories
+        self.visit = histories.visits(PAUSE)
+        row, item = histories.row, histories.item
+        order = np.lexsort((self.visit, item, row))  # stable: of one visit the first event first
+        again = np.zeros(len(order), bool)
+        same = [np.diff(x[order]) == 0 for x in (self.visit, item)]
+        again[1:] = same[0] & same[1]
+        self.order = order[~again]  # an item counts once a visit
+        counts = np.bincount(row[self.order], minlength=len(histories))
+        self.offsets = np.concatenate([[0], np.cumsum(counts)])
+
+    def until(self, at: np.ndarray) -> Met:
+        """Moments int64 [P], each right after an event (its place among all; below 0: before any,
+        when nothing had been met).
+        """
+        histories = self.histories
+        row = np.searchsorted(histories.offsets, at, side="right") - 1
+        begin = self.offsets[np.maximum(row, 0)]
+        size = np.where(at < 0, 0, self.offsets[np.maximum(row, 0) + 1] - begin)
+        moment = np.repeat(np.arange(len(at)), size)
+        first = np.cumsum(size) - size
+        event = self.order[np.arange(len(moment)) - np.repeat(first - begin, size)]
+        known = event <= at[moment]
+        moment, event = moment[known], event[known]
+        item, now = histories.item[event], at[moment]
+        fresh = np.ones(len(event), bool)
+        fresh[1:] = (np.diff(moment) > 0) | (np.diff(item) != 0)
+        group = np.cumsum(fresh) - 1
+        hours = np.full(len(event), np.nan, np.float32)
+        if histories.time is not None:
+            hours = ((histories.time[now] - histories.time[event]) / 3600).astype(np.float32)
+        arrays = (moment[fresh], item[fresh], np.bincount(group), group,
+                  self.visit[now] - self.visit[event], hours)  # fmt: skip
+        return Met(*(torch.from_numpy(array) for array in arrays))
 
 
 @dataclass(frozen=True)
 class Repeats:
-    """What each event of a history adds to the score of its item, seen from each position.
-
-    bonus float32 [B, P, L] for position p and event l; holds bool [B, P, L], True where event l is
-    the latest of its item up to position p (an item counts once).
+    """What is added to the scores of P queries: row, item int64 [G], bonus float32 [G]; each pair
+    of a row and an item once.
     """
 
+    row: Tensor
+    item: Tensor
     bonus: Tensor
-    holds: Tensor
 
 
 class RepeatBonus(nn.Module):
-    """bonus = log sum_l exp(10 (place[p_l] + elapsed[t_l])) + 10 count[c] + w·q + r·v for each item
-    of a history, the sum over its events l; 0 for other items.
+    """bonus = log sum_e exp(10 (visits[a_e] + elapsed[t_e])) + 10 count[c] + w·q + r·v - f q·v
 
-    All start at 0: without evidence n events of an item raise its score by log n.
+    for each item that was met, the sum over the visits e with it; 0 for other items. The last term
+    tempers what the vectors say: among what a person has, habit counts more than likeness.
+
+    All start at 0: without evidence n visits raise the score of an item by log n.
     """
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        self.count = nn.Parameter(torch.zeros(COUNTS))
-        self.place = nn.Parameter(torch.zeros(PLACES))
+        self.visits = nn.Parameter(torch.zeros(VISITS))
         self.elapsed = nn.Parameter(torch.zeros(TIMES))
+        self.count = nn.Parameter(torch.zeros(COUNTS))
+        self.fade = nn.Parameter(torch.zeros(()))
         self.person = nn.Linear(dim, 1, bias=False)
         self.item = nn.Linear(dim, 1, bias=False)
         nn.init.zeros_(self.person.weight)
         nn.init.zeros_(self.item.weight)
 
-    def forward(
-        self, batch: Batch, query: Tensor, items: Tensor, last: Tensor | None = None
-    ) -> Repeats:
-        """From every position (queries [B, L, D]), or from position `last` int64 [B] only (P = 1,
-        queries [B, 1, D]). Item vectors [N, D].
-        """
-        length = batch.item.shape[1]
-        event = torch.arange(length)
-        at = event[None, :] if last is None else last[:, None]  # [1, L] or [B, 1]
-        ago = at[:, :, None] - event  # [1 or B, P, L]
-        known = (ago >= 0) & batch.has_item[:, None]
-        holds = known & (at[:, :, None] < batch.until[:, None])
-        now = batch.hours if last is None else batch.hours.gather(1, last[:, None])
-        elapsed = now[:, :, None] - batch.hours[:, None]  # [B, P, L], NaN: not known
-        time = torch.where(elapsed.isnan(), 0, 1 + doubling(elapsed.nan_to_num(), TIMES - 1))
-        kernel = SPEED * (self.place[doubling(ago, PLACES)] + self.elapsed[time])
-        bonus = _sum_by_item(kernel.masked_fill(~known, -torch.inf), batch.item)
-        bonus = bonus + SPEED * self.count[doubling(batch.count, COUNTS)][:, None]
-        worth = self.item(items)[batch.item].transpose(1, 2)  # [B, 1, L]
-        return Repeats(bonus + self.person(query) + worth, holds)
-
-
-def _sum_by_item(kernel: Tensor, item: Tensor) -> Tensor:
-    """log of the sum of exp(kernel [B, P, M]) over the events M that have the item of event l,
-    for every l: [B, P, L]; very low where there is none.
-    """
-    same = (item[:, :, None] == item[:, None]).to(kernel.dtype)  # [B, M, L]
-    top = kernel.detach().amax(2, keepdim=True).clamp(min=-1e30)
-    return ((kernel - top).exp() @ same).clamp(min=1e-30).log() + top
+    def forward(self, met: Met, query: Tensor, items: Tensor) -> Repeats:
+        """Queries [P, D] and item vectors [N, D]; `met.item` points into them."""
+        ago = (2 * (1 + met.ago.float()).log2()).floor().long().clamp(max=VISITS - 1)
+        time = torch.where(met.hours.isnan(), 0, 1 + doubling(met.hours.nan_to_num(), TIMES - 1))
+        kernel = SPEED * (self.visits[ago] + self.elapsed[time])
+        bonus = segment_logsumexp(kernel, met.group, len(met.row))
+        bonus = bonus + SPEED * self.count[doubling(met.count, COUNTS + 1) - 1]
+        bonus = bonus + self.person(query).ravel()[met.row] + self.item(items).ravel()[met.item]
+        alike = (query[met.row] * items[met.item]).sum(-1)
+        return Repeats(met.row, met.item, bonus - SPEED * self.fade * alike)
 
 
 def doubling(value: Tensor, buckets: int) -> Tensor:

@@ -157,6 +157,7 @@ def resolved(config: ModelConfig, split: Split) -> ModelConfig:
     return config.settled(
         dim=64 if repeats else 128, repeats=repeats, searches=histories.search_share >= SEARCHES,
         max_length=min(max(usual, 50), 200),
+        id_dropout=0.6 if repeats else 0.2,
         dropout=next(rate for events, rate in DROPOUT if each >= events),
     )  # fmt: skip
 

@@ -14,22 +14,20 @@ from torch.nn import functional as F
 
 from kg.events import EventLog
 from kg.sequences import Sequences
-from models.batch import Batch
+from models.batch import Batch, Wanted
 from models.recommender import IntentRecommender
 from recsys.evaluate import evaluate_queries
 
-Rows = tuple[Tensor, Tensor, Tensor, tuple[Tensor, ...] | None]
-"""Queries [P, D], positives and their behaviours int64 [P], and what the loss knows of repeats,
-each [P, L].
-"""
 SHARE = 0.25
 """Rows of people without a history, for each target of people with one."""
 
 
 def with_strangers(
-    model: IntentRecommender, batch: Batch, rows: Rows, items: Tensor, prior: Tensor
-) -> tuple[Rows, Tensor]:
-    """`rows` and a quarter more, for the people of the batch with a profile; the items for all.
+    model: IntentRecommender, batch: Batch, query: Tensor, wanted: Wanted, items: Tensor,
+    prior: Tensor,
+) -> tuple[Tensor, Wanted, Tensor]:  # fmt: skip
+    """Queries [P, D], what is `wanted` of them, and a quarter more moments, for the people of the
+    batch with a profile; the items for all.
 
     The query is the profile alone, the positive one of the person's items, drawn evenly; so a
     profile is trained as it will be asked, by every event of the people who have one. To their
@@ -37,25 +35,21 @@ def with_strangers(
     that the profile has to learn only in what its people differ from everybody.
     """
     if model.people is None:
-        return rows, items
-    query, positive, kind, repeats = rows
+        return query, wanted, items
     alone = model.people(batch)  # [B, D]
     ask = torch.nonzero((alone != 0).any(1) & batch.has_item.any(1)).ravel()
     if len(ask) == 0:
-        return rows, items
+        return query, wanted, items
     times = (SHARE * batch.target[ask].sum(1)).ceil().long().clamp(min=1)
     ask = ask.repeat_interleave(times)  # int64 [A]
     drawn = torch.multinomial(batch.has_item[ask].float(), 1).ravel()
-    if repeats is not None:
-        own, *rest = repeats  # nothing was met before: no item (-1)
-        none = own.new_full((len(ask), own.shape[1]), -1)
-        zero = [x.new_zeros((len(ask), x.shape[1])) for x in rest]
-        repeats = tuple(torch.cat(pair) for pair in zip(repeats, (none, *zero), strict=True))
-    positive = torch.cat([positive, batch.item[ask, drawn]])
-    kind = torch.cat([kind, batch.behaviour[ask, drawn]])
+    more = Wanted(
+        len(query) + torch.arange(len(ask)), batch.item[ask, drawn], batch.behaviour[ask, drawn],
+        torch.ones(len(ask)),
+    )  # fmt: skip
     asked = F.pad(alone[ask], (0, 1), value=1.0)  # [A, D + 1]
     query = torch.cat([F.pad(query, (0, 1)), asked])
-    return (query, positive, kind, repeats), torch.cat([items, prior[:, None]], 1)
+    return query, wanted.and_(more), torch.cat([items, prior[:, None]], 1)
 
 
 TRUST = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -19,7 +19,8 @@ from kg.errors import UsageError, suggest
 from kg.graph import KnowledgeGraph
 from kg.labels import intent_labels
 from kg.schema import Behaviour
-from models.batch import Batch
+from models.batch import Batch, Wanted
+from models.losses import mean
 from models.recommender import IntentRecommender
 
 if TYPE_CHECKING:
@@ -36,31 +37,35 @@ class Tasks:
         self._weight = behaviour_weights(behaviours, config)
         self._nodes = _intent_nodes(model.graph) if config.next_intent else None
 
-    def weight(self, kind: Tensor) -> Tensor | None:
-        """float32 [P], how much targets of these behaviours count; None: all alike."""
-        return None if self._weight is None else self._weight[kind]
+    def weight(self, wanted: Wanted) -> Tensor:
+        """float32 [K], how much each wanted item counts: its share, by its behaviour."""
+        share = wanted.share
+        return share if self._weight is None else share * self._weight[wanted.behaviour]
 
     def loss(self, batch: Batch, hidden: Tensor) -> Tensor:
-        """a · CE(next behaviour) + b · CE(next intent), means over the targets of hidden [B, L, D].
+        """a · CE(next behaviour) + b · CE(next intent), means over what is wanted after the events
+        of hidden [B, L, D].
 
         The logits of a behaviour are q · e of its embedding in the sequence, those of an intent
         q · x of its node; of an item with several intents one is drawn evenly.
         """
-        query, out = hidden[batch.target], hidden.new_zeros(())
-        if self.config.next_behaviour and batch.kind is not None:
-            logits = query @ self.model.sequence.behaviour.weight.T  # [P, kinds]
-            found = F.cross_entropy(logits, batch.kind[batch.target])
-            out = out + self.config.next_behaviour * found
+        wanted, out = batch.wanted, hidden.new_zeros(())
+        if self.config.next_behaviour == 0 and self._nodes is None:
+            return out
+        query = hidden[batch.target][wanted.row]  # [K, D]
+        if self.config.next_behaviour:
+            logits = query @ self.model.sequence.behaviour.weight.T  # [K, kinds]
+            found = F.cross_entropy(logits, wanted.behaviour, reduction="none")
+            out = out + self.config.next_behaviour * mean(found, wanted.share)
         if self._nodes is not None:
             kind, start, node = self._nodes
-            item = batch.positive[batch.target]
-            count = start[item + 1] - start[item]
+            count = start[wanted.item + 1] - start[wanted.item]
             has = count > 0
             if has.any():
-                drawn = start[item] + (torch.rand(len(item)) * count).long()
-                logits = query[has] @ self.model.items.feature(kind).T  # [P, nodes]
-                found = F.cross_entropy(logits, node[drawn[has]])
-                out = out + self.config.next_intent * found
+                drawn = start[wanted.item] + (torch.rand(len(count)) * count).long()
+                logits = query[has] @ self.model.items.feature(kind).T  # [K, nodes]
+                found = F.cross_entropy(logits, node[drawn[has]], reduction="none")
+                out = out + self.config.next_intent * mean(found, wanted.share[has])
         return out
 
 

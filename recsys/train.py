@@ -21,9 +21,10 @@ from kg.build import assert_train_only
 from kg.errors import DataError, UsageError
 from kg.sequences import Sequences
 from kg.split import Split
-from models.batch import Batch, training_batches
-from models.losses import full_softmax, sampled_softmax
+from models.batch import Batch, Periods, moments, training_batches
+from models.losses import draw, full_softmax, sampled_softmax
 from models.recommender import IntentRecommender
+from models.repeat import PAUSE, Past
 from recsys.checkpoint import load_checkpoint, save_checkpoint
 from recsys.evaluate import evaluate_queries
 from recsys.intents import IntentSignals
@@ -43,14 +44,17 @@ class TrainConfig(BaseModel):
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(0.0, ge=0)
     batch_targets: int = Field(
-        0, ge=0, description="Next items a step; 0: a 256th of them, 512 to 8,192."
+        0,
+        ge=0,
+        description="Moments a step, each with the items that came next; 0: a 256th of them, 512 "
+        "to 8,192 events or 64 to 2,048 ends of visits.",
     )
-    target: Literal["next", "visit", "auto"] = Field(
+    target: Literal["next", "visit", "period", "auto"] = Field(
         "auto",
-        description="next: the next event; visit: an item of the next visit; auto: visit "
-        "where the split is by time, for then nothing of a visit is known when it begins.",
+        description="next: the next event; visit: the items of the next visit, asked when one "
+        "ends; period: those of as much time as the validation part has; auto: period where the "
+        "split is by time, for then nothing of a visit is known when it begins.",
     )
-    visit_hours: float = Field(6.0, ge=0, description="A longer pause begins a new visit.")
     loss: Literal["auto", "full", "sampled"] = Field(
         "auto", description="auto: full softmax up to 5,000 items, then sampled."
     )
@@ -172,20 +176,25 @@ class _Run:
         self.events = model.events(sequences)
         self.popular = popularity(split.train)
         self.candidates = torch.nonzero(model.trained_items).ravel()  # int64 [M]
-        few = len(self.candidates) <= 5000
+        self.periods = target_periods(config, split, sequences)
+        few = len(self.candidates) <= (5000 if self.periods is None else 12_500)
         self.full = config.loss == "full" or (config.loss == "auto" and few)
-        reach = model.config.max_length
-        total = int(np.clip(self.events.lengths - 1, 0, reach).sum())
-        self.batch_targets = config.batch_targets or int(np.clip(total // 256, 512, 8192))
-        self.visits = None
-        if config.target == "visit" or (config.target == "auto" and split.by_time):
-            self.visits = sequences.next_visits(3600 * config.visit_hours)
+        self.batch_targets = config.batch_targets or self._usual_batch()
+        self.past = Past(sequences)
         self.optimiser = _optimiser(model, config)
         self.weights = [p.data for p in model.parameters()]
         self.average = [w.clone() for w in self.weights]
         self.steps = 0
         self.best_state = copy.deepcopy(model.state_dict())
         self.best, self.best_epoch, self.done_epochs, self.seconds = -1.0, 0, 0, 0.0
+
+    def _usual_batch(self) -> int:
+        """A 256th of the moments of an epoch, within reason."""
+        if self.periods is not None:
+            begin, stop = self.periods
+            return int(np.clip((begin < stop).sum() // 256, 64, 2048))
+        total = int(np.clip(self.events.lengths - 1, 0, self.model.config.max_length).sum())
+        return int(np.clip(total // 256, 512, 8192))
 
     def done(self) -> bool:
         config = self.config
@@ -219,7 +228,7 @@ class _Run:
         self.model.train()
         total, steps = 0.0, 0
         batches = training_batches(
-            self.events, self.model.config.max_length, self.batch_targets, rng, self.visits
+            self.events, self.model.config.max_length, self.batch_targets, rng, self.periods
         )
         for batch in batches:
             if not batch.target.any():
@@ -256,46 +265,36 @@ class _Run:
             parameter.data = value
 
     def _loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:
-        positive = batch.positive[batch.target]  # int64 [P]
-        assert batch.kind is not None
-        kind = batch.kind[batch.target]
+        met = None
+        if self.model.repeat is not None:
+            met = self.past.until(moments(batch, self.events))
+        wanted = batch.wanted
         if self.full:
-            items = self.model.items().vector  # [N, D]
-            hidden = self.model(batch, items)  # [B, L, D]
-            targets = hidden[batch.target], positive, kind, self._repeats(batch, hidden, items)
-            (query, positive, kind, repeats), items = with_strangers(
-                self.model, batch, targets, items, self.model.prior
-            )
-            allowed, weight = self.model.trained_items, self.tasks.weight(kind)
-            loss = full_softmax(query, items, positive, allowed, repeats, weight)
-            return loss + self.tasks.loss(batch, hidden)
-        drawn = rng.integers(0, len(self.candidates), self.config.negatives)
-        negative = self.candidates[torch.from_numpy(drawn)]
-        wanted = torch.cat([batch.item.ravel(), positive, negative])
-        rows, at = torch.unique(wanted, return_inverse=True)  # only these items are computed
-        history, good, bad = at.split([batch.item.numel(), len(positive), len(negative)])
-        items = self.model.items(rows).vector  # [R, D]
-        batch = replace(batch, item=history.view_as(batch.item))
-        hidden = self.model(batch, items)
-        beside: tuple[Tensor, ...] | None = None
-        if (seen := self._repeats(batch, hidden, items)) is not None:
-            score = hidden @ items[batch.item].transpose(1, 2)  # [B, L, L]
-            beside = (seen[0], score[batch.target], seen[1])
-        (query, good, kind, beside), items = with_strangers(
-            self.model, batch, (hidden[batch.target], good, kind, beside), items,
-            self.model.prior[rows],
-        )  # fmt: skip
-        weight = self.tasks.weight(kind)
-        loss = sampled_softmax(query, items, good, bad, len(self.candidates), beside, weight)
+            items, prior = self.model.items().vector, self.model.prior  # [N, D]
+        else:
+            drawn = self.candidates[draw(self.config.negatives, len(self.candidates), rng)]
+            parts = [batch.item.ravel(), wanted.item, drawn]
+            parts += [] if met is None else [met.item]
+            rows, at = torch.unique(torch.cat(parts), return_inverse=True)  # only these are needed
+            history, positive, negative, *own = at.split([len(part) for part in parts])
+            batch = replace(batch, item=history.view_as(batch.item))
+            wanted = replace(wanted, item=positive)
+            met = replace(met, item=own[0]) if met is not None else None
+            items, prior = self.model.items(rows).vector, self.model.prior[rows]  # [R, D]
+        hidden = self.model(batch, items)  # [B, L, D]
+        query = hidden[batch.target]  # [P, D]
+        repeats = None
+        if self.model.repeat is not None and met is not None:
+            repeats = self.model.repeat(met, query, items)
+        query, wanted, items = with_strangers(self.model, batch, query, wanted, items, prior)
+        row, positive, weight = wanted.row, wanted.item, self.tasks.weight(wanted)
+        if self.full:
+            allowed = self.model.trained_items
+            loss = full_softmax(query, items, positive, allowed, repeats, weight, row)
+        else:
+            count = len(self.candidates)
+            loss = sampled_softmax(query, items, positive, negative, count, repeats, weight, row)
         return loss + self.tasks.loss(batch, hidden)
-
-    def _repeats(self, batch: Batch, hidden: Tensor, items: Tensor) -> tuple[Tensor, Tensor] | None:
-        """Items met before at each of P targets, int64 [P, L] (-1: none), and their bonus."""
-        if self.model.repeat is None:
-            return None
-        found = self.model.repeat(batch, hidden, items)
-        own = torch.where(found.holds, batch.item[:, None], -1)
-        return own[batch.target], found.bonus[batch.target]
 
     def _with_intent(self, batch: Batch, rng: np.random.Generator) -> Batch:
         """One of each user's verbalised prefixes; its text is known only from where it ends."""
@@ -367,6 +366,18 @@ class _Run:
         self.model.load_state_dict(self.best_state)
         self.model.eval()
         choose_trust(self.model, self.sequences, self.split.valid)
+
+
+def target_periods(config: TrainConfig, split: Split, sequences: Sequences) -> Periods | None:
+    """What follows each visit, or None where the target is the next event."""
+    kind = config.target
+    if kind == "auto":
+        kind = "period" if split.by_time else "next"
+    if kind == "next":
+        return None
+    times = split.valid.time
+    length = float(np.ptp(times)) if kind == "period" and times is not None and len(times) else 0.0
+    return sequences.periods(PAUSE, length)
 
 
 def _optimiser(model: IntentRecommender, config: TrainConfig) -> torch.optim.Optimizer:

@@ -86,31 +86,29 @@ def test_ragged_arrays_are_checked(offsets: list[int], behaviour: list[int], rul
 
 
 @given(st.lists(st.lists(st.integers(0, 3), max_size=8), min_size=1, max_size=5))
-def test_repeats_against_a_slow_loop(rows: list[list[int]]) -> None:
+def test_the_share_of_repeats_against_a_slow_loop(rows: list[list[int]]) -> None:
     item = np.array([i for row in rows for i in row], np.int64)
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
     histories = Sequences(offsets, item, np.zeros(len(item), np.int64), None, 4)
-    count, until = histories.repeats
-    want_count, want_until = [], []
-    for row in rows:
-        for at, i in enumerate(row):
-            want_count.append(row[: at + 1].count(i))
-            later = [n for n in range(at + 1, len(row)) if row[n] == i]
-            want_until.append(later[0] if later else 2**62)
-    assert count.tolist() == want_count
-    assert until.tolist() == want_until
-    share = np.mean(np.array(want_count) > 1) if want_count else 0.0
-    assert histories.repeat_share == pytest.approx(share)
+    again = [i in row[:at] for row in rows for at, i in enumerate(row)]
+    assert histories.repeat_share == pytest.approx(np.mean(again) if again else 0.0)
 
 
-def test_the_next_visit_by_hand() -> None:
+def test_what_follows_a_visit_by_hand() -> None:
     log = EventLog.of(
         ["u"] * 5 + ["v"] * 2, list("abcdeab"), time=np.array([0, 10, 100, 105, 300, 0, 900])
     )
     histories = Sequences.of(log)
-    start, size = histories.next_visits(50)
-    assert size.tolist() == [2, 2, 1, 1, 0, 1, 0]
-    assert start[[0, 1, 2, 3, 5]].tolist() == [2, 2, 4, 4, 6]
-    assert not histories.next_visits(10_000)[1].any()
+    assert histories.visits(50).tolist() == [0, 0, 1, 1, 2, 3, 4]
+    found = [list(range(*pair)) for pair in zip(*histories.periods(50), strict=True)]
+    assert found == [[], [2, 3], [], [4], [], [6], []]
+    longer = [list(range(*pair)) for pair in zip(*histories.periods(50, 290), strict=True)]
+    assert longer == [[], [2, 3, 4], [], [4], [], [6], []]
+    begin, stop = histories.periods(10_000)
+    assert not (begin < stop).any()
+    untimed = Sequences.single(np.array([1, 2]), 5)
+    assert untimed.visits(50).tolist() == [0, 1]
     with pytest.raises(UsageError, match="times"):
-        Sequences.single(np.array([1, 2]), 5).next_visits(1)
+        untimed.periods(1)
+    nobody = Sequences(np.zeros(3, np.int64), *np.zeros((3, 0), np.int64), 5)
+    assert [len(bound) for bound in nobody.periods(50, 9)] == [0, 0]

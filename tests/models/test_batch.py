@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kg.sequences import Sequences
-from models.batch import GAP_EDGES, NUM_GAPS, history_batches, pad, training_batches
+from models.batch import GAP_EDGES, NUM_GAPS, history_batches, moments, pad, training_batches
 
 
 def ragged(lengths, *, timed=False, rng=None) -> Sequences:
@@ -21,9 +21,8 @@ def ragged(lengths, *, timed=False, rng=None) -> Sequences:
 def pairs_of(batches) -> Counter:
     seen: Counter = Counter()
     for batch in batches:
-        at = batch.target.numpy()
-        seen.update(zip(batch.item.numpy()[at].tolist(), batch.positive.numpy()[at].tolist(),
-                        strict=True))  # fmt: skip
+        moment = batch.item[batch.target][batch.wanted.row]
+        seen.update(zip(moment.tolist(), batch.wanted.item.tolist(), strict=True))
     return seen
 
 
@@ -59,7 +58,8 @@ def test_a_long_history_gives_one_window_of_neighbours():
         assert batch.item.shape == (1, 4)
         start = int(batch.item[0, 0])
         assert batch.item[0].tolist() == list(range(start, start + 4))
-        assert batch.positive[0].tolist() == list(range(start + 1, start + 5))
+        assert batch.wanted.item.tolist() == list(range(start + 1, start + 5))
+        assert moments(batch, sequences).tolist() == list(range(start, start + 4))
         assert batch.start.tolist() == [start]
         starts.add(start)
     assert 25 in starts  # the last window
@@ -131,19 +131,30 @@ def test_history_batches_cover_every_user_with_the_last_events():
     assert list(training_batches(empty, 3, 5, np.random.default_rng(0))) == []
 
 
-def test_targets_of_the_next_visit():
+def test_what_comes_after_each_visit():
     time = np.array([0, 1, 100, 101, 102, 500, 0, 1])
-    item = np.arange(8)
-    sequences = Sequences(np.array([0, 6, 8]), item, np.zeros(8, np.int64), time, 8)
-    seen: dict[int, set[int]] = {}
-    for seed in range(60):
-        rng = np.random.default_rng(seed)
-        for batch in training_batches(sequences, 10, 100, rng, sequences.next_visits(50)):
-            at = batch.target
-            pairs = zip(batch.item[at].tolist(), batch.positive[at].tolist(), strict=True)
-            for event, positive in pairs:
-                seen.setdefault(event, set()).add(positive)
-    assert seen == {0: {2, 3, 4}, 1: {2, 3, 4}, 2: {5}, 3: {5}, 4: {5}}
-    late = [b for s in range(40) for b in training_batches(
-        sequences, 3, 100, np.random.default_rng(s), sequences.next_visits(50))]  # fmt: skip
-    assert all(p in {2, 3, 4, 5} for b in late for p in b.positive[b.target].tolist())
+    item = np.array([0, 1, 2, 3, 2, 5, 6, 7])
+    sequences = Sequences(np.array([0, 6, 8]), item, np.arange(8) % 2, time, 8)
+    rng = np.random.default_rng(0)
+    (batch,) = training_batches(sequences, 10, 100, rng, sequences.periods(50))
+    assert moments(batch, sequences).tolist() == [1, 4]  # ends of visits
+    wanted = batch.wanted
+    assert wanted.row.tolist() == [0, 0, 1]
+    assert wanted.item.tolist() == [2, 3, 5]  # what comes twice is wanted once
+    assert wanted.behaviour.tolist() == [0, 1, 1]
+    assert wanted.share.tolist() == [0.5, 0.5, 1]
+    (longer,) = training_batches(sequences, 10, 100, rng, sequences.periods(50, 499))
+    assert longer.wanted.item.tolist() == [2, 3, 5, 5]
+
+
+def test_every_visit_is_asked_about_as_often_whatever_the_batches():
+    rng = np.random.default_rng(1)
+    sequences = ragged(rng.integers(0, 9, 200), timed=True, rng=rng)
+    periods = sequences.periods(5000)
+    sizes = []
+    for batch in training_batches(sequences, 20, 16, rng, periods):
+        sizes.append(int(batch.target.sum()))
+        at = moments(batch, sequences)
+        assert (periods[0][at] < periods[1][at]).all()
+    assert sum(sizes) == (periods[0] < periods[1]).sum()
+    assert max(sizes) < 16 + 8

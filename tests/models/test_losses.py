@@ -2,10 +2,12 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
-from models.losses import full_softmax, multi_label, sampled_softmax
+from models.losses import draw, full_softmax, multi_label, sampled_softmax
+from models.repeat import Repeats
 
 QUERY = torch.tensor([[1.0, 0.0], [0.5, -1.0]])
 ITEMS = torch.tensor([[1.0, 2.0], [0.0, 1.0], [-1.0, 0.5], [2.0, 0.0]])
@@ -40,26 +42,38 @@ def test_a_cold_item_gets_no_gradient():
     assert items.grad[:3].any(dim=1).all()
 
 
-def test_sampled_equals_full_when_all_others_are_drawn_once():
-    query, positive = QUERY[:1], POSITIVE[:1]
+@pytest.mark.parametrize("repeats", [False, True])
+def test_sampled_equals_full_when_all_are_drawn(repeats):
     every = torch.ones(4, dtype=torch.bool)
-    full = full_softmax(query, ITEMS, positive, every)
-    sampled = sampled_softmax(query, ITEMS, positive, torch.tensor([3, 1, 2]), 4)
+    own = Repeats(torch.tensor([0, 0, 1]), torch.tensor([0, 3, 1]), torch.tensor([0.5, -1.0, 2.0]))
+    row, positive = torch.tensor([0, 0, 1]), torch.tensor([0, 1, 2])
+    weight = torch.tensor([0.5, 0.5, 2.0])
+    rest = (own if repeats else None, weight, row)
+    full = full_softmax(QUERY, ITEMS, positive, every, *rest)
+    sampled = sampled_softmax(QUERY, ITEMS, positive, torch.tensor([3, 1, 2, 0]), 4, *rest)
     assert sampled.item() == pytest.approx(full.item(), rel=1e-6)
-    twice = sampled_softmax(query, ITEMS, positive, torch.tensor([1, 2, 3, 3, 2, 1]), 4)
-    assert twice.item() == pytest.approx(full.item(), rel=1e-6)
 
 
-def test_a_negative_that_is_the_positive_is_ignored():
-    some = torch.tensor([0, 1, 3])  # 0 is the positive of the first row only
-    scale = math.log(3 / 3)
-    loss = sampled_softmax(QUERY, ITEMS, POSITIVE, some, 4)
-    s = (QUERY @ ITEMS.T).tolist()
-    first = math.log(sum(math.exp(s[0][j] + scale * (j != 0)) for j in (0, 1, 3))) - s[0][0]
-    second = math.log(sum(math.exp(s[1][j]) for j in (2, 0, 1, 3))) - s[1][2]
-    assert loss.item() == pytest.approx((first + second) / 2, rel=1e-6)
-    only = sampled_softmax(QUERY[:1], ITEMS, POSITIVE[:1], torch.tensor([0, 0]), 4)
-    assert only.item() == pytest.approx(0, abs=1e-6)
+def test_the_sum_over_samples_is_the_whole_sum_on_average():
+    torch.manual_seed(0)
+    query, items, positive = torch.randn(1, 4), torch.randn(30, 4), torch.tensor([5])
+    own = Repeats(torch.tensor([0, 0]), torch.tensor([2, 5]), torch.tensor([1.0, 0.5]))
+    rng = np.random.default_rng(0)
+    full = full_softmax(query, items, positive, torch.ones(30, dtype=torch.bool), own)
+    sums = []
+    for _ in range(3000):
+        loss = sampled_softmax(query, items, positive, draw(6, 30, rng), 30, own)
+        sums.append((loss - full).exp().item())  # sampled sum / whole sum
+    assert np.mean(sums) == pytest.approx(1, abs=4 * np.std(sums) / 3000**0.5)
+    assert np.std(sums) > 0.05
+
+
+def test_a_sample_of_positives_alone_gives_no_nan():
+    query = QUERY.clone().requires_grad_()
+    loss = sampled_softmax(query[:1], ITEMS, POSITIVE[:1], torch.tensor([0]), 4)
+    loss.backward()
+    assert loss.item() == pytest.approx(0, abs=1e-6)
+    assert not query.grad.any()
 
 
 def test_the_scale_counts_the_allowed_items():
@@ -67,8 +81,14 @@ def test_the_scale_counts_the_allowed_items():
     s = (QUERY[0] @ ITEMS.T).tolist()
     for allowed in (2, 4, 100):
         loss = sampled_softmax(QUERY[:1], ITEMS, POSITIVE[:1], one, allowed).item()
-        want = math.log(math.exp(s[0]) + (allowed - 1) * math.exp(s[1])) - s[0]
+        want = math.log(math.exp(s[0]) + allowed * math.exp(s[1])) - s[0]
         assert loss == pytest.approx(want, rel=1e-6)
+
+
+def test_drawn_numbers_are_different():
+    rng = np.random.default_rng(0)
+    assert sorted(draw(9, 5, rng).tolist()) == [0, 1, 2, 3, 4]
+    assert len(set(draw(4, 6, rng).tolist())) == 4
 
 
 def test_multi_label_by_hand():
@@ -77,35 +97,22 @@ def test_multi_label_by_hand():
 
 
 def test_repeats_in_the_full_softmax_are_added_to_the_scores():
-    own, bonus = torch.tensor([[0, 3, -1], [-1, 1, 2]]), torch.randn(2, 3)
+    own = Repeats(torch.tensor([0, 0, 1, 1]), torch.tensor([0, 3, 1, 2]), torch.randn(4))
     scores = QUERY @ ITEMS.T
-    for row in range(2):
-        for place in range(3):
-            if own[row, place] >= 0:
-                scores[row, own[row, place]] += bonus[row, place]
+    scores[own.row, own.item] += own.bonus
     want = torch.nn.functional.cross_entropy(scores, POSITIVE)
     every = torch.ones(4, dtype=torch.bool)
-    found = full_softmax(QUERY, ITEMS, POSITIVE, every, (own, bonus))
+    found = full_softmax(QUERY, ITEMS, POSITIVE, every, own)
     assert found.item() == pytest.approx(want.item(), rel=1e-6)
     warm = torch.tensor([True, True, True, False])
-    cold = full_softmax(QUERY, ITEMS, POSITIVE, warm, (own, bonus))
-    assert math.isfinite(cold.item())
+    assert math.isfinite(full_softmax(QUERY, ITEMS, POSITIVE, warm, own).item())
 
 
-def test_repeats_stand_beside_the_sample_once():
-    own, bonus = (
-        torch.tensor([[0, 3, -1], [-1, 1, 0]]),
-        torch.tensor([[0.5, -1.0, 9.0], [9.0, 2.0, 0.1]]),
-    )
-    score = (QUERY[:, None] * ITEMS[own.clamp(min=0)]).sum(-1)
-    drawn = torch.tensor([1])
-    total = 0.0
-    for row, positive in enumerate(POSITIVE.tolist()):
-        s = (ITEMS @ QUERY[row]).tolist()
-        mine = {own[row, n].item(): bonus[row, n].item() for n in range(3) if own[row, n] >= 0}
-        good = s[positive] + mine.get(positive, 0.0)
-        below = math.exp(good) + 3 * math.exp(s[1])  # c = (4 - 1) / 1
-        below += sum(math.exp(s[j] + b) for j, b in mine.items() if j != positive)
-        total -= good - math.log(below)
-    found = sampled_softmax(QUERY, ITEMS, POSITIVE, drawn, 4, (own, score, bonus))
-    assert found.item() == pytest.approx(total / 2, rel=1e-5)
+def test_several_positives_of_a_row_share_its_sum():
+    every = torch.ones(4, dtype=torch.bool)
+    log = (QUERY @ ITEMS.T).log_softmax(1)
+    row, positive = torch.tensor([0, 1, 1]), torch.tensor([3, 0, 2])
+    weight = torch.tensor([1.0, 0.5, 0.5])
+    found = full_softmax(QUERY, ITEMS, positive, every, weight=weight, row=row)
+    want = -(log[0, 3] + (log[1, 0] + log[1, 2]) / 2) / 2
+    torch.testing.assert_close(found, want)

@@ -1,15 +1,16 @@
-"""Repeats: who holds what, how often and since when, by hand; serving as in training."""
+"""Repeats: what had been met, how often and when, by hand; serving as in training."""
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kg.build import build_graph
 from kg.sequences import Sequences
 from kg.testing import tiny
-from models.batch import history_batches
 from models.recommender import IntentRecommender, ModelConfig
-from models.repeat import RepeatBonus, doubling
+from models.repeat import PAUSE, Met, Past, RepeatBonus, doubling
 
 
 def one_history(items, time=None):
@@ -19,66 +20,94 @@ def one_history(items, time=None):
     return Sequences(np.array([0, len(items)]), items, kinds, times, 9)
 
 
-def batch_of(histories, reach=50):
-    ((_, batch),) = history_batches(histories, reach, 10)
-    return batch
-
-
 def test_doubling():
     values = torch.tensor([0, 0.9, 1, 2, 3, 4, 7.9, 8, 1e9])
     assert doubling(values, 5).tolist() == [0, 0, 1, 2, 2, 3, 3, 4, 4]
 
 
-def test_only_the_latest_of_an_item_holds():
-    batch = batch_of(one_history([5, 7, 5, 2]))
-    holds = RepeatBonus(3)(batch, torch.zeros(1, 4, 3), torch.zeros(9, 3)).holds[0]
-    assert holds.int().tolist() == [[1, 0, 0, 0], [1, 1, 0, 0], [0, 1, 1, 0], [0, 1, 1, 1]]
+def told(met: Met) -> list[tuple]:
+    """(row, item, count, [(visits ago, hours)]) of each pair."""
+    out = []
+    for g, (row, item, count) in enumerate(zip(met.row, met.item, met.count, strict=True)):
+        of = met.group == g
+        visits = zip(met.ago[of].tolist(), met.hours[of].tolist(), strict=True)
+        out.append((int(row), int(item), int(count), sorted(visits)))
+    return out
+
+
+def test_what_had_been_met_by_hand():
+    hour = 3600
+    day = 24 * hour
+    items, time = [5, 7, 5, 5, 2, 7], [0, 0, day, day + 60, 2 * day, 2 * day]
+    past = Past(one_history(items, time))
+    met = past.until(np.array([3, 0, 5, -1]))
+    assert told(met) == [
+        (0, 5, 2, [(0, pytest.approx(1 / 60)), (1, pytest.approx(24 + 1 / 60))]),  # once a visit
+        (0, 7, 1, [(1, pytest.approx(24 + 1 / 60))]),
+        (1, 5, 1, [(0, 0)]),  # later events are not known yet
+        (2, 2, 1, [(0, 0)]),
+        (2, 5, 2, [(1, 24), (2, 48)]),
+        (2, 7, 2, [(0, 0), (2, 48)]),
+    ]
+
+
+def test_without_times_every_event_is_a_visit():
+    met = Past(one_history([5, 7, 5])).until(np.array([2]))
+    assert met.hours.isnan().all()
+    assert met.ago.tolist() == [2, 0, 1]
+    assert met.item.tolist() == [5, 7]
+
+
+@given(st.lists(st.lists(st.integers(0, 3), max_size=7), min_size=1, max_size=4), st.data())
+def test_what_had_been_met_against_a_slow_loop(rows, data):
+    item = np.array([i for row in rows for i in row], np.int64)
+    offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+    gaps = data.draw(st.lists(st.sampled_from([0, 9 * 3600]), min_size=len(item),
+                              max_size=len(item)))  # fmt: skip
+    time = np.cumsum(np.array(gaps, np.int64))
+    histories = Sequences(offsets, item, np.zeros(len(item), np.int64), time, 4)
+    visit = histories.visits(PAUSE)
+    want = []
+    for event in range(len(item)):
+        begin = int(offsets[histories.row[event]])
+        for i in sorted(set(item[begin : event + 1].tolist())):
+            in_visits = {visit[e] for e in range(begin, event + 1) if item[e] == i}
+            want.append((event, i, len(in_visits), sorted(visit[event] - v for v in in_visits)))
+    met = Past(histories).until(np.arange(len(item)))
+    found = [(r, i, c, [ago for ago, _ in v]) for r, i, c, v in told(met)]
+    assert found == want
 
 
 def test_the_bonus_by_hand():
     hour = 3600
-    batch = batch_of(one_history([5, 7, 5, 2], [0, 0, 5 * hour, 5 * hour]))
+    past = Past(one_history([5, 7, 5, 2], [0, 0, 9 * hour, 9 * hour]))
     repeat = RepeatBonus(2)
     with torch.no_grad():
-        for part in (repeat.count, repeat.place, repeat.elapsed):
+        for part in (repeat.count, repeat.visits, repeat.elapsed, repeat.fade):
             part.copy_(torch.randn_like(part))
         repeat.person.weight.copy_(torch.tensor([[2.0, -1.0]]))
         repeat.item.weight.copy_(torch.tensor([[0.5, 3.0]]))
-    query, items = torch.randn(1, 4, 2), torch.randn(9, 2)
-    found = repeat(batch, query, items).bonus[0, 3]  # seen from the last event
-    person = 2 * query[0, 3, 0] - query[0, 3, 1]
-    worth = 0.5 * items[:, 0] + 3 * items[:, 1]
-    count, place, elapsed = repeat.count, repeat.place, repeat.elapsed
-    first = place[2] + elapsed[4]  # item 5, three events and five hours ago
-    again = place[1] + elapsed[1]  # and once more, one event and no time ago
-    both = torch.logsumexp(10 * torch.stack([first, again]), 0)
-    want = [
-        10 * (count[1] + place[2] + elapsed[4]) + worth[7],  # once, two events and 5 hours ago
-        10 * count[2] + both + worth[5],
-        10 * (count[1] + place[0] + elapsed[1]) + worth[2],
-    ]
-    torch.testing.assert_close(found[1:], torch.stack(want) + person)
-    untimed = repeat(batch_of(one_history([5, 7, 5, 2])), query, items).bonus[0, 3, 3]
-    torch.testing.assert_close(untimed, 10 * (count[1] + place[0] + elapsed[0]) + person + worth[2])
+    query, items = torch.randn(2, 2), torch.randn(9, 2)
+    found = repeat(past.until(np.array([3, 0])), query, items)
+    assert found.row.tolist() == [0, 0, 0, 1]
+    assert found.item.tolist() == [2, 5, 7, 5]
+    one = query[0]
+    base = 2 * one[0] - one[1] + 0.5 * items[:, 0] + 3 * items[:, 1]
+    base = base - 10 * repeat.fade * items @ one
+    now, before = repeat.visits[0] + repeat.elapsed[1], repeat.visits[2] + repeat.elapsed[5]
+    both = torch.logsumexp(10 * torch.stack([now, before]), 0)
+    want = torch.stack([
+        base[2] + 10 * (repeat.count[0] + now),
+        base[5] + 10 * repeat.count[1] + both,  # twice
+        base[7] + 10 * (repeat.count[0] + before),  # a visit and nine hours ago
+    ])  # fmt: skip
+    torch.testing.assert_close(found.bonus[:3], want)
 
 
-def test_an_event_that_has_not_happened_yet_excites_nothing():
-    repeat, query, items = RepeatBonus(2), torch.randn(1, 3, 2), torch.randn(9, 2)
-    with torch.no_grad():
-        repeat.place.copy_(torch.randn_like(repeat.place))
-    whole = repeat(batch_of(one_history([5, 7, 5])), query, items).bonus[0, 1, 0]
-    start = repeat(batch_of(one_history([5, 7])), query[:, :2], items).bonus[0, 1, 0]
-    torch.testing.assert_close(whole, start)
-
-
-def test_counts_reach_back_beyond_the_window():
-    batch = batch_of(one_history([5, 5, 5, 5, 7]), reach=2)
-    assert batch.item.tolist() == [[5, 7]]
-    assert batch.count.tolist() == [[4, 1]]
-    assert RepeatBonus(2)(batch, torch.zeros(1, 2, 2), torch.zeros(9, 2)).holds[0, 1].tolist() == [
-        True,
-        True,
-    ]
+def test_whole_histories_count_however_few_events_are_read():
+    histories = one_history([5] * 40 + [7] * 10)
+    met = Past(histories).until(np.array([49]))
+    assert dict(zip(met.item.tolist(), met.count.tolist(), strict=True)) == {5: 40, 7: 10}
 
 
 @pytest.fixture
@@ -100,16 +129,12 @@ def test_what_serves_is_what_the_last_position_was_trained_with(model):
     queries = model.encode_histories(histories, items)
     served = model.repeat_bonus(histories, queries, items).toarray()
     assert served.shape == (len(histories), len(items))
-    ((rows, batch),) = history_batches(histories, 50, 99)
-    trained = model.repeat(batch, model(batch, items), items)
-    for place, user in enumerate(rows.tolist()):
-        want = np.zeros(len(items), np.float32)
-        last = int(batch.mask[place].sum()) - 1
-        if last >= 0:
-            holds = trained.holds[place, last]
-            want[batch.item[place, holds]] = trained.bonus[place, last, holds].detach()
-            assert set(np.flatnonzero(want)) == set(histories.items_of(user).tolist())
-        np.testing.assert_allclose(served[user], want, atol=1e-5)
+    met = Past(histories).until(histories.offsets[1:] - 1)
+    trained = model.repeat(met, torch.from_numpy(queries), items)
+    want = np.zeros_like(served)
+    want[trained.row, trained.item] = trained.bonus.detach()
+    np.testing.assert_allclose(served, want, atol=1e-5)
+    assert set(served[0].nonzero()[0]) == set(histories.items_of(0).tolist())
 
 
 def test_a_model_without_repeats_gives_none(model):

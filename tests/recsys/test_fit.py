@@ -24,6 +24,7 @@ def split(users, each, items):
 def test_dropout_and_length_follow_the_data(users, each, items, dropout, length):
     found = resolved(ModelConfig(), split(users, each, items))
     assert (found.dropout, found.max_length) == (dropout, length)
+    assert found.id_dropout == 0.6
     assert found.repeats  # so few items are met again and again
     assert (found.dim, resolved(ModelConfig(repeats=False), split(users, each, items)).dim) == (
         64,
@@ -32,5 +33,7 @@ def test_dropout_and_length_follow_the_data(users, each, items, dropout, length)
 
 
 def test_what_is_set_stays():
-    config = ModelConfig(dim=8, dropout=0.0, max_length=7, repeats=False, searches=True)
+    config = ModelConfig(
+        dim=8, dropout=0.0, id_dropout=0.0, max_length=7, repeats=False, searches=True
+    )
     assert resolved(config, split(50, 400, 60)) == config

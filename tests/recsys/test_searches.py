@@ -12,7 +12,7 @@ from kg.events import EventLog
 from kg.sequences import Sequences
 from kg.storage import Dataset
 from kg.testing import START
-from models.batch import history_batches, training_batches
+from models.batch import history_batches, moments, training_batches
 from models.features import Features, Queries
 from models.recommender import IntentRecommender, ModelConfig
 from models.text import NgramEncoder
@@ -147,7 +147,7 @@ def test_a_search_is_no_target_and_each_item_is_one_once():
         assert (batch.query >= 0)[batch.target].all()  # here each item comes right after a search
         assert not batch.target[batch.query < 0].any()
         assert (batch.item[batch.query >= 0] == 0).all()
-        found += np.bincount(batch.positive[batch.target].numpy(), minlength=ITEMS)
+        found += np.bincount(batch.wanted.item.numpy(), minlength=ITEMS)
     assert found.tolist() == log.item_counts().tolist()
 
 
@@ -163,21 +163,22 @@ def test_places_count_item_events_from_the_first_that_is_read():
     assert batch.start.tolist() == [STEPS - 2] * USERS
 
 
-def test_targets_of_the_next_visit_are_items_of_it():
+def test_what_comes_after_a_visit_is_asked_at_its_last_item_and_after_searches_that_follow():
     model, histories, _ = small()
-    histories = replace(
-        histories, time=np.tile(np.arange(STEPS) // 2 * 10**6, USERS),
-        searches=replace(histories.searches, time=np.tile(np.arange(STEPS) // 2 * 10**6, USERS)),
-    )  # fmt: skip
-    visits = histories.next_visits(3600)
+    time = np.tile(np.arange(STEPS) // 2 * 10**6, USERS)
+    histories = replace(histories, time=time, searches=replace(histories.searches, time=time))
     events = model.events(histories)
     rng = np.random.default_rng(0)
-    for batch in training_batches(events, 100, 500, rng, visits):
-        for row, user in enumerate(batch.user.tolist()):
-            own = histories.items_of(user)
-            for at in np.flatnonzero(batch.target[row]):
-                visit = int(batch.place[row, at]) // 2 + 1
-                assert batch.positive[row, at] in own[2 * visit : 2 * visit + 2]
+    for batch in training_batches(events, 100, 500, rng, histories.periods(3600)):
+        row, column = np.nonzero(batch.target.numpy())
+        place = batch.place.numpy()[row, column]
+        assert (place % 2 == 1).all()  # visits are of two items
+        assert set((batch.query.numpy()[row, column] >= 0).tolist()) == {False, True}
+        own = moments(batch, events)
+        assert (own == histories.offsets[batch.user.numpy()[row]] + place).all()
+        wanted = batch.wanted
+        for k, item in zip(wanted.row.tolist(), wanted.item.tolist(), strict=True):
+            assert item in histories.item[own[k] + 1 : own[k] + 3]
 
 
 def test_what_is_added_for_repeats_goes_to_items_only():
@@ -187,5 +188,5 @@ def test_what_is_added_for_repeats_goes_to_items_only():
     with_bias.count.data += 1.0
     bonus = model.repeat_bonus(histories, queries, model.items().vector.detach())
     for user in range(0, USERS, 10):
-        read = histories.items_of(user)[-3:]  # of six events, half are searches
-        assert sorted(bonus[user].indices.tolist()) == sorted(set(read.tolist()))
+        own = set(histories.items_of(user).tolist())
+        assert sorted(bonus[user].indices.tolist()) == sorted(own)

@@ -131,7 +131,7 @@ def test_the_next_behaviour_is_learned_where_it_is_asked_for():
         model, split = trained(log, catalog, config(40, next_behaviour=weight), hold_out=False)
         query, batch = queries_and_batch(model, split)
         logits = query @ model.sequence.behaviour.weight.detach().T
-        right[weight] = (logits.argmax(1) == batch.kind[batch.target]).float().mean().item()
+        right[weight] = (logits.argmax(1) == batch.wanted.behaviour).float().mean().item()
     assert right[1.0] > 0.95
     assert right[0.0] < 0.8
 
@@ -146,7 +146,7 @@ def test_the_next_intent_is_learned_where_it_is_asked_for():
         model, split = trained(world.log, world.catalog, settings, False, graph=False)
         query, batch = queries_and_batch(model, split)
         logits = query @ model.items.feature("category").detach().T
-        want = kind[batch.positive[batch.target]]
+        want = kind[batch.wanted.item]
         surprise[weight] = torch.nn.functional.cross_entropy(logits, want).item()
     assert surprise[1.0] < 1.2
     assert surprise[0.0] > 1.6  # chance is log 6 = 1.79

@@ -229,22 +229,25 @@ def test_the_average_of_the_weights_is_served_and_training_goes_on_with_its_own(
     assert 0 < moved < far  # the average lags behind
 
 
-def test_where_the_split_is_by_time_the_target_is_the_next_visit():
+def test_where_the_split_is_by_time_the_target_is_the_period_after_a_visit():
     catalog = tiny().catalog
     users = [f"u{n % 8}" for n in range(96)]
     items = [catalog.ids.ids[(n * 5 + n // 7) % len(catalog)] for n in range(96)]
-    log = clean(EventLog.of(users, items, time=np.arange(96) * 7000), catalog.ids)[0]
+    time = np.arange(96) + np.arange(96) // 16 * 10**5  # visits of two events
+    log = clean(EventLog.of(users, items, time=time), catalog.ids)[0]
 
     def losses(split: Split, target: str) -> list[float]:
         torch.manual_seed(0)
         model = IntentRecommender(
             build_graph(split.train, catalog), np.eye(len(catalog), dtype=np.float32), SMALL
         )
-        config = TrainConfig(max_epochs=2, target=target, visit_hours=16)
+        config = TrainConfig(max_epochs=2, target=target)
         return [report.loss for report in train(model, split, config)]
 
-    by_time, last = temporal_split(log), leave_one_out(log)
+    by_time, last = temporal_split(log, valid=0.4), leave_one_out(log)
     assert by_time.by_time
     assert not last.by_time
-    assert losses(by_time, "auto") == losses(by_time, "visit") != losses(by_time, "next")
+    told = {target: losses(by_time, target) for target in ("auto", "next", "visit", "period")}
+    assert told["auto"] == told["period"]
+    assert len({tuple(loss) for loss in told.values()}) == 3
     assert losses(last, "auto") == losses(last, "next") != losses(last, "visit")

@@ -21,7 +21,7 @@ from kg.split import Split
 from models.dropout import Dropout
 from models.gnn.adjacency import Adjacency, to_csr
 from models.gnn.relational import RelationalConv
-from models.losses import sampled_softmax
+from models.losses import draw, sampled_softmax
 from recsys.baselines.learned.fitting import (
     FitConfig,
     Learned,
@@ -196,7 +196,7 @@ def _steps(model: KGIN, pairs: Pairs, batch: int, rng: np.random.Generator) -> I
         if config.negatives == 0:
             loss = bpr((query * good).sum(1), (query * bad).sum(1))
         else:
-            drawn = torch.from_numpy(rng.integers(0, len(items), config.negatives))
+            drawn = draw(config.negatives, len(items), rng)
             loss = sampled_softmax(query, items, held.item, drawn, len(items))
         size = sum(part.square().sum() for part in (query, good, bad)) / len(held.item)
         yield loss + config.l2 / 2 * size

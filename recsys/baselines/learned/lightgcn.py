@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from kg.events import EventLog
 from kg.sequences import Sequences
 from models.gnn.adjacency import to_csr
-from models.losses import sampled_softmax
+from models.losses import draw, sampled_softmax
 from recsys.baselines.learned.fitting import FitConfig, LearnedFromLog, Steps, TrainedItems, seeded
 from recsys.baselines.learned.pairs import Pairs, bpr, history_sum
 
@@ -131,7 +131,7 @@ def _steps(model: LightGCN, pairs: Pairs, batch: int, rng: np.random.Generator) 
             loss = bpr((query * items[good]).sum(1), (query * items[bad]).sum(1))
             first.append(network.item[bad])
         else:
-            bad = torch.from_numpy(rng.integers(0, len(items), config.negatives))
+            bad = draw(config.negatives, len(items), rng)
             loss = sampled_softmax(query, items, good, bad, len(items))
         size = sum(vectors.square().sum() for vectors in first) / len(pick)
         yield loss + config.l2 / 2 * size

@@ -18,7 +18,7 @@ from kg.events import EventLog
 from kg.sequences import Sequences
 from models.batch import history_batches, training_batches
 from models.dropout import Dropout
-from models.losses import sampled_softmax
+from models.losses import draw, sampled_softmax
 from models.sequence import causal_attention
 from recsys.baselines.learned.fitting import FitConfig, LearnedFromLog, Steps, TrainedItems, seeded
 
@@ -141,11 +141,11 @@ def _steps(
     """The loss of each batch of one epoch."""
     network, count = model.network, model.config.negatives
     for batch in training_batches(sequences, model.config.max_length, targets, rng):
-        positive = batch.positive[batch.target]  # int64 [P]
+        positive = batch.wanted.item  # int64 [P]
         query = network(batch.item, batch.mask)[batch.target]  # [P, D]
         weight = network.item.weight  # [M, D]
         if count == 0:
             yield F.cross_entropy(query @ weight.T, positive)
         else:
-            negative = torch.from_numpy(rng.integers(0, len(weight), count))
+            negative = draw(count, len(weight), rng)
             yield sampled_softmax(query, weight, positive, negative, len(weight))
