@@ -182,7 +182,7 @@ def _carry_sequence(model: IntentRecommender, source: IntentRecommender, report:
             for key, value in given.items()
         }
         getattr(new, name).load_state_dict(fitted)
-    report.carried["transformer"] = f"{len(new.blocks)} blocks"
+    report.carried["transformer"] = f"{len(new.blocks)} block" + "s" * (len(new.blocks) > 1)
 
 
 def _as_long(distance: Tensor, length: int) -> Tensor:

@@ -74,9 +74,11 @@ def read_settings(
 ) -> RunConfig:
     """The file, or the defaults, with what the command line overrides; `least` epochs."""
     settings = RunConfig.read(config) if config is not None else RunConfig()
+    epochs = settings.train.max_epochs if max_epochs is None else max_epochs
+    if epochs < least:
+        where = f"{config}: train.max_epochs" if max_epochs is None else "--max-epochs"
+        raise UsageError(f"{where} must be >= {least}. Got {epochs} instead.")
     if max_epochs is not None:
-        if max_epochs < least:
-            raise UsageError(f"--max-epochs must be >= {least}. Got {max_epochs} instead.")
         update = settings.train.model_copy(update={"max_epochs": max_epochs})
         settings = settings.model_copy(update={"train": update})
     if seed is not None:
