@@ -6,16 +6,16 @@
 The source is trained once (kept in RUNS, with its checkpoint) on its own training part, its epoch
 chosen on its own validation part. Then, for each fraction and seed:
 
-- What is known of the target are the training and validation events of that fraction of its users,
-  drawn by the seed, the smaller fractions within the larger; facts and texts are those of all items.
-- All arms have the settings that the whole target would decide, the sizes of the source, and the
-  same patience; warm and scratch differ in where the weights start, and that warm may stay there.
+- What is known of the target are the training and validation events of that fraction of its
+  users, drawn by the seed, the smaller within the larger; facts and texts are those of all items.
+- Warm and scratch have the settings that the whole target would decide and the sizes of the source;
+  they differ in where the weights (and the whitening) come from, and in that warm may stay there.
 - All users who have a target in the part are scored, with their real histories as input.
 
-At fraction 0 nothing is trained: warm is zero-shot, scratch is an untrained model, the text baseline
-is what text alone gives, and popularity has nothing to count. Units that are there are skipped. The
-table compares each arm with scratch of its fraction by a paired bootstrap over users, each user's
-mean over seeds, p by Holm.
+At fraction 0 nothing is trained: warm is zero-shot, scratch is an untrained model in the source's
+whitening, text-kNN is what text alone gives, popularity has nothing to count. Units that are there
+are skipped. The table compares each arm with scratch of its fraction by a paired bootstrap over
+users, each user's mean over seeds, p by Holm.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -146,6 +147,7 @@ def pretrained(args: argparse.Namespace) -> Recommender:
         print(f"{args.source}: {report}", flush=True)
     rec = Recommender.from_model(model, split.train, task.catalog, text)
     rec.save(folder, trained=told(reports))
+    shutil.rmtree(checkpoint, ignore_errors=True)
     return rec
 
 
@@ -203,11 +205,13 @@ def fitted(
     task, facts = known.task, {}
     shape, training, near = sorted_out(params, ModelConfig, TrainConfig, NeighbourConfig)
     config = resolved(as_source(ModelConfig(**shape), source.model), task.parts.split)
+    rows = np.flatnonzero(known.train.item_counts())
+    space = source.model.whitening.centred_on(known.text, rows)
     torch.manual_seed(seed)
     model = IntentRecommender(
         task.graph().with_events(known.train), known.text, config,
         behaviours=len(known.train.behaviours),
-        whitening=source.model.whitening if warm or not len(known.train) else None,
+        whitening=space if warm or not len(known.train) else None,
     )  # fmt: skip
     start = ""
     if warm:

@@ -1,10 +1,10 @@
 """What a model learned elsewhere, put into a fresh model of another domain.
 
 Text, graph and sequence mean the same wherever the encoder is the same: the projection of the texts
-(in the space that the source's whitening made), the gates of relations of one name, the transformer
-over events. Ids do not: an item's own embedding, a person's attributes. Nodes of one type and one
-name ("Drama") are taken to be the same node, for their ids may be numbers of one file only. What is
-not carried and would be random starts at zero, so that without any training it says nothing.
+(in the directions that the source's whitening found), the gates of relations of one name, the
+transformer over events. Ids do not: an item's own embedding, a person's attributes. Nodes of one
+type and one name ("Drama") are taken to be the same, whatever their ids, which may be numbers of
+one file only. What is an id and not carried starts at zero: without training it says nothing.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def warm_start(
     """Put into `model` what `source` learned; nothing else of it changes, and nothing of `source`.
 
     The logs, which each was or will be trained on, say what the kinds of events are called and
-    whether times are known. `UsageError` if a size differs, or `model` was not made with
-    `whitening=source.whitening`.
+    whether times are known. `UsageError` if a size differs, or `model` was not made with the
+    source's whitening (best `source.whitening.centred_on` the model's own texts).
     """
     _check(model, source)
     report = WarmStart(weights_hash(source))
@@ -117,8 +117,9 @@ def _check(model: IntentRecommender, source: IntentRecommender) -> None:
             )
     if not np.array_equal(model.whitening.basis, source.whitening.basis):
         raise UsageError(
-            "A model that starts from another must be made with whitening=source.whitening: what "
-            "the source learned of texts holds in that space only."
+            "A model that starts from another must be made with the whitening of its source "
+            "(whitening=source.whitening.centred_on(…)): what it learned of texts holds in those "
+            "directions only."
         )
 
 

@@ -21,6 +21,7 @@ from models.features import Features, Queries
 from models.recommender import IntentRecommender, ModelConfig
 from models.text import TextCache, encode_texts, fallback_encoder
 from models.transfer import WarmStart, as_source, warm_start
+from models.whitening import Whitening
 from recsys.config import RunConfig
 from recsys.encoders import LazyEncoder, same_encoder
 from recsys.evaluate import EvalReport, evaluate_queries
@@ -122,7 +123,7 @@ def fit(
             made.graph, text, made.model, behaviours=len(data.log.behaviours),
             intent_dim=intents.dim if intents is not None else 0,
             features=Features.of(data.catalog, data.users, queries),
-            whitening=start.model.whitening if start is not None else None,
+            whitening=_whitening(start, text, split) if start is not None else None,
         )  # fmt: skip
     begun = None
     if start is not None:
@@ -142,6 +143,11 @@ def fit(
     if partner is not None:
         rec = replace(rec, neighbours=partner.refit(data.log, rec.items.content))
     return Fitted(rec, split, intents, reports, begun)
+
+
+def _whitening(start: Recommender, text: np.ndarray, split: Split) -> Whitening:
+    rows = np.flatnonzero(split.train.item_counts())
+    return start.model.whitening.centred_on(text, rows)
 
 
 def _check_start(encoder: LazyEncoder, start: Recommender) -> None:

@@ -107,7 +107,9 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on after Ctrl-C.")] = False,
     start: Annotated[
         Path | None,
-        typer.Option("--from", help="A run on other data to start from (--max-epochs 0: as it is)."),
+        typer.Option(
+            "--from", help="A run on other data to start from (--max-epochs 0: as it is)."
+        ),
     ] = None,
 ) -> None:
     """Train on a data folder; the best epoch by validation becomes the run."""

@@ -1,4 +1,4 @@
-"""Starting from a run on other data: it knows at once what texts have taught, and scratch is as ever.
+"""Starting from a run on other data: what texts taught is known at once, and scratch is as ever.
 
 World B has other items, people and categories than world A; only words are the same.
 """
