@@ -12,6 +12,7 @@ from kg.clean import clean
 from kg.errors import UsageError
 from kg.events import EventLog
 from kg.testing import tiny
+from models.features import Features, Queries
 from models.recommender import IntentRecommender, ModelConfig
 from models.text import HashEncoder
 from models.transfer import as_source, same_nodes, warm_start, weights_hash
@@ -139,6 +140,36 @@ def test_parts_that_one_of_them_lacks_are_left(source):
     said = str(report)
     assert "\n" not in said
     assert "item ids (they mean nothing elsewhere)" in said
+
+
+def test_searches_carry_over_and_profiles_and_other_vectors_do_not():
+    world, encoder = tiny(), HashEncoder(16)
+    people = Catalog.of(world.log.users.ids, attributes={"age": [["old"]] * 6}, name="user")
+    image = np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
+    told = Features({"image": image}, people, Queries.of(world.log, encoder.encode))
+    config = CONFIG.model_copy(update={"searches": True})
+    source = made(world, config, features=told)
+    with torch.no_grad():
+        for parameter in source.parameters():
+            parameter.add_(torch.randn_like(parameter))
+    model = made(world, config, features=told, whitening=source.whitening, seed=1)
+    fresh = made(world, config, features=told, whitening=source.whitening, seed=1).state_dict()
+    report = warm_start(model, source, world.log, world.log)
+    new, old = model.state_dict(), source.state_dict()
+    assert torch.equal(new["searches.gate"], old["searches.gate"])
+    width = model.items.widths[0]
+    text, rest = new["items.project.weight"].tensor_split([width], 1)
+    assert torch.equal(text, old["items.project.weight"][:, :width])
+    assert torch.equal(rest, fresh["items.project.weight"][:, width:])
+    assert torch.equal(new["items.extra_gates"], fresh["items.extra_gates"])
+    assert all(torch.equal(new[key], fresh[key]) for key in new if key.startswith("people."))
+    assert {"profiles", "image"} <= report.left.keys()
+
+
+def test_every_part_of_the_model_is_known_to_the_transfer(source):
+    """A new part must say in models/transfer.py whether it means anything on other data."""
+    parts = {key.partition(".")[0] for key in source.state_dict()}
+    assert parts <= {"items", "sequence", "repeat", "intent", "intent_gate"}
 
 
 @pytest.mark.parametrize("change", [{"dim": 16}, {"layers": 1}, {"heads": 4}])
