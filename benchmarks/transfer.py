@@ -60,8 +60,6 @@ ARMS = ("scratch", "warm", "popularity", "text-knn")
 FOLDERS = ("--data", "--out", "--cache", "--runs", "--params", "--source-params")
 ALONE = {"kind": "none"}
 """No linear partner beside the model, unless --params says so: it has nothing to carry over."""
-CONTENT = {"id_dropout": 0.95}
-"""The source learns to do without ids, unless --source-params says so: they do not carry over."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +123,7 @@ class _Later:
 
 def pretrained(args: argparse.Namespace) -> Recommender:
     """The source from RUNS, or trained into it; Ctrl-C keeps its checkpoint."""
-    params = CONTENT | ALONE | read_params(args.source_params)
+    params = read_params(args.source_params)
     protocol = SOURCES[args.source].protocols[0]
     of = json.dumps([params, protocol, args.source_seed, args.source_minutes, args.source_epochs])
     folder = args.runs / f"{args.source}-{hashlib.sha256(of.encode()).hexdigest()[:8]}"
