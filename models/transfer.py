@@ -69,8 +69,8 @@ def warm_start(
     _carry_sequence(model, source, report)
     _carry_events(model, source, log, source_log, report)
     _carry_optional(model, source, report)
-    if model.repeat is not None and source.repeat is not None and source_log.time is None:
-        model.repeat.elapsed.fill_(source.repeat.elapsed[0])  # all that it learned of time
+    if source_log.time is None:
+        _without_times(model, report)
     return report
 
 
@@ -196,8 +196,8 @@ def _carry_events(
     model: IntentRecommender, source: IntentRecommender, log: EventLog, source_log: EventLog,
     report: WarmStart,
 ) -> None:  # fmt: skip
-    """What an event adds to its item: kinds by name, others as the mean of the source's; gaps of
-    time, of which a source without times knows only how events without them look.
+    """What an event adds to its item: its kind, by name (of others the mean of the source's), and
+    the gap of time before it.
     """
     names, known = [b.name for b in log.behaviours], [b.name for b in source_log.behaviours]
     rows, learned = model.sequence.behaviour.weight, source.sequence.behaviour.weight
@@ -208,12 +208,8 @@ def _carry_events(
         report.carried["kinds of events"] = _few(same)
     if others := [name for name in names if name not in known]:
         report.left["kinds of events"] = f"{_few(others)} as the mean of the source's"
-    gaps = source.sequence.gap.weight
-    model.sequence.gap.weight.copy_(gaps if source_log.time is not None else gaps[:1])
-    if source_log.time is not None:
-        report.carried["gaps of time"] = ""
-    elif log.time is not None:
-        report.left["gaps of time"] = "the source has no times"
+    model.sequence.gap.load_state_dict(source.sequence.gap.state_dict())
+    report.carried["gaps of time"] = ""
 
 
 def _carry_optional(model: IntentRecommender, source: IntentRecommender, report: WarmStart) -> None:
@@ -239,6 +235,17 @@ def _carry_optional(model: IntentRecommender, source: IntentRecommender, report:
             report.left["searches"] = "the source reads none"
     if model.people is not None:
         report.left["profiles"] = "their values mean nothing elsewhere"
+
+
+def _without_times(model: IntentRecommender, report: WarmStart) -> None:
+    """Row 0, "no time known", is all that such a source learned of time: it stands for any gap,
+    for the other rows are as they were made.
+    """
+    model.sequence.gap.weight.copy_(model.sequence.gap.weight[:1].clone())
+    if "repeats" in report.carried and model.repeat is not None:
+        model.repeat.elapsed.fill_(model.repeat.elapsed[0].clone())
+    del report.carried["gaps of time"]
+    report.left["gaps of time"] = "the source has no times"
 
 
 def _few(names: Sequence[str], most: int = 3) -> str:
