@@ -35,6 +35,21 @@ class Whitening:
         scaled = basis[:, keep] / np.sqrt(np.maximum(values[keep], floor))
         return cls(mean.astype(np.float32), scaled.astype(np.float32))
 
+    def centred_on(self, vectors: np.ndarray, train_rows: np.ndarray) -> Whitening:
+        """The same directions and scales, around the mean of other texts: those of the rows [M] of
+        float32 [N, D] that occur in training, or of all where none does.
+
+        Another domain has its own common direction, which would else be part of every item.
+        """
+        has_text = np.linalg.norm(vectors, axis=1) > 0
+        rows = train_rows[has_text[train_rows]]
+        if len(rows) == 0:
+            rows = np.flatnonzero(has_text)
+        if len(rows) == 0:
+            return self
+        mean = vectors[rows].astype(np.float64).mean(0)
+        return Whitening(mean.astype(np.float32), self.basis)
+
     @property
     def dim(self) -> int:
         """Width d of what `apply` returns."""

@@ -26,7 +26,7 @@ class LazyEncoder:
         """The encoder itself."""
         if self._inner is None:
             found = load_encoder(self.name)
-            if self._known_id is not None and _content(found.id) != _content(self._known_id):
+            if self._known_id is not None and not same_encoder(found.id, self._known_id):
                 raise UsageError(
                     f"The encoder {self.name!r} is {found.id}, but the run was made with "
                     f"{self._known_id}: use the same weights."
@@ -47,6 +47,11 @@ class LazyEncoder:
 
     def unknown_share(self, texts: Sequence[str]) -> float:
         return self.inner.unknown_share(texts)
+
+
+def same_encoder(one: str, other: str) -> bool:
+    """Whether encoders of these ids give vectors that mean the same."""
+    return _content(one) == _content(other)
 
 
 def _content(encoder_id: str) -> str:

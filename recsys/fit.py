@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from kg.errors import UsageError
 from kg.events import EventLog
 from kg.graph import KnowledgeGraph
 from kg.sequences import Sequences
@@ -19,8 +20,10 @@ from kg.templates import Templates
 from models.features import Features, Queries
 from models.recommender import IntentRecommender, ModelConfig
 from models.text import TextCache, encode_texts, fallback_encoder
+from models.transfer import WarmStart, as_source, warm_start
+from models.whitening import Whitening
 from recsys.config import RunConfig
-from recsys.encoders import LazyEncoder
+from recsys.encoders import LazyEncoder, same_encoder
 from recsys.evaluate import EvalReport, evaluate_queries
 from recsys.intents import IntentSignals, learn_intents
 from recsys.neighbours import Neighbours
@@ -45,12 +48,13 @@ class Ingredients:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A recommender and what is needed to judge it."""
+    """A recommender, what is needed to judge it, and what it took over from another, if any."""
 
     recommender: Recommender
     split: Split
     intents: IntentSignals | None
     reports: list[EpochReport]
+    start: WarmStart | None = None
 
 
 def make_split(log: EventLog, hold_out: HoldOut) -> Split:
@@ -72,6 +76,7 @@ def fit(
     cache: Path | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
+    start: Recommender | None = None,
     say: Say = lambda text: None,
     progress: Callable[[str], Callable[[int, int], None]] | None = None,
     on_epoch: Callable[[EpochReport], None] = lambda report: None,
@@ -80,8 +85,12 @@ def fit(
     """Split, encode, learn intents, train; the served recommender knows the full history.
 
     `templates` say how histories are verbalised; without them the language of the titles decides.
+    The training begins with what `start`, trained on other data with the same encoder, has learned
+    of texts, graph and order (`models.transfer`); with max_epochs 0 it ends with that.
     `change` has the last word on what the model is made from (see `recsys.ablate`).
     """
+    if start is None and config.train.max_epochs == 0:
+        raise UsageError("max_epochs may be 0 only in a training that starts from another run.")
     split = make_split(data.log, hold_out)
     graph = data.graph.with_events(split.train)
     store = TextCache(cache) if cache is not None else None
@@ -89,7 +98,11 @@ def fit(
     encoder, warning = _encoder(encoder_name, texts)
     if warning:
         say(warning)
-    settings = resolved(config.model, split)
+    wanted = config.model
+    if start is not None:
+        _check_start(encoder, start)
+        wanted = as_source(wanted, start.model)
+    settings = resolved(wanted, split)
     text = encode_texts(encoder, texts, store, progress("items") if progress else None)
     queries = None
     if settings.searches:
@@ -110,10 +123,16 @@ def fit(
             made.graph, text, made.model, behaviours=len(data.log.behaviours),
             intent_dim=intents.dim if intents is not None else 0,
             features=Features.of(data.catalog, data.users, queries),
+            whitening=_whitening(start, text, split) if start is not None else None,
         )  # fmt: skip
+    begun = None
+    if start is not None:
+        begun = warm_start(model, start.model, data.log, start.log)
+        say(str(begun))
     reports = []
     steps = train(model, split, config.train, config.options, intents=intents,
-                  checkpoint=checkpoint, resume=resume)  # fmt: skip
+                  checkpoint=checkpoint, resume=resume,
+                  start=begun.source if begun is not None else "")  # fmt: skip
     for report in steps:
         reports.append(report)
         on_epoch(report)
@@ -123,7 +142,21 @@ def fit(
     )
     if partner is not None:
         rec = replace(rec, neighbours=partner.refit(data.log, rec.items.content))
-    return Fitted(rec, split, intents, reports)
+    return Fitted(rec, split, intents, reports, begun)
+
+
+def _whitening(start: Recommender, text: np.ndarray, split: Split) -> Whitening:
+    rows = np.flatnonzero(split.train.item_counts())
+    return start.model.whitening.centred_on(text, rows)
+
+
+def _check_start(encoder: LazyEncoder, start: Recommender) -> None:
+    of_start = start.encoder.id if start.encoder is not None else "none"
+    if not same_encoder(encoder.id, of_start):
+        raise UsageError(
+            f"A run can start from one with the same text encoder only. That run has {of_start}; "
+            f"got {encoder.id} ({encoder.name}) instead."
+        )
 
 
 def _partner(

@@ -37,7 +37,9 @@ class TrainConfig(BaseModel):
     """How the model learns; nothing about the machine."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    max_epochs: int = Field(100, ge=1)
+    max_epochs: int = Field(
+        100, ge=0, description="0: no training, for a model that starts from another."
+    )
     patience: int = Field(10, ge=1, description="Epochs without a better validation score.")
     max_minutes: float | None = Field(None, gt=0, description="Stop after this training time.")
     optimiser: Literal["adamw", "sgd"] = "adamw"
@@ -95,7 +97,10 @@ class RunOptions(BaseModel):
 
 @dataclass(frozen=True)
 class EpochReport:
-    """One epoch: mean loss, seconds of training, validation metrics (empty without validation)."""
+    """One epoch: mean loss, seconds of training, validation metrics (empty without validation).
+
+    Epoch 0 is what a model that starts from another says before any training; its loss is NaN.
+    """
 
     epoch: int
     loss: float
@@ -106,6 +111,8 @@ class EpochReport:
     def __str__(self) -> str:
         told = "  ".join(f"{name} {value:.4f}" for name, value in self.metrics.items())
         mark = " *" if self.best else ""
+        if self.epoch == 0:
+            return f"before training  {told}{mark}"
         return f"epoch {self.epoch:3d}  loss {self.loss:.4f}  {told}  {self.seconds:.1f} s{mark}"
 
 
@@ -118,13 +125,16 @@ def train(
     intents: IntentSignals | None = None,
     checkpoint: str | Path | None = None,
     resume: bool = False,
+    start: str = "",
 ) -> Iterator[EpochReport]:
     """Fit `model` to `split.train`, one report an epoch; the best weights are in it at the end.
 
     "Best" is validation NDCG@10 over all items, those met before masked unless the model counts
     repeats; without validation events it is the last epoch. Each epoch draws from its own (seed,
     epoch) generators, so a resumed run takes the same steps as one that was never stopped. With
-    `checkpoint` (a folder) every epoch is saved there; `resume` goes on from it. Raises at once,
+    `checkpoint` (a folder) every epoch is saved there; `resume` goes on from it. `start` names what
+    the weights come from, if they are not fresh (`WarmStart.source`): they are then judged first,
+    as epoch 0, and stay if no later epoch is better. Raises at once,
     before the first epoch: `DataError` if the graph knows later events or too few items,
     `UsageError` for settings that do not fit.
     """
@@ -142,18 +152,21 @@ def train(
     if not model.trained_items.numpy()[sequences.item].all():  # its loss would be infinite
         raise DataError("The graph lacks items of the training events: build it from split.train.")
     run = _Run(model, split, sequences, config, intents)
-    print_ = run.fingerprint(options)
+    print_ = run.fingerprint(options) + start
     if resume:
         if checkpoint is None:
             raise UsageError("To resume, say from which checkpoint folder.")
         run.restore(load_checkpoint(Path(checkpoint), print_))
-    return _epochs(run, options, Path(checkpoint) if checkpoint is not None else None, print_)
+    place = Path(checkpoint) if checkpoint is not None else None
+    return _epochs(run, options, place, print_, first=bool(start))
 
 
 def _epochs(
-    run: _Run, options: RunOptions, checkpoint: Path | None, fingerprint: str
+    run: _Run, options: RunOptions, checkpoint: Path | None, fingerprint: str, *, first: bool
 ) -> Iterator[EpochReport]:
     try:
+        if first and run.done_epochs == 0:
+            yield run.before()
         while not run.done():
             report = run.epoch(options.seed)
             if checkpoint is not None:
@@ -206,6 +219,12 @@ class _Run:
             return True
         waited = self.done_epochs - self.best_epoch
         return bool(self.split.valid.has_item.any()) and waited >= config.patience
+
+    def before(self) -> EpochReport:
+        """The weights as they came, as epoch 0; `best_state` holds them already."""
+        metrics = self.validate()
+        self.best = metrics.get(SCORE, 0.0)
+        return EpochReport(0, float("nan"), 0.0, metrics, True)
 
     def epoch(self, seed: int) -> EpochReport:
         number = self.done_epochs + 1

@@ -38,7 +38,7 @@ def plain(where: str, seeded: bool = False, text: bool = False) -> Callable[...,
     def fit(task: Task, params: Params, seed: int, minutes: float | None, threads: int) -> Fitted:
         facts: dict[str, Any] = {}
         model_class = _found("recsys.baselines." + where)
-        first = (_texts(task, facts),) if text else ()
+        first = (texts_of(task, facts),) if text else ()
         rng = (np.random.default_rng(seed),) if seeded else ()
         started = time.perf_counter()
         model = model_class.fit(*first, task.learn, *rng, **params)
@@ -84,12 +84,12 @@ def kgintent(task: Task, params: Params, seed: int, minutes: float | None, threa
     from models.recommender import IntentRecommender, ModelConfig
     from recsys.fit import resolved
     from recsys.neighbours import NeighbourConfig
-    from recsys.scoring import added_scores, choose_neighbours, popularity
+    from recsys.scoring import choose_neighbours, popularity
     from recsys.train import RunOptions, TrainConfig, train
 
     torch.set_num_threads(threads)
     facts: dict[str, Any] = {}
-    text, graph = _texts(task, facts), task.graph()
+    text, graph = texts_of(task, facts), task.graph()
     shape, training, near = sorted_out(params, ModelConfig, TrainConfig, NeighbourConfig)
     training |= {"max_minutes": minutes} if minutes else {}
     split = task.parts.split
@@ -114,7 +114,15 @@ def kgintent(task: Task, params: Params, seed: int, minutes: float | None, threa
         ]  # fmt: skip
         partner = partner.refit(task.learn, (items - parts.id).numpy())
     facts["neighbour_seconds"] = time.perf_counter() - started
-    popular = popularity(task.learn)
+    scores = scorer(model, items, partner, popularity(task.learn))
+    return Fitted(scores, facts | told(reports) | {"gates": model.gates()})
+
+
+def scorer(model: Any, items: Any, partner: Any, popular: np.ndarray) -> Scores:
+    """An IntentRecommender with its item vectors [N, D] and neighbours (or None); who has no
+    history gets what is `popular`.
+    """
+    from recsys.scoring import added_scores
 
     def scores(histories: Sequences, mixed: bool) -> np.ndarray:
         queries = model.encode_histories(histories, items)
@@ -123,9 +131,9 @@ def kgintent(task: Task, params: Params, seed: int, minutes: float | None, threa
         if added is not None:
             found += added.toarray()
         found[(histories.lengths == 0) & ~queries.any(1)] = popular
-        return found
+        return np.asarray(found)
 
-    return Fitted(scores, facts | told(reports) | {"gates": model.gates()})
+    return scores
 
 
 def sorted_out(params: Params, *configs: Any) -> tuple[dict[str, Any], ...]:
@@ -149,7 +157,7 @@ def told(reports: list[Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _texts(task: Task, facts: dict[str, Any]) -> np.ndarray:
+def texts_of(task: Task, facts: dict[str, Any]) -> np.ndarray:
     """float32 [N, D], zero rows where an item has no text; the time is told apart."""
     from models.text import BertEncoder, TextCache, encode_texts
 

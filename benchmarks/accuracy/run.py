@@ -116,7 +116,7 @@ def shown(
 ) -> str:
     """The command without the folders of one machine."""
     told = ["DIR" if i and words[i - 1] in hidden else word for i, word in enumerate(words)]
-    return " ".join([f"python benchmarks/{folder}/{script}", *told])
+    return " ".join([f"python {Path('benchmarks', folder, script).as_posix()}", *told])
 
 
 def versions() -> dict[str, str]:

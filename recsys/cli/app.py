@@ -105,11 +105,17 @@ def train(
     max_epochs: MaxEpochs = None,
     seed: Seed = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after Ctrl-C.")] = False,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="A run on other data to start from (--max-epochs 0: as it is)."
+        ),
+    ] = None,
 ) -> None:
     """Train on a data folder; the best epoch by validation becomes the run."""
     from recsys.cli.training import train_run
 
-    train_run(data, out, config, encoder, templates, hold_out, max_epochs, seed, resume)
+    train_run(data, out, config, encoder, templates, hold_out, max_epochs, seed, resume, start)
 
 
 @app.command()

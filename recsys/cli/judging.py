@@ -91,6 +91,11 @@ def _settings(run: Path) -> RunConfig:
             f"{run} does not say with which settings it was trained: "
             "--retrain needs a run of `kgintent train`."
         )
+    if "from" in trained:
+        raise UsageError(
+            f"{run} was started from the run {trained['from']['run']!r}, which is not kept in it: "
+            "--retrain needs a run trained from scratch."
+        )
     try:
         return RunConfig(**trained["config"])
     except (ValidationError, TypeError):

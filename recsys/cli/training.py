@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
@@ -14,28 +15,30 @@ from kg.templates import Templates
 from recsys.cli.output import Stopped, bars, say
 from recsys.config import RunConfig
 from recsys.fit import HoldOut, fit
+from recsys.recommender import Recommender
 from recsys.store import KIND
 
 
 def train_run(
     data: Path, out: Path, config: Path | None, encoder: str, templates: str | None,
-    hold_out: str, max_epochs: int | None, seed: int | None, resume: bool,
+    hold_out: str, max_epochs: int | None, seed: int | None, resume: bool, source: Path | None,
 ) -> None:  # fmt: skip
     """Train and publish; Ctrl-C keeps the state in OUT.training and says how to go on."""
     held = checked_hold_out(hold_out)
-    settings = read_settings(config, max_epochs, seed)
+    settings = read_settings(config, max_epochs, seed, least=0 if source is not None else 1)
     phrases = Templates.named(templates) if templates is not None else None
     checkpoint = out.with_name(out.name + ".training")
     check_place(out, KIND)  # told before hours of training, not after
     if resume and not checkpoint.exists():
         raise UsageError(f"There is nothing to resume: {checkpoint} does not exist.")
     dataset = load_dataset(data)
+    start = Recommender.load(source) if source is not None else None
     started = time.perf_counter()
     try:
         fitted = fit(
             dataset, encoder, settings, hold_out=held, templates=phrases,
             cache=data.parent / f"{data.name}.texts", checkpoint=checkpoint, resume=resume,
-            say=say, progress=bars(), on_epoch=lambda report: say(str(report)),
+            start=start, say=say, progress=bars(), on_epoch=lambda report: say(str(report)),
         )  # fmt: skip
     except KeyboardInterrupt:
         if checkpoint.exists():
@@ -47,10 +50,12 @@ def train_run(
     seconds = time.perf_counter() - started
     best = max((r for r in fitted.reports if r.best), key=lambda r: r.epoch, default=None)
     trained = {
-        "epochs": len(fitted.reports), "best_epoch": best.epoch if best else 0,
+        "epochs": sum(r.epoch > 0 for r in fitted.reports), "best_epoch": best.epoch if best else 0,
         "valid": best.metrics if best else {}, "seconds": round(seconds, 1),
         "config": settings.model_dump(),
     }  # fmt: skip
+    if source is not None and fitted.start is not None:
+        trained["from"] = {"run": source.resolve().name, **asdict(fitted.start)}
     fitted.recommender.save(out, hold_out=hold_out, trained=trained)
     shutil.rmtree(checkpoint, ignore_errors=True)
     say(f"{out}: trained in {seconds:.0f} s. Next: kgintent recommend {out} --user "
@@ -64,12 +69,16 @@ def checked_hold_out(word: str) -> HoldOut:
     return cast(HoldOut, word)
 
 
-def read_settings(config: Path | None, max_epochs: int | None, seed: int | None) -> RunConfig:
-    """The file, or the defaults, with what the command line overrides."""
+def read_settings(
+    config: Path | None, max_epochs: int | None, seed: int | None, *, least: int = 1
+) -> RunConfig:
+    """The file, or the defaults, with what the command line overrides; `least` epochs."""
     settings = RunConfig.read(config) if config is not None else RunConfig()
+    epochs = settings.train.max_epochs if max_epochs is None else max_epochs
+    if epochs < least:
+        where = f"{config}: train.max_epochs" if max_epochs is None else "--max-epochs"
+        raise UsageError(f"{where} must be >= {least}. Got {epochs} instead.")
     if max_epochs is not None:
-        if max_epochs < 1:
-            raise UsageError(f"--max-epochs must be >= 1. Got {max_epochs} instead.")
         update = settings.train.model_copy(update={"max_epochs": max_epochs})
         settings = settings.model_copy(update={"train": update})
     if seed is not None:

@@ -59,3 +59,17 @@ def test_a_direction_that_is_mere_noise_is_not_made_as_loud_as_the_others():
     vectors = np.concatenate([vectors, 1e-5 * vectors[:, :1] ** 2], axis=1).astype(np.float32)
     out = Whitening.fit(vectors, np.arange(len(vectors)), 3).apply(vectors)
     assert out[:, 2].std() < 0.1
+
+
+def test_another_domain_is_seen_from_its_own_mean_in_the_same_directions():
+    whitening = Whitening.fit(skewed(np.random.default_rng(4)), np.arange(300), 4)
+    other = skewed(np.random.default_rng(5)) + 3
+    other[9] = 0  # no text
+    found = whitening.centred_on(other, np.arange(20))
+    assert found.basis is whitening.basis
+    has = np.delete(np.arange(20), 9)
+    np.testing.assert_allclose(found.apply(other)[has].mean(0), 0, atol=1e-4)
+    assert not found.apply(other)[9].any()
+    everything = whitening.centred_on(other, np.array([], np.int64)).mean
+    np.testing.assert_allclose(everything, np.delete(other, 9, 0).mean(0), atol=1e-5)
+    assert whitening.centred_on(np.zeros_like(other), np.arange(20)) is whitening

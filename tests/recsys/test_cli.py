@@ -186,6 +186,24 @@ def test_the_whole_flow(world, tmp_path, ok, wrong):
     assert all(0 <= row["ndcg@10"] <= 1 for row in judged)
 
 
+def test_a_run_starts_from_another(world, tmp_path, ok, call, wrong):
+    run, words = tmp_path / "run", ["--encoder", "hash", "--from", world / "run"]
+    code, _, err = call("train", world / "data", "-o", run, *words, "--max-epochs", "0")
+    assert code == 0, err
+    assert "before training" in err
+    (told,) = (line for line in err.splitlines() if line.startswith("carried over: text, "))
+    trained = json.loads((run / "manifest.json").read_text("utf-8"))["trained"]
+    assert (trained["epochs"], trained["best_epoch"], trained["from"]["run"]) == (0, 0, "run")
+    assert all(name in told for name in trained["from"]["carried"])
+    assert 0 < trained["valid"]["ndcg@10"] <= 1
+    assert rows_of(ok("recommend", run, "--user", "u00003", "-k", 2))
+    assert rows_of(ok("evaluate", run))[0]["model"] == "kgintent"
+    assert "not kept in it" in wrong(2, "evaluate", run, "--retrain")
+    ok("train", world / "data", "-o", tmp_path / "tuned", *words, "--max-epochs", "1")
+    missing = wrong(2, "train", world / "data", "-o", run, "--from", tmp_path / "none")
+    assert "none" in missing
+
+
 def test_doctor(ok):
     rows = rows_of(ok("doctor"))
     assert {"python", "torch", "index", "encoder"} <= {row["what"] for row in rows}
@@ -418,7 +436,9 @@ def test_a_data_folder_is_no_run_and_a_run_no_data_folder(world, tmp_path, wrong
         (["build", "EVENTS", "ITEMS"], "--out"),
         (["train", "DATA", "-o", "OUT", "--hold-out", "first"], "--hold-out"),
         (["train", "DATA", "-o", "OUT", "--templates", "none.toml"], "none.toml"),
-        (["train", "DATA", "-o", "OUT", "--max-epochs", "0"], "--max-epochs"),
+        (["train", "DATA", "-o", "OUT", "--max-epochs", "0"], "--max-epochs must be >= 1"),
+        (["train", "DATA", "-o", "OUT", "--from", "RUN"], "same text encoder"),
+        (["train", "DATA", "-o", "OUT", "--from", "RUN", "--max-epochs", "-1"], "must be >= 0"),
         (["train", "DATA", "-o", "OUT", "--seed", "-1"], "--seed must be"),
         (["train", "DATA", "-o", "OUT", "--seed", "2147483648"], "--seed must be"),
         (["train", "DATA", "-o", "OUT", "--resume"], "nothing to resume"),
@@ -680,6 +700,28 @@ def test_ctrl_c_says_how_to_go_on_and_resume_completes(world, tmp_path, wrong, o
     ok("train", world / "data", "-o", tmp_path / "straight", *words[4:])
     one, other = ok("recommend", run, "--all"), ok("recommend", tmp_path / "straight", "--all")
     assert one == other
+
+
+def test_a_resume_needs_the_same_start(world, tmp_path, wrong, ok):
+    run = tmp_path / "run"
+    words = ["train", world / "data", "-o", run, "--encoder", "hash", "--max-epochs", "2"]
+    start = ["--from", world / "run"]
+    with pytest.MonkeyPatch.context() as patch:
+        module = import_module("recsys.fit")
+        whole = module.train
+
+        def stopped(*args, **kwargs):
+            steps = whole(*args, **kwargs)
+            yield next(steps)  # before training
+            yield next(steps)
+            raise KeyboardInterrupt
+
+        patch.setattr(module, "train", stopped)
+        wrong(130, *words, *start)
+    assert "other data" in wrong(2, *words, "--resume")
+    ok(*words, *start, "--resume")
+    ok("train", world / "data", "-o", tmp_path / "straight", *words[4:], *start)
+    assert ok("recommend", run, "--all") == ok("recommend", tmp_path / "straight", "--all")
 
 
 def test_ctrl_c_before_the_first_epoch(world, tmp_path, wrong, monkeypatch):
