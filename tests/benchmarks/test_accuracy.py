@@ -5,10 +5,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from kg.errors import UsageError
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "accuracy"
 MODELS = ("popularity", "ease", "personal-frequency")
@@ -178,6 +181,32 @@ def test_tables_show_all_models(world):
     assert (folder / "test.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_headline_sets_our_model_beside_the_best_baseline(world, monkeypatch, capsys):
+    import headline
+    import registry
+
+    _, out = world
+    where = ["online-retail-ii/time/repeats", "online-retail-ii/time/new"]
+    with pytest.raises(UsageError, match="no row of our own model"):
+        headline.main(["--results", str(out), "--tables", where[0]])
+    ours = replace(registry.REGISTRY["popularity"], ours=True)
+    monkeypatch.setitem(registry.REGISTRY, "popularity", ours)
+    headline.main(["--results", str(out), "--tables", *where])
+    text = capsys.readouterr().out
+    assert text.strip() == (out / "headline.md").read_text().strip()
+    for row, table in zip(text.splitlines()[2:4], ("repeats", "new"), strict=True):
+        cells = [cell.strip() for cell in row.split("|")]
+        units = {model: told(out, "online-retail-ii", "time", model, "0-test") for model in MODELS}
+        scores = {
+            model: unit["tables"][table]["all"]["metrics"]["ndcg@10"]
+            for model, unit in units.items()
+        }
+        best = max(("ease", "personal-frequency"), key=lambda model: scores[model])
+        assert cells[5] == f"{best} {scores[best]:.4f}"
+        assert cells[6] == f"{scores['popularity'] / scores[best]:.2f}"
+    assert (out / "headline.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_table_takes_seeds_together(world):
     import results
 
@@ -255,7 +284,6 @@ def test_targets_leave_out_what_the_user_had():
 def test_cuts_roll_without_a_look_ahead():
     import protocols
 
-    from kg.errors import UsageError
     from kg.events import EventLog
 
     rng = np.random.default_rng(2)
@@ -322,8 +350,6 @@ def test_misuse_is_one_sentence(world):
     import fits
     import registry
     from pydantic import BaseModel
-
-    from kg.errors import UsageError
 
     class Config(BaseModel):
         dim: int = 1
