@@ -155,21 +155,50 @@ def training_batches(
     Batches are cut from histories sorted by length, each with about `targets` next items, so that
     every next item weighs the same in an epoch; they come in random order.
     """
+    for (batch,) in training_groups(sequences, max_length, targets, rng, visits):
+        yield batch
+
+
+def training_groups(
+    sequences: Sequences,
+    max_length: int,
+    targets: int,
+    rng: np.random.Generator,
+    visits: tuple[np.ndarray, np.ndarray] | None = None,
+    parts: int = 1,
+) -> Iterator[list[Batch]]:
+    """`training_batches`, up to `parts` of them at a time: together the batch of as many times the
+    targets that the same `rng` gives.
+    """
     rows = np.flatnonzero(sequences.lengths >= 2)
-    length = sequences.lengths[rows]
-    window = np.minimum(length, max_length + 1)
-    slack = length - window
+    window = np.minimum(sequences.lengths[rows], max_length + 1)
+    slack = sequences.lengths[rows] - window
     random_start = rng.integers(0, slack + 1)
     start = np.where(rng.random(len(rows)) < 0.5, random_start, slack)
     order = np.lexsort((rng.random(len(rows)), window))
     if len(order) == 0:
         return
     filled = (np.cumsum(window[order] - 1) - 1) // max(targets, 1)
-    chunks = np.split(order, np.flatnonzero(np.diff(filled)) + 1)
-    for chunk in rng.permutation(len(chunks)):
-        pick = chunks[chunk]
-        batch = _with_targets(sequences, rows[pick], start[pick], start[pick] + window[pick])
-        yield batch if visits is None else _of_next_visit(batch, sequences, visits, rng)
+    groups = np.split(np.arange(len(order)), _changes(filled // parts))
+    for group in rng.permutation(len(groups)):
+        places = groups[group]
+        out = []
+        for pick in np.split(order[places], _changes(filled[places])):
+            batch = _with_targets(sequences, rows[pick], start[pick], start[pick] + window[pick])
+            out.append(batch if visits is None else _of_next_visit(batch, sequences, visits, rng))
+        yield out
+
+
+def groups_per_epoch(sequences: Sequences, max_length: int, targets: int, parts: int = 1) -> int:
+    """How many groups `training_groups` gives: the same in every epoch."""
+    lengths = sequences.lengths[sequences.lengths >= 2]
+    last = np.cumsum(np.sort(np.minimum(lengths - 1, max_length))) - 1
+    return len(np.unique(last // max(targets, 1) // parts))
+
+
+def _changes(numbers: np.ndarray) -> np.ndarray:
+    """Where an ascending row of numbers takes the next value."""
+    return np.flatnonzero(np.diff(numbers)) + 1
 
 
 def _with_targets(

@@ -23,7 +23,7 @@ def full_softmax(
     `repeats` are the items of each row's history, int64 [P, L] (-1: none), and their b [P, L];
     b is 0 for all other items. With `weight` [P] it is the weighted mean.
     """
-    scores = query @ items.T  # [P, N]
+    scores = (query @ items.T).float()  # [P, N]
     if repeats is not None:
         own, bonus = repeats
         row, event = torch.nonzero(own >= 0, as_tuple=True)
@@ -60,7 +60,7 @@ def sampled_softmax(
     `weight` [P] it is the weighted mean.
     """
     good = (query * items[positive]).sum(-1, keepdim=True)  # [P, 1]
-    bad = query @ items[negative].T  # [P, K]
+    bad = (query @ items[negative].T).float()  # [P, K]
     bad = bad + math.log(max(num_allowed - 1, 1) / len(negative))
     bad = bad.masked_fill(positive[:, None] == negative[None], -math.inf)
     parts = [good, bad]

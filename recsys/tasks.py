@@ -23,7 +23,7 @@ from models.batch import Batch
 from models.recommender import IntentRecommender
 
 if TYPE_CHECKING:
-    from recsys.train import TrainConfig
+    from recsys.settings import TrainConfig
 
 
 class Tasks:
@@ -48,7 +48,7 @@ class Tasks:
         """
         query, out = hidden[batch.target], hidden.new_zeros(())
         if self.config.next_behaviour and batch.kind is not None:
-            logits = query @ self.model.sequence.behaviour.weight.T  # [P, kinds]
+            logits = (query @ self.model.sequence.behaviour.weight.T).float()  # [P, kinds]
             found = F.cross_entropy(logits, batch.kind[batch.target])
             out = out + self.config.next_behaviour * found
         if self._nodes is not None:
@@ -58,7 +58,7 @@ class Tasks:
             has = count > 0
             if has.any():
                 drawn = start[item] + (torch.rand(len(item)) * count).long()
-                logits = query[has] @ self.model.items.feature(kind).T  # [P, nodes]
+                logits = (query[has] @ self.model.items.feature(kind).T).float()  # [P, nodes]
                 found = F.cross_entropy(logits, node[drawn[has]])
                 out = out + self.config.next_intent * found
         return out

@@ -2,91 +2,33 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import hashlib
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor
 
 from kg.build import assert_train_only
 from kg.errors import DataError, UsageError
 from kg.sequences import Sequences
 from kg.split import Split
-from models.batch import Batch, training_batches
-from models.losses import full_softmax, sampled_softmax
+from models.batch import groups_per_epoch, training_groups
 from models.recommender import IntentRecommender
 from recsys.checkpoint import load_checkpoint, save_checkpoint
 from recsys.evaluate import evaluate_queries
 from recsys.intents import IntentSignals
+from recsys.objective import Objective
+from recsys.optimise import Updates, deterministic, short_products
 from recsys.scoring import SCORE, by_rows, popularity
-from recsys.strangers import choose_trust, with_strangers
-from recsys.tasks import Tasks
+from recsys.settings import RunOptions, TrainConfig
+from recsys.strangers import choose_trust
 
-
-class TrainConfig(BaseModel):
-    """How the model learns; nothing about the machine."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    max_epochs: int = Field(100, ge=1)
-    patience: int = Field(10, ge=1, description="Epochs without a better validation score.")
-    max_minutes: float | None = Field(None, gt=0, description="Stop after this training time.")
-    optimiser: Literal["adamw", "sgd"] = "adamw"
-    learning_rate: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(0.0, ge=0)
-    batch_targets: int = Field(
-        0, ge=0, description="Next items a step; 0: a 256th of them, 512 to 8,192."
-    )
-    target: Literal["next", "visit", "auto"] = Field(
-        "auto",
-        description="next: the next event; visit: an item of the next visit; auto: visit "
-        "where the split is by time, for then nothing of a visit is known when it begins.",
-    )
-    visit_hours: float = Field(6.0, ge=0, description="A longer pause begins a new visit.")
-    loss: Literal["auto", "full", "sampled"] = Field(
-        "auto", description="auto: full softmax up to 5,000 items, then sampled."
-    )
-    behaviour_power: float = Field(
-        0.0,
-        ge=0,
-        le=5,
-        description="0: every target counts alike; 1: as much as its behaviour is strong (view 1, "
-        "cart 2.5, purchase 3); between them its power.",
-    )
-    behaviour_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
-        {}, description="How much targets of a behaviour count, by its name; overrules the power."
-    )
-    next_behaviour: float = Field(
-        0.0, ge=0, description="Weight of a loss for the kind of the next event; 0: off."
-    )
-    next_intent: float = Field(
-        0.0, ge=0, description="Weight of a loss for the next item's named intents; 0: off."
-    )
-    negatives: int = Field(500, ge=1, description="Shared negatives of the sampled softmax.")
-    average: float = Field(
-        0.998,
-        ge=0,
-        lt=1,
-        description="Weights are judged and served as their moving average over "
-        "the steps, of this decay; 0: as they are.",
-    )
-    clip: float = Field(5.0, gt=0, description="Largest norm of the gradient.")
-
-
-class RunOptions(BaseModel):
-    """The machine's side: seed and threads."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    seed: int = Field(0, ge=0, lt=2**31)
-    threads: int = Field(0, ge=0, description="Threads of torch; 0: as torch chooses.")
+__all__ = ["EpochReport", "RunOptions", "TrainConfig", "train"]
 
 
 @dataclass(frozen=True)
@@ -137,21 +79,20 @@ def train(
     sequences = Sequences.of(split.train)
     if not model.trained_items.numpy()[sequences.item].all():  # its loss would be infinite
         raise DataError("The graph lacks items of the training events: build it from split.train.")
-    run = _Run(model, split, sequences, config, intents)
-    print_ = run.fingerprint(options)
+    run = _Run(model, split, sequences, config, options, intents)
+    print_ = run.fingerprint()
     if resume:
         if checkpoint is None:
             raise UsageError("To resume, say from which checkpoint folder.")
         run.restore(load_checkpoint(Path(checkpoint), print_))
-    return _epochs(run, options, Path(checkpoint) if checkpoint is not None else None, print_)
+    return _epochs(run, Path(checkpoint) if checkpoint is not None else None, print_)
 
 
-def _epochs(
-    run: _Run, options: RunOptions, checkpoint: Path | None, fingerprint: str
-) -> Iterator[EpochReport]:
+def _epochs(run: _Run, checkpoint: Path | None, fingerprint: str) -> Iterator[EpochReport]:
     try:
         while not run.done():
-            report = run.epoch(options.seed)
+            with deterministic(run.options.deterministic):
+                report = run.epoch()
             if checkpoint is not None:
                 save_checkpoint(checkpoint, run.state(), fingerprint)
             yield report
@@ -164,26 +105,23 @@ class _Run:
 
     def __init__(
         self, model: IntentRecommender, split: Split, sequences: Sequences, config: TrainConfig,
-        intents: IntentSignals | None,
+        options: RunOptions, intents: IntentSignals | None,
     ) -> None:  # fmt: skip
-        self.model, self.split, self.sequences, self.config = model, split, sequences, config
-        self.intents = intents
-        self.tasks = Tasks(model, split.train.behaviours, config)
+        self.model, self.split, self.sequences = model, split, sequences
+        self.config, self.options, self.intents = config, options, intents
+        self.short = short_products(options)
+        self.objective = Objective(model, split, config, intents, self.short)
         self.events = model.events(sequences)
         self.popular = popularity(split.train)
-        self.candidates = torch.nonzero(model.trained_items).ravel()  # int64 [M]
-        few = len(self.candidates) <= 5000
-        self.full = config.loss == "full" or (config.loss == "auto" and few)
         reach = model.config.max_length
         total = int(np.clip(self.events.lengths - 1, 0, reach).sum())
-        self.batch_targets = config.batch_targets or int(np.clip(total // 256, 512, 8192))
+        targets = config.batch_targets or int(np.clip(total // 256, 512, 8192))
+        self.sizes = reach, targets
         self.visits = None
         if config.target == "visit" or (config.target == "auto" and split.by_time):
             self.visits = sequences.next_visits(3600 * config.visit_hours)
-        self.optimiser = _optimiser(model, config)
-        self.weights = [p.data for p in model.parameters()]
-        self.average = [w.clone() for w in self.weights]
-        self.steps = 0
+        every = groups_per_epoch(self.events, reach, targets, config.accumulate)
+        self.updates = Updates(model.parameters(), config, every * config.max_epochs)
         self.best_state = copy.deepcopy(model.state_dict())
         self.best, self.best_epoch, self.done_epochs, self.seconds = -1.0, 0, 0, 0.0
 
@@ -198,16 +136,16 @@ class _Run:
         waited = self.done_epochs - self.best_epoch
         return bool(self.split.valid.has_item.any()) and waited >= config.patience
 
-    def epoch(self, seed: int) -> EpochReport:
+    def epoch(self) -> EpochReport:
         number = self.done_epochs + 1
-        rng = np.random.default_rng([seed, number])
+        rng = np.random.default_rng([self.options.seed, number])
         started = time.perf_counter()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(rng.integers(2**31)))
             loss = self._learn(rng)
         seconds = time.perf_counter() - started
         self.done_epochs, self.seconds = number, self.seconds + seconds
-        with self._averaged():
+        with self.updates.average.in_place():
             metrics = self.validate()
             score = metrics.get(SCORE, float(number))
             if better := score > self.best:
@@ -217,99 +155,19 @@ class _Run:
 
     def _learn(self, rng: np.random.Generator) -> float:
         self.model.train()
-        total, steps = 0.0, 0
-        batches = training_batches(
-            self.events, self.model.config.max_length, self.batch_targets, rng, self.visits
-        )
-        for batch in batches:
-            if not batch.target.any():
+        total, updates = 0.0, 0
+        parts = self.config.accumulate
+        for group in training_groups(self.events, *self.sizes, rng, self.visits, parts):
+            batches = [batch for batch in group if batch.target.any()]
+            if not batches:
                 continue
-            loss = self._loss(self._with_intent(batch, rng), rng)
-            self.optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
-            self.optimiser.step()
-            self._follow()
-            total, steps = total + loss.item(), steps + 1
-        return total / max(steps, 1)
-
-    def _follow(self) -> None:
-        """The average moves towards the weights, quickly at first."""
-        self.steps += 1
-        decay = min(self.config.average, (1 + self.steps) / (10 + self.steps))
-        torch._foreach_lerp_(self.average, self.weights, 1 - decay)
-
-    @contextlib.contextmanager
-    def _averaged(self) -> Iterator[None]:
-        """The model with its averaged weights, and afterwards with its own again."""
-        if self.config.average == 0:
-            yield
-            return
-        self._put(self.average)
-        try:
-            yield
-        finally:
-            self._put(self.weights)
-
-    def _put(self, weights: list[Tensor]) -> None:
-        for parameter, value in zip(self.model.parameters(), weights, strict=True):
-            parameter.data = value
-
-    def _loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:
-        positive = batch.positive[batch.target]  # int64 [P]
-        assert batch.kind is not None
-        kind = batch.kind[batch.target]
-        if self.full:
-            items = self.model.items().vector  # [N, D]
-            hidden = self.model(batch, items)  # [B, L, D]
-            targets = hidden[batch.target], positive, kind, self._repeats(batch, hidden, items)
-            (query, positive, kind, repeats), items = with_strangers(
-                self.model, batch, targets, items, self.model.prior
-            )
-            allowed, weight = self.model.trained_items, self.tasks.weight(kind)
-            loss = full_softmax(query, items, positive, allowed, repeats, weight)
-            return loss + self.tasks.loss(batch, hidden)
-        drawn = rng.integers(0, len(self.candidates), self.config.negatives)
-        negative = self.candidates[torch.from_numpy(drawn)]
-        wanted = torch.cat([batch.item.ravel(), positive, negative])
-        rows, at = torch.unique(wanted, return_inverse=True)  # only these items are computed
-        history, good, bad = at.split([batch.item.numel(), len(positive), len(negative)])
-        items = self.model.items(rows).vector  # [R, D]
-        batch = replace(batch, item=history.view_as(batch.item))
-        hidden = self.model(batch, items)
-        beside: tuple[Tensor, ...] | None = None
-        if (seen := self._repeats(batch, hidden, items)) is not None:
-            score = hidden @ items[batch.item].transpose(1, 2)  # [B, L, L]
-            beside = (seen[0], score[batch.target], seen[1])
-        (query, good, kind, beside), items = with_strangers(
-            self.model, batch, (hidden[batch.target], good, kind, beside), items,
-            self.model.prior[rows],
-        )  # fmt: skip
-        weight = self.tasks.weight(kind)
-        loss = sampled_softmax(query, items, good, bad, len(self.candidates), beside, weight)
-        return loss + self.tasks.loss(batch, hidden)
-
-    def _repeats(self, batch: Batch, hidden: Tensor, items: Tensor) -> tuple[Tensor, Tensor] | None:
-        """Items met before at each of P targets, int64 [P, L] (-1: none), and their bonus."""
-        if self.model.repeat is None:
-            return None
-        found = self.model.repeat(batch, hidden, items)
-        own = torch.where(found.holds, batch.item[:, None], -1)
-        return own[batch.target], found.bonus[batch.target]
-
-    def _with_intent(self, batch: Batch, rng: np.random.Generator) -> Batch:
-        """One of each user's verbalised prefixes; its text is known only from where it ends."""
-        if self.intents is None or not self.model.intent_dim:
-            return batch
-        signals, user = self.intents, batch.user.numpy()
-        low = np.searchsorted(signals.user, user, side="left")
-        high = np.searchsorted(signals.user, user, side="right")
-        pick = low + (rng.random(len(user)) * (high - low)).astype(np.int64)
-        has = high > low
-        pick = np.where(has, pick, 0)
-        vectors = torch.from_numpy(signals.prefix[pick] * has[:, None])
-        known = torch.from_numpy(np.where(has, signals.at[pick] - 1, 10**9)) - batch.start
-        return replace(batch, intent=vectors, known_from=known)
+            for batch, share in zip(batches, self.objective.shares(batches), strict=True):
+                loss = self.objective.loss(batch, rng)
+                self.updates.add(loss, share)
+                total += share * loss.item()
+            self.updates.apply()
+            updates += 1
+        return total / max(updates, 1)
 
     def validate(self) -> dict[str, float]:
         """NDCG@10 and HR@10 on the validation events, from what came before them.
@@ -331,34 +189,32 @@ class _Run:
         )  # fmt: skip
         return {name: report.metrics[name] for name in (SCORE, "hr@10")}
 
-    def fingerprint(self, options: RunOptions) -> str:
-        """What must be equal for a resume to mean anything."""
+    def fingerprint(self) -> str:
+        """What must be equal for a resume to mean anything: the epochs too if they are planned."""
         shape = {k: list(v.shape) for k, v in self.model.state_dict().items()}
-        kept = self.config.model_dump(exclude={"max_epochs", "max_minutes", "patience"})
+        free = {"max_minutes", "patience"} | (set() if self.config.planned else {"max_epochs"})
+        kept = self.config.model_dump(exclude=free)
         train, digest = self.split.train, hashlib.sha256()
         read = self.events.item  # with the searches that are read
         for column in (train.user, train.item, train.behaviour, train.time, read):
             digest.update(b"" if column is None else column.tobytes())
         data = [len(train), digest.hexdigest()]
-        return json.dumps([self.model.config.model_dump(), kept, options.seed, data, shape])
+        machine = [self.options.seed, self.short]
+        return json.dumps([self.model.config.model_dump(), kept, machine, data, shape])
 
     def state(self) -> dict[str, object]:
         """Everything a resume needs."""
         return {
             "weights": self.model.state_dict(), "best_weights": self.best_state,
-            "average": {str(n): value for n, value in enumerate(self.average)}, "steps": self.steps,
-            "optimiser": self.optimiser.state_dict(), "best": self.best,
-            "best_epoch": self.best_epoch, "epochs": self.done_epochs, "seconds": self.seconds,
+            **self.updates.state(), "best": self.best, "best_epoch": self.best_epoch,
+            "epochs": self.done_epochs, "seconds": self.seconds,
         }  # fmt: skip
 
     def restore(self, state: dict) -> None:
         """Take up a saved state."""
         self.model.load_state_dict(state["weights"])
         self.best_state = state["best_weights"]
-        for n, value in enumerate(self.average):
-            value.copy_(state["average"][str(n)])
-        self.steps = state["steps"]
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.updates.restore(state)
         self.best, self.best_epoch = state["best"], state["best_epoch"]
         self.done_epochs, self.seconds = state["epochs"], state["seconds"]
 
@@ -367,11 +223,3 @@ class _Run:
         self.model.load_state_dict(self.best_state)
         self.model.eval()
         choose_trust(self.model, self.sequences, self.split.valid)
-
-
-def _optimiser(model: IntentRecommender, config: TrainConfig) -> torch.optim.Optimizer:
-    if config.optimiser == "sgd":
-        return torch.optim.SGD(model.parameters(), lr=config.learning_rate, momentum=0.9,
-                               weight_decay=config.weight_decay)  # fmt: skip
-    return torch.optim.AdamW(model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98),
-                             weight_decay=config.weight_decay, fused=True)  # fmt: skip

@@ -13,14 +13,19 @@ from models.gnn.adjacency import Adjacency, Neighbourhood
 
 
 class _Multiply(torch.autograd.Function):
-    """A @ x with a constant sparse A whose transpose is given, so that nothing is sorted again."""
+    """A @ x with a constant sparse A whose transpose is given, so that nothing is sorted again.
+
+    Sparse products are float32, whatever stands around them.
+    """
 
     @staticmethod
+    @torch.amp.custom_fwd(device_type="cpu", cast_inputs=torch.float32)
     def forward(ctx: Any, forward: Tensor, backward: Tensor, x: Tensor) -> Tensor:
         ctx.backward_matrix = backward
         return torch.sparse.mm(forward, x)
 
     @staticmethod
+    @torch.amp.custom_bwd(device_type="cpu")
     def backward(ctx: Any, *grads: Tensor) -> tuple[None, None, Tensor]:
         return None, None, torch.sparse.mm(ctx.backward_matrix, grads[0].contiguous())
 

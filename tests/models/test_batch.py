@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from kg.sequences import Sequences
-from models.batch import GAP_EDGES, NUM_GAPS, history_batches, pad, training_batches
+from models.batch import (
+    GAP_EDGES,
+    NUM_GAPS,
+    groups_per_epoch,
+    history_batches,
+    pad,
+    training_batches,
+    training_groups,
+)
 
 
 def ragged(lengths, *, timed=False, rng=None) -> Sequences:
@@ -147,3 +155,17 @@ def test_targets_of_the_next_visit():
     late = [b for s in range(40) for b in training_batches(
         sequences, 3, 100, np.random.default_rng(s), sequences.next_visits(50))]  # fmt: skip
     assert all(p in {2, 3, 4, 5} for b in late for p in b.positive[b.target].tolist())
+
+
+def test_a_group_of_small_batches_is_one_large_batch():
+    sequences = ragged([2, 3, 3, 4, 6, 6, 7, 9, 12, 2, 5])
+
+    def taken(batches):  # whose history and from where, which tells its targets
+        return sorted(pair for b in batches for pair in zip(b.user.tolist(), b.start.tolist()))
+
+    small = list(training_groups(sequences, 5, 4, np.random.default_rng(0), parts=3))
+    large = list(training_groups(sequences, 5, 12, np.random.default_rng(0)))
+    assert max(len(group) for group in small) > 1
+    assert [taken(group) for group in small] == [taken(group) for group in large]
+    assert len(large) == groups_per_epoch(sequences, 5, 12) == groups_per_epoch(sequences, 5, 4, 3)
+    assert groups_per_epoch(sequences, 5, 4) == sum(len(group) for group in small)
