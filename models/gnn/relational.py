@@ -19,13 +19,12 @@ class _Multiply(torch.autograd.Function):
     """
 
     @staticmethod
-    @torch.amp.custom_fwd(device_type="cpu", cast_inputs=torch.float32)
     def forward(ctx: Any, forward: Tensor, backward: Tensor, x: Tensor) -> Tensor:
         ctx.backward_matrix = backward
-        return torch.sparse.mm(forward, x)
+        with torch.autocast(x.device.type, enabled=False):
+            return torch.sparse.mm(forward, x.float())
 
     @staticmethod
-    @torch.amp.custom_bwd(device_type="cpu")
     def backward(ctx: Any, *grads: Tensor) -> tuple[None, None, Tensor]:
         return None, None, torch.sparse.mm(ctx.backward_matrix, grads[0].contiguous())
 

@@ -161,7 +161,7 @@ def test_a_group_of_small_batches_is_one_large_batch():
     sequences = ragged([2, 3, 3, 4, 6, 6, 7, 9, 12, 2, 5])
 
     def taken(batches):  # whose history and from where, which tells its targets
-        return sorted(pair for b in batches for pair in zip(b.user.tolist(), b.start.tolist()))
+        return sorted(n for b in batches for n in (b.user * 100 + b.start).tolist())
 
     small = list(training_groups(sequences, 5, 4, np.random.default_rng(0), parts=3))
     large = list(training_groups(sequences, 5, 12, np.random.default_rng(0)))
