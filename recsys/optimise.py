@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import Parameter
 
 from recsys.settings import RunOptions, TrainConfig
@@ -80,6 +80,8 @@ class Updates:
         self.schedule = Schedule(config, planned)
         self.average = MovingAverage(self.parameters, config.average)
         self.done = 0
+        self._tables: dict[Parameter, Tensor] = {}
+        """Zeros like each table whose gradient is sparse: made once, not at every step."""
 
     def add(self, loss: Tensor, share: float = 1.0) -> None:
         """Add the gradients of a loss that makes up this share of its group's."""
@@ -87,13 +89,31 @@ class Updates:
 
     def apply(self) -> None:
         """One update with the gradients that were added, of which nothing is left."""
-        torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
+        read = self._spread()
+        clip_gradients(self.parameters, self.config.clip)
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * self.schedule(self.done)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
+        for parameter, rows in read.items():
+            self._tables[parameter].index_fill_(0, rows, 0.0)
         self.done += 1
         self.average.follow(self.done)
+
+    def _spread(self) -> dict[Parameter, Tensor]:
+        """Sparse gradients as whole tables, which is what the optimisers take, and their rows."""
+        read: dict[Parameter, Tensor] = {}
+        for parameter in self.parameters:
+            grad = parameter.grad
+            if grad is None or not grad.is_sparse:
+                continue
+            if parameter not in self._tables:
+                self._tables[parameter] = torch.zeros_like(parameter)
+            read[parameter] = grad._indices()[0]
+            parameter.grad = self._tables[parameter].index_add_(
+                0, read[parameter], grad._values().to(parameter.dtype)
+            )
+        return read
 
     def state(self) -> dict[str, object]:
         """Everything a resume needs but the weights."""
@@ -106,6 +126,30 @@ class Updates:
             value.copy_(state["average"][str(n)])
         self.done = state["steps"]
         self.optimiser.load_state_dict(state["optimiser"])
+
+
+def clip_gradients(parameters: Iterable[Parameter], most: float) -> None:
+    """Scale all gradients so that their norm together is at most `most`; leave small ones alone."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norm = torch.nn.utils.get_total_norm(gradients)
+    if norm > most:
+        torch._foreach_mul_(gradients, most / (norm + 1e-6))
+
+
+@contextlib.contextmanager
+def sparse_gradients(module: nn.Module) -> Iterator[None]:
+    """Its embeddings give gradients of the rows that were read; one of every row is mostly zeros,
+    and to make it anew at every step costs more than the rest of a large table.
+    """
+    tables = [m for m in module.modules() if isinstance(m, nn.Embedding)]
+    before = [table.sparse for table in tables]
+    for table in tables:
+        table.sparse = True
+    try:
+        yield
+    finally:
+        for table, sparse in zip(tables, before, strict=True):
+            table.sparse = sparse
 
 
 def _optimiser(parameters: list[Parameter], config: TrainConfig) -> torch.optim.Optimizer:

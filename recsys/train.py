@@ -23,7 +23,7 @@ from recsys.checkpoint import load_checkpoint, save_checkpoint
 from recsys.evaluate import evaluate_queries
 from recsys.intents import IntentSignals
 from recsys.objective import Objective
-from recsys.optimise import Updates, deterministic, short_products
+from recsys.optimise import Updates, deterministic, short_products, sparse_gradients
 from recsys.scoring import SCORE, by_rows, popularity
 from recsys.settings import RunOptions, TrainConfig
 from recsys.strangers import choose_trust
@@ -140,7 +140,7 @@ class _Run:
         number = self.done_epochs + 1
         rng = np.random.default_rng([self.options.seed, number])
         started = time.perf_counter()
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), sparse_gradients(self.model.items):
             torch.manual_seed(int(rng.integers(2**31)))
             loss = self._learn(rng)
         seconds = time.perf_counter() - started
