@@ -59,17 +59,19 @@ def sampled_softmax(
     sample, each once, and b is 0 for all others; one that is drawn too counts twice. With
     `weight` [P] it is the weighted mean.
     """
-    good = (query * items[positive]).sum(-1, keepdim=True)  # [P, 1]
+    shift = math.log(max(num_allowed - 1, 1) / len(negative))  # taken from all but the sample
+    good = (query * items[positive]).sum(-1, keepdim=True) - shift  # [P, 1]
     bad = (query @ items[negative].T).float()  # [P, K]
-    bad = bad + math.log(max(num_allowed - 1, 1) / len(negative))
-    bad = bad.masked_fill(positive[:, None] == negative[None], -math.inf)
+    bad = bad.masked_fill_(positive[:, None] == negative[None], -math.inf)
     parts = [good, bad]
     if repeats is not None:
         own, score, bonus = repeats
         again = own == positive[:, None]  # [P, L], at most one a row
         good = good + (bonus * again).sum(-1, keepdim=True)
-        parts = [good, bad, (score + bonus).masked_fill(again | (own < 0), -math.inf)]
-    loss = torch.logsumexp(torch.cat(parts, 1), 1) - good.squeeze(1)  # [P]
+        beside = (score + bonus - shift).masked_fill(again | (own < 0), -math.inf)
+        parts = [good, bad, beside]
+    first = torch.zeros_like(positive)
+    loss = F.cross_entropy(torch.cat(parts, 1), first, reduction="none")  # [P]
     return loss.mean() if weight is None else weighted_mean(loss, weight)
 
 
