@@ -1,5 +1,6 @@
 """What turns gradients into weights: schedules, accumulation, averages, numbers."""
 
+import contextlib
 import math
 
 import numpy as np
@@ -17,7 +18,7 @@ from kg.testing import World, planted
 from models.recommender import IntentRecommender, ModelConfig
 from models.text import HashEncoder
 from recsys.objective import Objective
-from recsys.optimise import MovingAverage, Schedule, Updates
+from recsys.optimise import MovingAverage, Schedule, Updates, sparse_gradients
 from recsys.train import RunOptions, TrainConfig, train
 
 STILL = ModelConfig(
@@ -196,3 +197,23 @@ def test_a_failing_deterministic_run_leaves_torch_as_it_was(world, split, monkey
     with pytest.raises(MemoryError):
         trained(world, split, TrainConfig(), RunOptions(deterministic=wanted))
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.parametrize("clip", [0.1, 1e6])
+def test_sparse_gradients_take_the_same_steps(clip):
+    ends = []
+    for sparse in (True, False):
+        torch.manual_seed(0)
+        table = torch.nn.Embedding(9, 3)
+        updates = Updates(table.parameters(), TrainConfig(clip=clip, weight_decay=0.1), 3)
+        for rows in ([1, 4, 4], [0, 8], [4, 2]):
+            with sparse_gradients(table) if sparse else contextlib.nullcontext():
+                for share in (0.25, 0.75):
+                    updates.add((table(torch.tensor(rows)) ** 2).sum(), share)
+            assert table.weight.grad.is_sparse == sparse
+            if not sparse:
+                torch.nn.utils.clip_grad_norm_(table.parameters(), clip)
+            updates.apply()
+        assert not table.sparse
+        ends.append(table.weight.detach())
+    torch.testing.assert_close(*ends, rtol=0, atol=1e-7)
