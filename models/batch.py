@@ -171,27 +171,69 @@ def training_batches(
     Batches are cut from histories sorted by length, each with about `targets` moments, so that
     every moment weighs the same in an epoch; they come in random order.
     """
+    for (batch,) in training_groups(sequences, max_length, targets, rng, periods):
+        yield batch
+
+
+def training_groups(
+    sequences: Sequences,
+    max_length: int,
+    targets: int,
+    rng: np.random.Generator,
+    periods: Periods | None = None,
+    parts: int = 1,
+) -> Iterator[list[Batch]]:
+    """`training_batches`, up to `parts` of them at a time: together the batch of as many times the
+    targets that the same `rng` gives.
+    """
+    windows, filled = _windows(sequences, max_length, targets, rng, periods)
+    groups = np.split(np.arange(len(filled)), _changes(filled // parts))
+    for group in rng.permutation(len(groups)) if len(filled) else ():
+        places, out = groups[group], []
+        for pick in np.split(places, _changes(filled[places])):
+            batch = _with_next(sequences, *windows[:, pick])
+            out.append(batch if periods is None else _with_period(batch, sequences, periods))
+        yield out
+
+
+def groups_per_epoch(
+    sequences: Sequences, max_length: int, targets: int, periods: Periods | None = None,
+    parts: int = 1,
+) -> int:  # fmt: skip
+    """How many groups `training_groups` gives: the same in every epoch, but with `periods` about
+    so many, as a window holds more moments than another.
+    """
+    rng = np.random.default_rng(0)
+    filled = _windows(sequences, max_length, targets, rng, periods)[1]
+    return len(np.unique(filled // parts))
+
+
+def _windows(
+    sequences: Sequences, max_length: int, targets: int, rng: np.random.Generator,
+    periods: Periods | None,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """One of each history, shortest first: row, start and stop int64 [3, W], and the number of its
+    batch int64 [W].
+    """
     rows = np.flatnonzero(sequences.lengths >= 2)
-    length = sequences.lengths[rows]
-    window = np.minimum(length, max_length + 1)
-    slack = length - window
+    window = np.minimum(sequences.lengths[rows], max_length + 1)
+    slack = sequences.lengths[rows] - window
     random_start = rng.integers(0, slack + 1)
     start = np.where(rng.random(len(rows)) < 0.5, random_start, slack)
-    order = np.lexsort((rng.random(len(rows)), window))
-    if len(order) == 0:
-        return
     moments = window - 1
     if periods is not None:
         ahead = np.concatenate([[0], np.cumsum(periods[1] > periods[0])])
         at = np.concatenate([[0], np.cumsum(sequences.item < sequences.num_items)])
         begin = sequences.offsets[rows] + start
         moments = ahead[at[begin + window - 1]] - ahead[at[begin]]
+    order = np.lexsort((rng.random(len(rows)), window))
     filled = np.maximum(np.cumsum(moments[order]) - 1, 0) // max(targets, 1)
-    chunks = np.split(order, np.flatnonzero(np.diff(filled)) + 1)
-    for chunk in rng.permutation(len(chunks)):
-        pick = chunks[chunk]
-        batch = _with_next(sequences, rows[pick], start[pick], start[pick] + window[pick])
-        yield batch if periods is None else _with_period(batch, sequences, periods)
+    return np.stack([rows, start, start + window])[:, order], filled
+
+
+def _changes(numbers: np.ndarray) -> np.ndarray:
+    """Where an ascending row of numbers takes the next value."""
+    return np.flatnonzero(np.diff(numbers)) + 1
 
 
 def history_batches(

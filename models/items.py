@@ -193,7 +193,9 @@ class ItemTower(nn.Module):
     def _mean_content(self, adjacency: Adjacency) -> Tensor:
         """float32 [N_target, T']: the mean content of the items next to each node."""
         if adjacency.key not in self._means:
-            self._means[adjacency.key] = torch.sparse.mm(adjacency.forward, self.content)
+            with torch.autocast(self.content.device.type, enabled=False):
+                mean = torch.sparse.mm(adjacency.forward, self.content)
+            self._means[adjacency.key] = mean
         return self._means[adjacency.key]
 
     @torch.no_grad()

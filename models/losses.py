@@ -29,7 +29,7 @@ def full_softmax(
     items. With `weight` [K] it is the weighted mean.
     """
     row = torch.arange(len(query)) if row is None else row
-    scores = query @ items.T  # [P, N]
+    scores = (query @ items.T).float()  # [P, N]
     if repeats is not None:
         at = (repeats.row, repeats.item)
         scores = scores.index_put(at, repeats.bonus, accumulate=True)
@@ -69,18 +69,18 @@ def sampled_softmax(
     row = torch.arange(len(query)) if row is None else row
     size = len(items)
     key = row * size + positive  # int64 [K]
-    bonus = query.new_zeros(len(key))
+    bonus = query.new_zeros(len(key), dtype=torch.float32)
     if repeats is not None:
         key = torch.cat([key, repeats.row * size + repeats.item])
-        bonus = torch.cat([bonus, repeats.bonus])
+        bonus = torch.cat([bonus, repeats.bonus.float()])
     known, at = torch.unique(key, return_inverse=True)  # [Q] pairs
     own, item = known // size, known % size
-    score = (query[own] * items[item]).sum(-1).index_add(0, at, bonus)  # [Q]
+    score = (query[own] * items[item]).sum(-1).float().index_add(0, at, bonus)  # [Q]
 
     column = torch.full((size,), -1)
     column[negative] = torch.arange(len(negative))
     drawn = column[item] >= 0
-    bad = query @ items[negative].T + math.log(num_allowed / len(negative))  # [P, S]
+    bad = (query @ items[negative].T).float() + math.log(num_allowed / len(negative))  # [P, S]
     hidden = torch.full((int(drawn.sum()),), -1e9)  # not -inf: a row may have nothing else
     bad = bad.index_put((own[drawn], column[item[drawn]]), hidden)
     total = torch.logaddexp(bad.logsumexp(1), segment_logsumexp(score, own, len(query)))  # [P]

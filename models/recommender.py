@@ -187,10 +187,12 @@ class IntentRecommender(nn.Module):
         column = fresh[:, None].astype(np.float32)
         return np.hstack([queries, column]), np.hstack([items, self.prior.numpy()[:, None]])
 
-    def forward(self, batch: Batch, items: Tensor) -> Tensor:
-        """Query vectors [B, L, D] after each event, given item vectors [N, D]."""
+    def forward(self, batch: Batch, items: Tensor, at: Tensor | None = None) -> Tensor:
+        """Query vectors [B, L, D] after each event, given item vectors [N, D]; only those after
+        the event `at` int64 [B] of each row, [B, 1, D], if that is given.
+        """
         told = None if self.searches is None else self.searches(batch, self.items)
-        hidden = self.sequence(batch, items, told)
+        hidden = self.sequence(batch, items, told, at)
         if self.people is not None:
             hidden = self.people.beside(hidden, batch)
         if batch.intent is None or self.intent_dim == 0:
@@ -198,6 +200,8 @@ class IntentRecommender(nn.Module):
         added = torch.tanh(self.intent_gate) * self.intent(batch.intent)  # [B, D]
         added = added * (batch.intent != 0).any(1, keepdim=True)  # no text, no intent
         place = torch.arange(batch.item.shape[1]) if batch.place is None else batch.place
+        if at is not None:
+            place = place.expand(len(at), -1).gather(1, at[:, None])  # [B, 1]
         known = torch.zeros_like(batch.user) if batch.known_from is None else batch.known_from
         return hidden + (place >= known[:, None])[..., None] * added[:, None]
 
@@ -235,8 +239,7 @@ class IntentRecommender(nn.Module):
                 batch = replace(batch, intent=torch.from_numpy(intent[rows]))
             if profiles is not None:
                 batch = replace(batch, profile=profiles.take(rows))
-            hidden = self(batch, items)  # [B, L, D]
-            found = hidden[torch.arange(len(rows)), batch.last] * batch.mask.any(1)[:, None]
+            found = self(batch, items, batch.last)[:, 0] * batch.mask.any(1)[:, None]  # [B, D]
             if self.people is not None:
                 alone = self.people.trust * self.people(batch)
                 found = found + alone * ~batch.mask.any(1)[:, None]

@@ -32,11 +32,17 @@ class Block(nn.Module):
         self.dropout = Dropout(dropout)
         self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
 
-    def forward(self, x: Tensor) -> Tensor:
-        batch, length, dim = x.shape
+    def forward(self, x: Tensor, at: Tensor | None = None) -> Tensor:
+        """With `at` int64 [B] only what stands at that place of each row, [B, 1, D]."""
+        batch, length, _ = x.shape
         q, k, v = self.qkv(x).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        mixed = causal_attention(q, k, v, self.distance, self.rate if self.training else 0.0)
-        mixed = mixed.transpose(1, 2).reshape(batch, length, dim)  # [B, L, D]
+        if at is None:
+            mixed = causal_attention(q, k, v, self.distance, self.rate if self.training else 0.0)
+        else:
+            row = torch.arange(batch)
+            mixed = attention_at(q[row, :, at][:, :, None], k, v, self.distance, at)
+            x = x[row, at][:, None]
+        mixed = mixed.transpose(1, 2).reshape(x.shape)  # [B, L, D]
         x = self.norm1(x + self.dropout(self.out(mixed)))
         return self.norm2(x + self.dropout(self.down(F.gelu(self.up(x)))))
 
@@ -53,6 +59,17 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor, distance: Tensor, rate: fl
         return F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype))
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2) + bias  # [B, H, L, L]
     return dropout(scores.softmax(-1), rate) @ v
+
+
+def attention_at(q: Tensor, k: Tensor, v: Tensor, distance: Tensor, at: Tensor) -> Tensor:
+    """`causal_attention` from one place of each row, int64 [B], without dropout.
+
+    q [B, H, 1, d], k, v [B, H, L, d] -> [B, H, 1, d].
+    """
+    apart = at[:, None] - torch.arange(k.shape[-2], device=q.device)  # [B, L]
+    bias = distance[:, apart.clamp(min=0)].masked_fill(apart < 0, -math.inf)  # [H, B, L]
+    mask = bias.transpose(0, 1)[:, :, None].to(q.dtype)  # [B, H, 1, L]
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
 
 class CausalTransformer(nn.Module):
@@ -74,13 +91,23 @@ class CausalTransformer(nn.Module):
         for table in (self.behaviour, self.gap):
             nn.init.normal_(table.weight, std=0.02)
 
-    def forward(self, batch: Batch, items: Tensor, searches: Tensor | None = None) -> Tensor:
-        """`searches` float32 [B, L, D] stand in for items where an event is a search."""
+    def forward(
+        self,
+        batch: Batch,
+        items: Tensor,
+        searches: Tensor | None = None,
+        at: Tensor | None = None,
+    ) -> Tensor:
+        """`searches` float32 [B, L, D] stand in for items where an event is a search.
+
+        With `at` int64 [B] only what follows from the events up to that one, [B, 1, D]; for
+        serving, as no attention is dropped.
+        """
         x = F.embedding(batch.item, items)  # [B, L, D]
         if searches is not None and batch.query is not None:
             x = torch.where((batch.query >= 0)[..., None], searches, x)
         x = x + self.behaviour(batch.behaviour) + self.gap(batch.gap)
         x = self.dropout(self.norm(x))
-        for block in self.blocks:
+        for block in self.blocks[:-1]:
             x = block(x)
-        return x
+        return self.blocks[-1](x, at)

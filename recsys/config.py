@@ -13,7 +13,7 @@ from kg.tables import existing_file
 from models.intent import IntentConfig
 from models.recommender import ModelConfig
 from recsys.neighbours import NeighbourConfig
-from recsys.train import RunOptions, TrainConfig
+from recsys.settings import RunOptions, TrainConfig
 
 
 class RunConfig(BaseModel):

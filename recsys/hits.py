@@ -75,7 +75,8 @@ def _chosen(scores: np.ndarray, k: int) -> np.ndarray:
     reached = scores >= border
     plain = np.count_nonzero(reached, axis=1) == k
     out = np.empty((len(scores), k), np.int64)
-    out[plain] = np.nonzero(reached[plain])[1].reshape(-1, k)
+    which = reached if plain.all() else reached[plain]
+    out[plain] = (np.flatnonzero(which) % n).reshape(-1, k)  # many times as fast as by two axes
     if not plain.all():
         keys = np.partition(_ordered_keys(scores[~plain]), n - k, axis=1)[:, n - k :]
         out[~plain] = _LOW - (keys & _LOW)

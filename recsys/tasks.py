@@ -24,7 +24,7 @@ from models.losses import mean
 from models.recommender import IntentRecommender
 
 if TYPE_CHECKING:
-    from recsys.train import TrainConfig
+    from recsys.settings import TrainConfig
 
 
 class Tasks:
@@ -54,7 +54,7 @@ class Tasks:
             return out
         query = hidden[batch.target][wanted.row]  # [K, D]
         if self.config.next_behaviour:
-            logits = query @ self.model.sequence.behaviour.weight.T  # [K, kinds]
+            logits = (query @ self.model.sequence.behaviour.weight.T).float()  # [K, kinds]
             found = F.cross_entropy(logits, wanted.behaviour, reduction="none")
             out = out + self.config.next_behaviour * mean(found, wanted.share)
         if self._nodes is not None:
@@ -63,7 +63,7 @@ class Tasks:
             has = count > 0
             if has.any():
                 drawn = start[wanted.item] + (torch.rand(len(count)) * count).long()
-                logits = query[has] @ self.model.items.feature(kind).T  # [K, nodes]
+                logits = (query[has] @ self.model.items.feature(kind).T).float()  # [K, nodes]
                 found = F.cross_entropy(logits, node[drawn[has]], reduction="none")
                 out = out + self.config.next_intent * mean(found, wanted.share[has])
         return out

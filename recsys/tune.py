@@ -205,7 +205,7 @@ def _lies_in(value: Any, where: tuple) -> bool:
 
 def settings_of(base: RunConfig, params: Mapping[str, Any]) -> RunConfig:
     """The base with these settings, each in the section that knows it."""
-    from recsys.train import TrainConfig
+    from recsys.settings import TrainConfig
 
     told = base.model_dump(exclude_unset=True)
     for name, value in params.items():

@@ -69,7 +69,8 @@ def markdown(lines: list[Line]) -> str:
         out.append(
             f"| {line.name} | {len(line.ours.user):,} | {seeds} | {mean:.4f} "
             f"({mean - half:.4f}–{mean + half:.4f}) | {line.best.model} "
-            f"{line.best.ndcg.mean():.4f} | {line.ratio[0]:.2f} | {d:+.4f} [{low:+.4f}, {high:+.4f}], {line.p:.4f} |"
+            f"{line.best.ndcg.mean():.4f} | {line.ratio[0]:.2f} | {d:+.4f} "
+            f"[{low:+.4f}, {high:+.4f}], {line.p:.4f} |"
         )
     return "\n".join(out) + "\n"
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from scipy import sparse
 from torch import Tensor
+from torch.nn import functional as F
 
 from kg.graph import KnowledgeGraph
 
@@ -18,14 +19,15 @@ from kg.graph import KnowledgeGraph
 class Neighbourhood:
     """The edges of one relation into R chosen targets.
 
-    sources int64 [S], the nodes at their beginning; edges int64 [2, E] from places in `sources` to
-    places among the targets; weight float32 [E], which sum to 1 per target that has an edge.
+    sources int64 [S], nodes in ascending order, of which the edges begin at those of place int64
+    [E]; offsets int64 [R + 1]: the edges of target i are offsets[i]:offsets[i + 1]; weight float32
+    [E], which sum to 1 per target that has an edge.
     """
 
     sources: Tensor
-    edges: Tensor
+    place: Tensor
+    offsets: Tensor
     weight: Tensor
-    targets: int
 
 
 @dataclass(frozen=True)
@@ -47,16 +49,21 @@ class Adjacency:
         return self.forward.crow_indices().diff()
 
     def into(self, rows: Tensor) -> Neighbourhood:
-        """The edges into some targets, int64 [R], and nothing else."""
+        """The edges into some targets, int64 [R], and nothing else.
+
+        Where they are more than the nodes at their beginning, all those nodes are `sources`.
+        """
         first = self.forward.crow_indices()[rows]
         degree = self.forward.crow_indices()[rows + 1] - first  # [R]
-        target = torch.repeat_interleave(torch.arange(len(rows)), degree)  # [E]
-        begin = (degree.cumsum(0) - degree)[target]
-        at = first[target] + torch.arange(len(target)) - begin
-        sources, source = torch.unique(self.forward.col_indices()[at], return_inverse=True)
-        return Neighbourhood(
-            sources, torch.stack([source, target]), self.forward.values()[at], len(rows)
-        )
+        offsets = F.pad(degree.cumsum(0), (1, 0))
+        shift = torch.repeat_interleave(first - offsets[:-1], degree)  # [E]
+        at = shift + torch.arange(len(shift))
+        place, weight = self.forward.col_indices()[at], self.forward.values()[at]
+        if (num_sources := self.forward.shape[1]) <= len(place):
+            sources = torch.arange(num_sources)
+        else:
+            sources, place = torch.unique(place, return_inverse=True)
+        return Neighbourhood(sources, place, offsets, weight)
 
     @property
     def key(self) -> str:

@@ -7,18 +7,23 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch_geometric.nn import MessagePassing
 
 from models.gnn.adjacency import Adjacency, Neighbourhood
 
 
 class _Multiply(torch.autograd.Function):
-    """A @ x with a constant sparse A whose transpose is given, so that nothing is sorted again."""
+    """A @ x with a constant sparse A whose transpose is given, so that nothing is sorted again.
+
+    Sparse products are float32, whatever stands around them.
+    """
 
     @staticmethod
     def forward(ctx: Any, forward: Tensor, backward: Tensor, x: Tensor) -> Tensor:
         ctx.backward_matrix = backward
-        return torch.sparse.mm(forward, x)
+        with torch.autocast(x.device.type, enabled=False):
+            return torch.sparse.mm(forward, x.float())
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[None, None, Tensor]:
@@ -41,18 +46,17 @@ class RelationalConv(MessagePassing):
 
     def forward(self, x: Tensor, adjacency: Adjacency) -> Tensor:
         out = self.propagate(
-            adjacency.forward, x=x, weight=None, transposed=adjacency.backward, size=None
+            adjacency.forward, x=x, transposed=adjacency.backward, size=None
         )  # [N_target, D]
         return self.gate * out
 
     def among(self, x: Tensor, near: Neighbourhood) -> Tensor:
         """The same for a few targets: x [S, D] of their sources -> [R, D]."""
-        size = (len(near.sources), near.targets)
-        out = self.propagate(near.edges, x=x, weight=near.weight, transposed=None, size=size)
-        return self.gate * out
-
-    def message(self, x_j: Tensor, weight: Tensor) -> Tensor:
-        return weight[:, None] * x_j
+        told = F.embedding_bag(  # a weighted sum per target, without a message per edge in memory
+            near.place, x.float(), near.offsets, mode="sum", per_sample_weights=near.weight,
+            include_last_offset=True,
+        )  # fmt: skip
+        return self.gate * told
 
     def message_and_aggregate(self, edge_index: Tensor, x: Tensor, transposed: Tensor) -> Tensor:
         return _Multiply.apply(edge_index, transposed, x)

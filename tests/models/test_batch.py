@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 
 from kg.sequences import Sequences
-from models.batch import GAP_EDGES, NUM_GAPS, history_batches, moments, pad, training_batches
+from models.batch import (
+    GAP_EDGES,
+    NUM_GAPS,
+    groups_per_epoch,
+    history_batches,
+    moments,
+    pad,
+    training_batches,
+    training_groups,
+)
 
 
 def ragged(lengths, *, timed=False, rng=None) -> Sequences:
@@ -158,3 +167,21 @@ def test_every_visit_is_asked_about_as_often_whatever_the_batches():
         assert (periods[0][at] < periods[1][at]).all()
     assert sum(sizes) == (periods[0] < periods[1]).sum()
     assert max(sizes) < 16 + 8
+
+
+def test_a_group_of_small_batches_is_one_large_batch():
+    sequences = ragged([2, 3, 3, 4, 6, 6, 7, 9, 12, 2, 5])
+
+    def taken(batches):  # whose history and from where, which tells its targets
+        return sorted(n for b in batches for n in (b.user * 100 + b.start).tolist())
+
+    small = list(training_groups(sequences, 5, 4, np.random.default_rng(0), parts=3))
+    large = list(training_groups(sequences, 5, 12, np.random.default_rng(0)))
+    assert max(len(group) for group in small) > 1
+    assert [taken(group) for group in small] == [taken(group) for group in large]
+    assert (
+        len(large)
+        == groups_per_epoch(sequences, 5, 12)
+        == groups_per_epoch(sequences, 5, 4, parts=3)
+    )
+    assert groups_per_epoch(sequences, 5, 4) == sum(len(group) for group in small)

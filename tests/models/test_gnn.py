@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 
 from kg.build import build_graph
 from kg.graph import KnowledgeGraph
 from kg.ids import Vocab
 from kg.testing import tiny
 from models.gnn import Adjacency, RelationalConv, RelationalGNN, adjacencies
+from models.gnn.adjacency import mean_adjacency
 from models.testing import check_graph_layer
 
 
@@ -95,3 +97,14 @@ def test_facts_between_items_are_listened_to():
     assert torch.allclose(out[1], gates["item>sequel_of>item"] * x[0])
     assert torch.allclose(out[0], gates["item>~sequel_of>item"] * x[1])
     assert not out[2].any()
+
+
+@pytest.mark.parametrize("rows", [[2], [0, 1, 2, 3], [3, 1]])
+def test_the_edges_into_some_targets_are_those_of_the_matrix(rows):
+    edges = np.array([[1, 0, 1, 1], [0, 0, 0, 0], [0, 1, 0, 0], [1, 1, 1, 1]], np.float32)
+    adjacency = mean_adjacency("a", "r", "b", sparse.csr_matrix(edges))
+    near = adjacency.into(torch.tensor(rows))
+    assert near.sources.tolist() == sorted(set(near.sources.tolist()))
+    x = torch.randn(4, 5)
+    found = RelationalConv(1.0).among(x[near.sources], near)
+    torch.testing.assert_close(found, adjacency.forward.to_dense()[rows] @ x)

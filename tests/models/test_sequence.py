@@ -90,3 +90,13 @@ def test_the_distance_is_learned(parts):
     net(batch, items).square().sum().backward()
     for block in net.blocks:
         assert (block.distance.grad.abs() > 0).all()
+
+
+def test_one_place_of_each_row_is_as_among_all(parts):
+    net, items, sequences = parts
+    ((_, batch),) = history_batches(sequences, 6, 4)
+    whole = net(batch, items)
+    for at in (batch.last, torch.zeros_like(batch.last)):
+        one = net(batch, items, at=at)
+        assert one.shape == (4, 1, 8)
+        torch.testing.assert_close(one[:, 0], whole[torch.arange(4), at], rtol=0, atol=1e-6)
