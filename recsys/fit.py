@@ -28,7 +28,7 @@ from recsys.evaluate import EvalReport, evaluate_queries
 from recsys.intents import IntentSignals, learn_intents
 from recsys.neighbours import Neighbours
 from recsys.recommender import Recommender
-from recsys.scoring import by_rows, choose_neighbours, popularity
+from recsys.scoring import by_rows, choose_neighbours, choose_recency, popularity
 from recsys.train import EpochReport, train
 
 HoldOut = Literal["last", "time", "none"]
@@ -140,6 +140,7 @@ def fit(
     rec = Recommender.from_model(
         model, data.log, data.catalog, text, encoder=encoder, intents=intents
     )
+    rec = replace(rec, recent=choose_recency(split))
     if partner is not None:
         rec = replace(rec, neighbours=partner.refit(data.log, rec.items.content))
     return Fitted(rec, split, intents, reports, begun)
@@ -228,6 +229,7 @@ def judge(
     if partner is not None and refit:
         partner = partner.refit(known, rec.items.content[: rec.items.trained])
     return evaluate_queries(
-        queries, vectors, histories, target, filter_seen=filter_seen, strangers=popularity(known),
+        queries, vectors, histories, target, filter_seen=filter_seen, 
+        strangers=popularity(known, rec.recent),
         added=by_rows(rec.model, partner, histories, queries, vectors, mixed=not filter_seen),
     )  # fmt: skip

@@ -29,7 +29,7 @@ from recsys.intents import IntentSignals, with_categories
 from recsys.items import ItemStore
 from recsys.neighbours import Neighbours
 from recsys.retrieval import retrieve
-from recsys.scoring import added_scores, popularity, prior_scores
+from recsys.scoring import RECENT, added_scores, popularity, prior_scores
 
 MAX_K = 1000
 
@@ -65,6 +65,7 @@ class Recommender:
     intent: IntentSignals | None = None
     paths: PathIndex | None = None
     neighbours: Neighbours | None = None
+    recent: float = RECENT[0]
 
     @classmethod
     def from_model(
@@ -240,7 +241,7 @@ class Recommender:
 
     def _counts(self) -> np.ndarray:
         """float32 [N], recent events per item, as its newest row; hidden items -inf."""
-        counts = popularity(self.log)
+        counts = popularity(self.log, self.recent)
         at = self.items.newest[: len(counts)]
         out = np.bincount(at, counts, minlength=len(self.items)).astype(np.float32)
         out[self.items.hidden] = -np.inf

@@ -12,16 +12,20 @@ from kg.events import EventLog
 from kg.sequences import Sequences
 from kg.split import Split
 from models.recommender import IntentRecommender
-from recsys.evaluate import evaluate_queries
+from recsys.evaluate import evaluate_queries, evaluate_scores
 from recsys.neighbours import NeighbourConfig, Neighbours, choose
 
 JUDGED = 4000
 """At most so many users choose the weight of the neighbours."""
 SCORE = "ndcg@10"
-RECENT = 0.1
-"""Someone of whom nothing is known gets what was popular in this last share of the events."""
+RECENT = (0.1, 0.3, 1.0)
+"""Someone of whom nothing is known gets what was popular in one of these last shares of the events,
+the first unless validation says otherwise."""
 RECENT_EVENTS = 2000
 """And in no fewer events than these."""
+STRANGERS = 50
+"""So many people without a history, in the validation part, say how people without one choose; if
+there are fewer, all people of that part do."""
 
 
 def added_scores(
@@ -75,19 +79,42 @@ def by_rows(
     )
 
 
-def popularity(log: EventLog) -> np.ndarray:
-    """float32 [N], to rank by for someone of whom nothing is known: the counts in the last tenth
+def popularity(log: EventLog, share: float = RECENT[0]) -> np.ndarray:
+    """float32 [N], to rank by for someone of whom nothing is known: the counts in this last share
     of the events, where times are known, and the counts of all where these are equal.
     """
     counts = log.item_counts()
     if log.time is None:
         return counts.astype(np.float32)
-    kept = max(int(len(log) * RECENT), RECENT_EVENTS)
+    kept = max(int(len(log) * share), RECENT_EVENTS)
     if kept >= len(log):
         return counts.astype(np.float32)
     since = np.partition(log.time, len(log) - kept)[len(log) - kept]
     recent = log.take(log.time >= since).item_counts()
     return (recent + counts / (counts.max() + 1)).astype(np.float32)
+
+
+def choose_recency(split: Split) -> float:
+    """The share of `RECENT` whose popularity ranks the validation part best (NDCG@10, nothing
+    masked) for people without a training event; the first of equal ones.
+    """
+    target = split.valid.take(split.valid.has_item)
+    if len(target) == 0 or split.train.time is None:
+        return RECENT[0]
+    histories = Sequences.of(split.train)
+    new = target.take(histories.lengths[target.user] == 0)
+    if len(np.unique(new.user)) >= STRANGERS:
+        target = new
+
+    def score(share: float) -> float:
+        ranked = popularity(split.train, share)[None]
+        report = evaluate_scores(
+            lambda some: np.repeat(ranked, len(some), axis=0), histories, target, ks=(10,),
+            filter_seen=False,
+        )  # fmt: skip
+        return report.metrics[SCORE]
+
+    return max(RECENT, key=score)
 
 
 def choose_neighbours(
@@ -110,7 +137,7 @@ def choose_neighbours(
     with torch.inference_mode():
         parts = model.eval().items()
     items, content = parts.vector.numpy(), (parts.vector - parts.id).numpy()
-    popular = popularity(split.train)
+    popular = popularity(split.train, choose_recency(split))
 
     def score(partner: Neighbours, mixed: bool) -> float:
         wanted = target if mixed else fresh

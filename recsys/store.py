@@ -134,6 +134,7 @@ def _plain(rec: Recommender) -> dict[str, Any]:
             "keep": rec.neighbours.keep,
             "config": rec.neighbours.config.model_dump(),
         },
+        "recent": rec.recent,
         "hidden": hidden,
         "events": sorted(rec.model.graph.events),
     }
@@ -162,7 +163,8 @@ def load_run(path: str | Path, encoder: TextEncoder | None = None) -> Recommende
         index = VectorIndex(store.vectors)
     graph = data.graph.with_events(data.log)
     return Recommender(model, data.log, data.catalog, store, index, Sequences.of(data.log),
-                       encoder, intent, PathIndex.of(graph), neighbours)  # fmt: skip
+                       encoder, intent, PathIndex.of(graph), neighbours,
+                       float(plain["recent"]))  # fmt: skip
 
 
 def _part(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, torch.Tensor]:

@@ -84,7 +84,7 @@ def kgintent(task: Task, params: Params, seed: int, minutes: float | None, threa
     from models.recommender import IntentRecommender, ModelConfig
     from recsys.fit import resolved
     from recsys.neighbours import NeighbourConfig
-    from recsys.scoring import choose_neighbours, popularity
+    from recsys.scoring import choose_neighbours, choose_recency, popularity
     from recsys.train import RunOptions, TrainConfig, train
 
     torch.set_num_threads(threads)
@@ -114,7 +114,7 @@ def kgintent(task: Task, params: Params, seed: int, minutes: float | None, threa
         ]  # fmt: skip
         partner = partner.refit(task.learn, (items - parts.id).numpy())
     facts["neighbour_seconds"] = time.perf_counter() - started
-    scores = scorer(model, items, partner, popularity(task.learn))
+    scores = scorer(model, items, partner, popularity(task.learn, choose_recency(split)))
     return Fitted(scores, facts | told(reports) | {"gates": model.gates()})
 
 
