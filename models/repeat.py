@@ -3,9 +3,9 @@
 A person's own frequency and recency predict a shop's next basket better than most models (Hu et
 al. 2020, TIFU-kNN), and an inner product of two vectors cannot count. Every earlier visit with an
 item excites it again, by how many visits and how much time ago it was, and the excitations add up
-(a Hawkes process whose kernel is learned in buckets; after SLRC, Wang et al. 2019); the query says
-how much a person returns at all, and the item vector what is worn out or eaten up. Whole histories
-are read, however few of their events the transformer reads.
+with what the vectors say (a Hawkes process whose kernel is learned in buckets; after SLRC, Wang et
+al. 2019); the query says how much a person returns at all, and the item vector what is worn out or
+eaten up. Whole histories are read, however few of their events the transformer reads.
 """
 
 from __future__ import annotations
@@ -101,12 +101,13 @@ class Repeats:
 
 
 class RepeatBonus(nn.Module):
-    """bonus = log sum_e exp(10 (visits[a_e] + elapsed[t_e])) + 10 count[c] + w·q + r·v - f q·v
+    """bonus = log( exp(q·v + a) + exp(e) ) - q·v for each item that was met, 0 for other items:
+    the intensity of a Hawkes process, what would be done anyway and what its visits excite.
 
-    for each item that was met, the sum over the visits e with it; 0 for other items. The last term
-    tempers what the vectors say: among what a person has, habit counts more than likeness.
+    a = 10 rest + r·v,  e = log sum_m exp(10 (visits[a_m] + elapsed[t_m])) + 10 count[c] + w·q + s·v
 
-    All start at 0: without evidence n visits raise the score of an item by log n.
+    The sum is over the visits m with the item. So what the vectors say of an item counts as long as
+    little is known of it, and after many visits habit alone does. All start at 0.
     """
 
     def __init__(self, dim: int) -> None:
@@ -114,9 +115,9 @@ class RepeatBonus(nn.Module):
         self.visits = nn.Parameter(torch.zeros(VISITS))
         self.elapsed = nn.Parameter(torch.zeros(TIMES))
         self.count = nn.Parameter(torch.zeros(COUNTS))
-        self.fade = nn.Parameter(torch.zeros(()))
+        self.rest = nn.Parameter(torch.zeros(()))
         self.person = nn.Linear(dim, 1, bias=False)
-        self.item = nn.Linear(dim, 1, bias=False)
+        self.item = nn.Linear(dim, 2, bias=False)
         nn.init.zeros_(self.person.weight)
         nn.init.zeros_(self.item.weight)
 
@@ -125,11 +126,13 @@ class RepeatBonus(nn.Module):
         ago = (2 * (1 + met.ago.float()).log2()).floor().long().clamp(max=VISITS - 1)
         time = torch.where(met.hours.isnan(), 0, 1 + doubling(met.hours.nan_to_num(), TIMES - 1))
         kernel = SPEED * (self.visits[ago] + self.elapsed[time])
-        bonus = segment_logsumexp(kernel, met.group, len(met.row))
-        bonus = bonus + SPEED * self.count[doubling(met.count, COUNTS + 1) - 1]
-        bonus = bonus + self.person(query).ravel()[met.row] + self.item(items).ravel()[met.item]
-        alike = (query[met.row] * items[met.item]).sum(-1)
-        return Repeats(met.row, met.item, bonus - SPEED * self.fade * alike)
+        excited = segment_logsumexp(kernel, met.group, len(met.row))
+        excited = excited + SPEED * self.count[doubling(met.count, COUNTS + 1) - 1]
+        anyway, more = self.item(items)[met.item].float().unbind(-1)
+        excited = excited + self.person(query).ravel()[met.row] + more
+        alike = (query[met.row] * items[met.item]).sum(-1).float()
+        whole = torch.logaddexp(alike + SPEED * self.rest + anyway, excited)
+        return Repeats(met.row, met.item, whole - alike)
 
 
 def doubling(value: Tensor, buckets: int) -> Tensor:

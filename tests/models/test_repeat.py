@@ -83,25 +83,42 @@ def test_the_bonus_by_hand():
     past = Past(one_history([5, 7, 5, 2], [0, 0, 9 * hour, 9 * hour]))
     repeat = RepeatBonus(2)
     with torch.no_grad():
-        for part in (repeat.count, repeat.visits, repeat.elapsed, repeat.fade):
+        for part in (repeat.count, repeat.visits, repeat.elapsed, repeat.rest):
             part.copy_(torch.randn_like(part))
         repeat.person.weight.copy_(torch.tensor([[2.0, -1.0]]))
-        repeat.item.weight.copy_(torch.tensor([[0.5, 3.0]]))
+        repeat.item.weight.copy_(torch.tensor([[0.5, 3.0], [-1.0, 0.2]]))
     query, items = torch.randn(2, 2), torch.randn(9, 2)
     found = repeat(past.until(np.array([3, 0])), query, items)
     assert found.row.tolist() == [0, 0, 0, 1]
     assert found.item.tolist() == [2, 5, 7, 5]
     one = query[0]
-    base = 2 * one[0] - one[1] + 0.5 * items[:, 0] + 3 * items[:, 1]
-    base = base - 10 * repeat.fade * items @ one
+    anyway = items @ one + 10 * repeat.rest + 0.5 * items[:, 0] + 3 * items[:, 1]
+    habit = 2 * one[0] - one[1] - items[:, 0] + 0.2 * items[:, 1]
     now, before = repeat.visits[0] + repeat.elapsed[1], repeat.visits[2] + repeat.elapsed[5]
     both = torch.logsumexp(10 * torch.stack([now, before]), 0)
-    want = torch.stack([
-        base[2] + 10 * (repeat.count[0] + now),
-        base[5] + 10 * repeat.count[1] + both,  # twice
-        base[7] + 10 * (repeat.count[0] + before),  # a visit and nine hours ago
+    excited = torch.stack([
+        10 * (repeat.count[0] + now),
+        10 * repeat.count[1] + both,  # twice
+        10 * (repeat.count[0] + before),  # a visit and nine hours ago
     ])  # fmt: skip
-    torch.testing.assert_close(found.bonus[:3], want)
+    own = torch.tensor([2, 5, 7])
+    want = torch.logaddexp(anyway[own], excited + habit[own])
+    torch.testing.assert_close(found.bonus[:3] + items[own] @ one, want)
+
+
+def test_after_many_visits_what_the_vectors_say_no_longer_counts():
+    repeat, items = RepeatBonus(2), torch.tensor([[3.0, 0.0], [-3.0, 0.0]])
+    with torch.no_grad():
+        repeat.rest.fill_(-0.5)
+    query = torch.tensor([[1.0, 0.0]])
+    spread = []
+    for visits in (1, 3000):
+        met = Past(one_history([0, 1] * visits)).until(np.array([2 * visits - 1]))
+        with torch.no_grad():
+            found = repeat(met, query, items)
+        score = (items @ query[0])[found.item] + found.bonus
+        spread.append(float(score[0] - score[1]))
+    assert spread[0] > 0.1 > spread[1] > 0
 
 
 def test_whole_histories_count_however_few_events_are_read():
