@@ -53,8 +53,9 @@ from recsys.fit import resolved
 from recsys.metrics.significance import holm, paired_bootstrap
 from recsys.neighbours import NeighbourConfig, Neighbours
 from recsys.recommender import Recommender
-from recsys.scoring import choose_neighbours, popularity
+from recsys.scoring import choose_partners, popularity
 from recsys.train import RunOptions, TrainConfig, train
+from recsys.trend import TrendConfig
 
 ARMS = ("scratch", "warm", "popularity", "text-knn")
 FOLDERS = ("--data", "--out", "--cache", "--runs", "--params", "--source-params")
@@ -226,7 +227,8 @@ def fitted(
     with torch.inference_mode():
         items = model.eval().items().vector
     facts |= {"gates": model.gates(), "source_weights": weights_hash(source.model)}
-    return scorer(model, items, partner, popularity(known.learn)), facts
+    none = {True: None, False: None}
+    return scorer(model, items, partner, popularity(known.learn), none), facts
 
 
 def _partner(
@@ -236,7 +238,8 @@ def _partner(
         parts = model.eval().items()
     queries = model.encode_histories(Sequences.of(split.train), parts.vector)
     rng = np.random.default_rng([seed, 2])
-    found = choose_neighbours(model, split, queries, NeighbourConfig(**near), rng)
+    none = TrendConfig(lately=())
+    found, _ = choose_partners(model, split, queries, NeighbourConfig(**near), none, rng)
     return found and found.refit(known.learn, (parts.vector - parts.id).numpy())
 
 

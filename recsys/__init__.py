@@ -14,6 +14,7 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     index        VectorIndex: FAISS, or exact torch
     hits         top-k answers as arrays
     neighbours   the linear partner: item-to-item links beside the model
+    trend        what is taken lately, beside the model
     scoring      all that a score is beside query · item
     retrieval    from queries to lists: the index, what is added, what is left out
     recommender  Recommender: recommend, similar, intents, explain, with_items

@@ -7,6 +7,7 @@
     sequence  each history in a random order, at the times that were there: a bag of items
     id        no id of its own: an item is its content
     neighbours  no linear partner beside the model (masked only: the training is the same)
+    trend       what is taken lately adds nothing (masked only)
 
 Masked: the trained model without the part when it answers, which says how far it leans on it.
 Retrained: the same data, settings and seed without the part, which says what it is worth, for the
@@ -40,13 +41,13 @@ from recsys.compare import Part
 from recsys.config import RunConfig
 from recsys.evaluate import EvalReport
 from recsys.fit import Fitted, HoldOut, Ingredients, fit, judge
-from recsys.index import VectorIndex
 from recsys.metrics.buckets import ITEM_BUCKETS, USER_BUCKETS, within
 from recsys.metrics.significance import holm, paired_bootstrap
 from recsys.recommender import Recommender
+from recsys.retrieval import index_of
 from recsys.scoring import SCORE
 
-PARTS = ("text", "graph", "intent", "sequence", "id", "neighbours")
+PARTS = ("text", "graph", "intent", "sequence", "id", "neighbours", "trend")
 SHUFFLED, PERMUTED, RESEEDED = "text shuffled", "tails permuted", "another seed"
 CONTROLS = {"text": SHUFFLED, "graph": PERMUTED}
 NEVER_WARM = 1e12
@@ -99,6 +100,8 @@ def masked(
         return replace(rec, intent=None), split
     if name == "neighbours":
         return replace(rec, neighbours=None), split
+    if name == "trend":
+        return rec.beside(rec.neighbours, None), split
     store = rec.items
     none = np.zeros_like(store.text_part)
     if name == "text":
@@ -115,7 +118,7 @@ def masked(
         store = replace(store, id_part=none)
     else:
         raise _unknown(name, PARTS)
-    return replace(rec, items=store, index=VectorIndex(store.vectors)), split
+    return replace(rec, items=store, index=index_of(store, rec.trend, rec.log)), split
 
 
 def mask_parts(
@@ -237,7 +240,7 @@ def retrain_parts(
 def _with_controls(rec: Recommender, names: Sequence[str]) -> list[str]:
     facts = any(rec.model.graph.edges[r].size for r in rec.model.graph.fact_relations)
     controls = [CONTROLS[name] for name in names if name in CONTROLS]
-    trained = [name for name in names if name != "neighbours"]
+    trained = [name for name in names if name not in ("neighbours", "trend")]
     return [*trained, *(c for c in controls if facts or c != PERMUTED), RESEEDED]
 
 
@@ -350,6 +353,8 @@ def lacking(rec: Recommender) -> dict[str, str]:
         out["intent"] = "histories were not read"
     if rec.neighbours is None:
         out["neighbours"] = "they were switched off, or did not help on validation"
+    if rec.trend is None:
+        out["trend"] = "times are not known, it was switched off, or did not help on validation"
     return out
 
 

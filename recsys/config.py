@@ -1,4 +1,4 @@
-"""One run's settings as a TOML file: [model], [train], [intent], [neighbours], [options]."""
+"""One run's settings as TOML: [model], [train], [intent], [neighbours], [trend], [options]."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from models.intent import IntentConfig
 from models.recommender import ModelConfig
 from recsys.neighbours import NeighbourConfig
 from recsys.settings import RunOptions, TrainConfig
+from recsys.trend import TrendConfig
 
 
 class RunConfig(BaseModel):
@@ -24,6 +25,7 @@ class RunConfig(BaseModel):
     train: TrainConfig = Field(default_factory=TrainConfig)
     intent: IntentConfig = Field(default_factory=IntentConfig)
     neighbours: NeighbourConfig = Field(default_factory=NeighbourConfig)
+    trend: TrendConfig = Field(default_factory=TrendConfig)
     options: RunOptions = Field(default_factory=RunOptions)
 
     @classmethod

@@ -116,16 +116,19 @@ def evaluate_queries(
     batch: int = 256,
     strangers: np.ndarray | None = None,
     added: Callable[[np.ndarray], sparse.csr_matrix | None] | None = None,
+    bias: np.ndarray | None = None,
 ) -> EvalReport:
     """As `evaluate_scores`, by inner product: queries float32 [U, D], one per history, and items
     float32 [N, D]. `strangers` float32 [N] are the scores for an empty history whose query is 0
-    (nothing is known of the person), if given, and
+    (nothing is known of the person), if given; `bias` float32 [N] is added to all others, and
     `added` gives what is added to the scores of some rows int64 [B]: float32 [B, N].
     """
     empty = (histories.lengths == 0) & ~queries.any(1)
 
     def score(rows: np.ndarray) -> np.ndarray:
         scores = queries[rows] @ items.T
+        if bias is not None:
+            scores += bias
         more = None if added is None else added(rows)
         if more is not None:
             scores += more.toarray()

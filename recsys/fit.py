@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -28,8 +28,9 @@ from recsys.evaluate import EvalReport, evaluate_queries
 from recsys.intents import IntentSignals, learn_intents
 from recsys.neighbours import Neighbours
 from recsys.recommender import Recommender
-from recsys.scoring import by_rows, choose_neighbours, choose_recency, popularity
+from recsys.scoring import by_rows, choose_partners, choose_recency, popularity
 from recsys.train import EpochReport, train
+from recsys.trend import Trend
 
 HoldOut = Literal["last", "time", "none"]
 Say = Callable[[str], None]
@@ -136,13 +137,13 @@ def fit(
     for report in steps:
         reports.append(report)
         on_epoch(report)
-    partner = _partner(model, split, config, intents)
+    near, trend = _partners(model, split, config, intents)
     rec = Recommender.from_model(
         model, data.log, data.catalog, text, encoder=encoder, intents=intents
     )
-    rec = replace(rec, recent=choose_recency(split))
-    if partner is not None:
-        rec = replace(rec, neighbours=partner.refit(data.log, rec.items.content))
+    if near is not None:
+        near = near.refit(data.log, rec.items.content)
+    rec = rec.beside(near, trend, choose_recency(split))
     return Fitted(rec, split, intents, reports, begun)
 
 
@@ -160,15 +161,15 @@ def _check_start(encoder: LazyEncoder, start: Recommender) -> None:
         )
 
 
-def _partner(
+def _partners(
     model: IntentRecommender, split: Split, config: RunConfig, intents: IntentSignals | None
-) -> Neighbours | None:
+) -> tuple[Neighbours | None, Trend | None]:
     told = intents.valid if intents is not None else None
     with torch.inference_mode():
         items = model.eval().items().vector
     queries = model.encode_histories(Sequences.of(split.train), items, told)
     rng = np.random.default_rng([config.options.seed, 2])
-    return choose_neighbours(model, split, queries, config.neighbours, rng)
+    return choose_partners(model, split, queries, config.neighbours, config.trend, rng)
 
 
 REPEATS = 0.05
@@ -214,7 +215,8 @@ def judge(
     refit: bool = True,
 ) -> EvalReport:
     """Metrics of the model on a part of its split, from what is known before that part begins (the
-    neighbours, which are in closed form, are fitted to it anew unless `refit` is False).
+    neighbours, which are in closed form, are fitted to it anew unless `refit` is False; the trend
+    is that at its beginning).
 
     `filter_seen` None: as `recommend` does by default.
     """
@@ -222,14 +224,17 @@ def judge(
     known, target = split.part(part)
     histories = Sequences.of(known)
     told = rec.intent.valid if rec.intent is not None else None
-    vectors = rec.index.vectors[: rec.items.trained]
+    vectors = rec.items.vectors[: rec.items.trained]
     items = torch.from_numpy(vectors)
     queries = rec.model.encode_histories(histories, items, told)
     partner = rec.neighbours
     if partner is not None and refit:
         partner = partner.refit(known, rec.items.content[: rec.items.trained])
+    bias = rec.trend.bias(known, mixed=not filter_seen) if rec.trend is not None else None
     return evaluate_queries(
-        queries, vectors, histories, target, filter_seen=filter_seen, 
+        queries, vectors, histories, target, filter_seen=filter_seen, bias=bias,
         strangers=popularity(known, rec.recent),
-        added=by_rows(rec.model, partner, histories, queries, vectors, mixed=not filter_seen),
+        added=by_rows(
+            rec.model, partner, histories, queries, vectors, mixed=not filter_seen, bias=bias
+        ),
     )  # fmt: skip

@@ -28,8 +28,9 @@ from recsys.index import VectorIndex
 from recsys.intents import IntentSignals, with_categories
 from recsys.items import ItemStore
 from recsys.neighbours import Neighbours
-from recsys.retrieval import retrieve
+from recsys.retrieval import index_of, retrieve
 from recsys.scoring import RECENT, added_scores, popularity, prior_scores
+from recsys.trend import Trend
 
 MAX_K = 1000
 
@@ -66,6 +67,7 @@ class Recommender:
     paths: PathIndex | None = None
     neighbours: Neighbours | None = None
     recent: float = RECENT[0]
+    trend: Trend | None = None
 
     @classmethod
     def from_model(
@@ -84,9 +86,17 @@ class Recommender:
         """
         store = ItemStore.of(model, catalog, text)
         return cls(
-            model, log, catalog, store, VectorIndex(store.vectors), Sequences.of(log), encoder,
+            model, log, catalog, store, index_of(store, None, log), Sequences.of(log), encoder,
             intents, PathIndex.of(model.graph.with_events(log)),
         )  # fmt: skip
+
+    def beside(
+        self, neighbours: Neighbours | None, trend: Trend | None, recent: float | None = None
+    ) -> Recommender:
+        """With these beside the model; `recent`: how recent the popularity for strangers is."""
+        index = index_of(self.items, trend, self.log)
+        recent = self.recent if recent is None else recent
+        return replace(self, neighbours=neighbours, trend=trend, index=index, recent=recent)
 
     # ---- queries -------------------------------------------------------------------------
 
@@ -136,7 +146,7 @@ class Recommender:
             searches = Searches.single(history or (), self._searching)
             one = Sequences.single(codes, len(self.items), self._usual, searches)
             told = self._embed(codes, history)
-        vectors = torch.from_numpy(self.index.vectors)
+        vectors = torch.from_numpy(self.items.vectors)
         asked = self._searched(one) if not listed else None
         return self.model.encode_histories(one, vectors, told, known, asked), one
 
@@ -219,10 +229,19 @@ class Recommender:
         masked = not self.repeats if filter_ is None else filter_
         none = part.item[:0]
         seen = [part.items_of(row) if masked else none for row in range(len(part))]
+        bias, mixed = self._bias(mixed=not masked), not masked
         added = added_scores(
-            self.model, self.neighbours, part, queries, self.index.vectors, mixed=not masked
+            self.model, self.neighbours, part, queries, self.items.vectors, mixed=mixed, bias=bias
         )
+        if self.trend is not None:
+            column = np.full((len(queries), 1), self.trend.of(mixed=mixed), np.float32)
+            queries = np.hstack([queries, column])
         return retrieve(self.index, self.items, queries, seen, k, added)
+
+    def _bias(self, *, mixed: bool) -> np.ndarray | None:
+        """float32 [N], what the trend adds to the score of each item; None: nothing."""
+        weight = 0.0 if self.trend is None else self.trend.of(mixed=mixed)
+        return None if weight == 0 else np.float32(weight) * self.index.vectors[:, -1]
 
     @property
     def repeats(self) -> bool:
@@ -252,7 +271,7 @@ class Recommender:
     ) -> Iterator[pl.DataFrame]:
         """Every user once, a frame (user_id, item_id, score, rank) per `batch` users."""
         _check_k(k, "recommend_all")
-        vectors = torch.from_numpy(self.index.vectors)
+        vectors = torch.from_numpy(self.items.vectors)
         ids = np.array(self.items.ids, dtype=object)
         for start in range(0, len(self.log.users), batch):
             rows = np.arange(start, min(start + batch, len(self.log.users)))
@@ -288,7 +307,7 @@ class Recommender:
             raise UsageError("Say either an item or a text, not both and not neither.")
         if item is not None:
             code = self.items.code(item)
-            space = self.index.vectors
+            space = self.items.vectors
             query, own = space[code], code
         else:
             assert text is not None
@@ -335,8 +354,12 @@ class Recommender:
         query, one = self._query(user, history)
         code = self.items.code(item)
         parts: dict[str, float] = {}
+        bias = self._bias(mixed=self.repeats)
+        if bias is not None:
+            parts["trend"] = float(bias[code])
         if self.repeats:
-            bonus = self.model.repeat_bonus(one, query, torch.from_numpy(self.index.vectors))
+            vectors = torch.from_numpy(self.items.vectors)
+            bonus = self.model.repeat_bonus(one, query, vectors, bias)
             parts["repeat"] = self._of_item(bonus, code)
         if self.neighbours is not None:
             said = self.neighbours.scores(one, mixed=self.repeats)
@@ -366,7 +389,8 @@ class Recommender:
         near = self.neighbours
         if near is not None:
             near = near.with_items(store.content)
-        return replace(self, items=store, index=VectorIndex(store.vectors), neighbours=near)
+        index = index_of(store, self.trend, self.log)
+        return replace(self, items=store, index=index, neighbours=near)
 
     def without_items(self, keys: Sequence[object]) -> Recommender:
         """These items in no answer from now on."""

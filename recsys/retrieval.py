@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
+from kg.events import EventLog
 from recsys.hits import Hits, top_k
 from recsys.index import VectorIndex
 from recsys.items import ItemStore
+from recsys.trend import Trend
 
 OVERFETCH = 300
 """So many items more than k are found before they are filtered; or, where that is more, one in
@@ -17,6 +19,18 @@ OVERFETCH = 300
 SHARE = 100
 DENSE = 50_000_000
 """The scores that are held at a time, at most (but those of at least one query)."""
+
+
+def index_of(items: ItemStore, trend: Trend | None, log: EventLog) -> VectorIndex:
+    """The index of all item vectors; with a trend they have one number more, the trend at the end
+    of the log (0 for items that came later), which a query meets with its weight.
+    """
+    if trend is None:
+        return VectorIndex(items.vectors)
+    values = trend.values(log)
+    column = np.zeros((len(items), 1), np.float32)
+    column[items.newest[: len(values)], 0] = values
+    return VectorIndex(np.hstack([items.vectors, column]))
 
 
 def retrieve(

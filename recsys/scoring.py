@@ -14,6 +14,7 @@ from kg.split import Split
 from models.recommender import IntentRecommender
 from recsys.evaluate import evaluate_queries, evaluate_scores
 from recsys.neighbours import NeighbourConfig, Neighbours, choose
+from recsys.trend import Trend, TrendConfig, choose_trend, weighed
 
 JUDGED = 4000
 """At most so many users choose the weight of the neighbours."""
@@ -36,14 +37,15 @@ def added_scores(
     items: np.ndarray,
     *,
     mixed: bool,
+    bias: np.ndarray | None = None,
 ) -> sparse.csr_matrix | None:
-    """float32 [U, <= N], what is added to queries [U, D] · items [N, D]; None: nothing.
+    """float32 [U, <= N], what is added to queries [U, D] · items [N, D] + `bias` [N], or None.
 
     `mixed`: the lists hold items that were met before, if the model counts repeats.
     """
     mixed = mixed and model.repeat is not None
     parts = [
-        model.repeat_bonus(histories, queries, torch.from_numpy(items)) if mixed else None,
+        model.repeat_bonus(histories, queries, torch.from_numpy(items), bias) if mixed else None,
         neighbours.scores(histories, mixed=mixed) if neighbours is not None else None,
         prior_scores(model, histories, queries),
     ]
@@ -71,11 +73,11 @@ def prior_scores(
 
 def by_rows(
     model: IntentRecommender, neighbours: Neighbours | None, histories: Sequences,
-    queries: np.ndarray, items: np.ndarray, *, mixed: bool,
+    queries: np.ndarray, items: np.ndarray, *, mixed: bool, bias: np.ndarray | None = None,
 ) -> Callable[[np.ndarray], sparse.csr_matrix | None]:  # fmt: skip
     """`added_scores` of some rows int64 [B] at a time, which is all that fits where U is large."""
     return lambda rows: added_scores(
-        model, neighbours, histories.take(rows), queries[rows], items, mixed=mixed
+        model, neighbours, histories.take(rows), queries[rows], items, mixed=mixed, bias=bias
     )
 
 
@@ -117,40 +119,56 @@ def choose_recency(split: Split) -> float:
     return max(RECENT, key=score)
 
 
-def choose_neighbours(
+def choose_partners(
     model: IntentRecommender,
     split: Split,
     queries: np.ndarray,
-    config: NeighbourConfig,
+    near: NeighbourConfig,
+    late: TrendConfig,
     rng: np.random.Generator,
-) -> Neighbours | None:
-    """The partner of a trained model, fitted to the training events, its settings chosen by
-    NDCG@10 on the validation part; None without one, or where it does not help.
+) -> tuple[Neighbours | None, Trend | None]:
+    """What stands beside a trained model, fitted to the training events and chosen by NDCG@10 on
+    the validation part: first the trend, then the neighbours, then the weight of the trend beside
+    them; None for what is switched off or does not help.
 
     queries float32 [U, D] are those of the training histories.
     """
     target = _some_users(split.valid.take(split.valid.has_item), rng)
-    if config.kind == "none" or len(target) == 0:
-        return None
-    histories = Sequences.of(split.train)
+    if len(target) == 0:
+        return None, None
+    histories, repeats = Sequences.of(split.train), model.repeat is not None
     fresh = target.take(~np.isin(_pairs(target.user, target), _pairs(histories.row, histories)))
     with torch.inference_mode():
         parts = model.eval().items()
     items, content = parts.vector.numpy(), (parts.vector - parts.id).numpy()
     popular = popularity(split.train, choose_recency(split))
 
-    def score(partner: Neighbours, mixed: bool) -> float:
+    def score(neighbours: Neighbours | None, trend: Trend | None, mixed: bool) -> np.ndarray:
         wanted = target if mixed else fresh
         if len(wanted) == 0:
-            return 0.0
-        added = by_rows(model, partner, histories, queries, items, mixed=mixed)
+            return np.zeros(1)
+        bias = trend.bias(split.train, mixed=mixed) if trend is not None else None
+        added = by_rows(model, neighbours, histories, queries, items, mixed=mixed, bias=bias)
         report = evaluate_queries(
             queries, items, histories, wanted, ks=(10,), filter_seen=not mixed,
-            strangers=popular, added=added,
+            strangers=popular, added=added, bias=bias,
         )  # fmt: skip
-        return report.metrics[SCORE]
+        return report.per_user[SCORE]
 
-    return choose(split.train, config, content, score, mixed=model.repeat is not None)
+    trend = None
+    if split.train.time is not None:
+        trend = choose_trend(late, lambda t, mixed: score(None, t, mixed), mixed=repeats)
+    if near.kind == "none":
+        return None, trend
+    neighbours = choose(
+        split.train, near, content, lambda n, mixed: float(score(n, trend, mixed).mean()),
+        mixed=repeats,
+    )  # fmt: skip
+    if trend is not None and neighbours is not None:
+        trend = weighed(
+            trend, late, lambda t, mixed: score(neighbours, t, mixed), mixed=repeats
+        )  # fmt: skip
+    return neighbours, trend
 
 
 def _pairs(row: np.ndarray, of: EventLog | Sequences) -> np.ndarray:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,9 @@ from recsys.intents import IntentSignals
 from recsys.items import ItemStore
 from recsys.neighbours import NeighbourConfig, Neighbours
 from recsys.recommender import Recommender
+from recsys.retrieval import index_of
 from recsys.tensors import save_tensors
+from recsys.trend import Trend
 
 KIND = "run"
 
@@ -135,6 +137,7 @@ def _plain(rec: Recommender) -> dict[str, Any]:
             "config": rec.neighbours.config.model_dump(),
         },
         "recent": rec.recent,
+        "trend": None if rec.trend is None else asdict(rec.trend),
         "hidden": hidden,
         "events": sorted(rec.model.graph.events),
     }
@@ -157,14 +160,14 @@ def load_run(path: str | Path, encoder: TextEncoder | None = None) -> Recommende
     if encoder is None and plain["encoder"]["name"]:
         encoder = LazyEncoder(plain["encoder"]["name"], plain["encoder"]["id"],
                               store.text.shape[1])  # fmt: skip
+    trend = None if plain["trend"] is None else Trend(**plain["trend"])
+    index = index_of(store, trend, data.log)
     if "index.faiss" in manifest["files"]:
-        index = VectorIndex.load(folder / "index.faiss", store.vectors)
-    else:
-        index = VectorIndex(store.vectors)
+        index = VectorIndex.load(folder / "index.faiss", index.vectors)
     graph = data.graph.with_events(data.log)
     return Recommender(model, data.log, data.catalog, store, index, Sequences.of(data.log),
                        encoder, intent, PathIndex.of(graph), neighbours,
-                       float(plain["recent"]))  # fmt: skip
+                       float(plain["recent"]), trend)  # fmt: skip
 
 
 def _part(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, torch.Tensor]:

@@ -84,13 +84,16 @@ def kgintent(task: Task, params: Params, seed: int, minutes: float | None, threa
     from models.recommender import IntentRecommender, ModelConfig
     from recsys.fit import resolved
     from recsys.neighbours import NeighbourConfig
-    from recsys.scoring import choose_neighbours, choose_recency, popularity
+    from recsys.scoring import choose_partners, choose_recency, popularity
     from recsys.train import RunOptions, TrainConfig, train
+    from recsys.trend import TrendConfig
 
     torch.set_num_threads(threads)
     facts: dict[str, Any] = {}
     text, graph = texts_of(task, facts), task.graph()
-    shape, training, near = sorted_out(params, ModelConfig, TrainConfig, NeighbourConfig)
+    shape, training, near, late = sorted_out(
+        params, ModelConfig, TrainConfig, NeighbourConfig, TrendConfig
+    )
     training |= {"max_minutes": minutes} if minutes else {}
     split = task.parts.split
     kinds = len(split.train.behaviours)
@@ -104,30 +107,43 @@ def kgintent(task: Task, params: Params, seed: int, minutes: float | None, threa
     items = parts.vector
     known = Sequences.of(split.train)
     started = time.perf_counter()
-    partner = choose_neighbours(
+    partner, trend = choose_partners(
         model, split, model.encode_histories(known, items), NeighbourConfig(**near),
-        np.random.default_rng([seed, 2]),
+        TrendConfig(**late), np.random.default_rng([seed, 2]),
     )  # fmt: skip
     if partner is not None:
         facts["neighbours"] = [
             partner.keep, partner.decay, partner.weight, partner.mixed
         ]  # fmt: skip
         partner = partner.refit(task.learn, (items - parts.id).numpy())
+    if trend is not None:
+        facts["trend"] = [trend.share, trend.weight, trend.mixed]
     facts["neighbour_seconds"] = time.perf_counter() - started
-    scores = scorer(model, items, partner, popularity(task.learn, choose_recency(split)))
+    popular = popularity(task.learn, choose_recency(split))
+    bias = {
+        m: trend.bias(task.learn, mixed=m) if trend is not None else None for m in (False, True)
+    }
+    scores = scorer(model, items, partner, popular, bias)
     return Fitted(scores, facts | told(reports) | {"gates": model.gates()})
 
 
-def scorer(model: Any, items: Any, partner: Any, popular: np.ndarray) -> Scores:
+def scorer(
+    model: Any, items: Any, partner: Any, popular: np.ndarray,
+    bias: Mapping[bool, np.ndarray | None],
+) -> Scores:  # fmt: skip
     """An IntentRecommender with its item vectors [N, D] and neighbours (or None); who has no
-    history gets what is `popular`.
+    history gets what is `popular`. `bias` [N] is added in mixed lists (True) and in others.
     """
     from recsys.scoring import added_scores
 
     def scores(histories: Sequences, mixed: bool) -> np.ndarray:
         queries = model.encode_histories(histories, items)
-        found = queries @ items.numpy().T
-        added = added_scores(model, partner, histories, queries, items.numpy(), mixed=mixed)
+        found, vectors, more = queries @ items.numpy().T, items.numpy(), bias[mixed]
+        added = added_scores(
+            model, partner, histories, queries, vectors, mixed=mixed, bias=more
+        )  # fmt: skip
+        if more is not None:
+            found += more
         if added is not None:
             found += added.toarray()
         found[(histories.lengths == 0) & ~queries.any(1)] = popular

@@ -146,10 +146,10 @@ def index(run: Run) -> None:
     from dataclasses import replace
 
     from recsys.cli.output import say
-    from recsys.index import VectorIndex
+    from recsys.retrieval import index_of
 
     rec = _load(run)
-    rec = replace(rec, index=VectorIndex(rec.items.vectors))
+    rec = replace(rec, index=index_of(rec.items, rec.trend, rec.log))
     _publish(rec, run)
     say(f"{run}: {len(rec.index):,} vectors, exact inner product by {rec.index.backend}.")
 
@@ -295,7 +295,7 @@ def evaluate(
     ablate: Annotated[
         str | None,
         typer.Option(
-            help="Without text,graph,intent,sequence,id,neighbours (some): what each gives."
+            help="Without text,graph,intent,sequence,id,neighbours,trend (some): what each gives."
         ),
     ] = None,
     retrain: Annotated[

@@ -33,7 +33,7 @@ from recsys.fit import fit, judge
 from recsys.metrics.significance import holm
 from recsys.neighbours import NeighbourConfig, Neighbours, links
 
-TRAINED = [name for name in PARTS if name != "neighbours"]
+TRAINED = [name for name in PARTS if name not in ("neighbours", "trend")]
 CONFIG = RunConfig(
     model={"dim": 16, "layers": 1, "text_dim": 16}, train={"max_epochs": 2}, options={"seed": 5}
 )
@@ -66,16 +66,16 @@ def ndcg(rec, split):
 @pytest.mark.parametrize("name", TRAINED)
 def test_a_masked_part_changes_the_answer_and_not_the_run(fitted, name):
     rec = fitted.recommender
-    before = rec.index.vectors.copy(), ndcg(rec, fitted.split)
+    before = rec.items.vectors.copy(), ndcg(rec, fitted.split)
     other, split = without(fitted, name)
     histories = Sequences.of(split.before_test())
     told = None if other.intent is None else other.intent.valid
-    asked = other.model.encode_histories(histories, torch.from_numpy(other.index.vectors), told)
+    asked = other.model.encode_histories(histories, torch.from_numpy(other.items.vectors), told)
     own = rec.model.encode_histories(
         Sequences.of(fitted.split.before_test()), torch.from_numpy(before[0]), rec.intent.valid
     )
-    assert not np.allclose(asked @ other.index.vectors.T, own @ before[0].T, atol=1e-4)
-    np.testing.assert_array_equal(rec.index.vectors, before[0])
+    assert not np.allclose(asked @ other.items.vectors.T, own @ before[0].T, atol=1e-4)
+    np.testing.assert_array_equal(rec.items.vectors, before[0])
     np.testing.assert_array_equal(ndcg(rec, fitted.split), before[1])
 
 
@@ -89,9 +89,9 @@ def test_without_neighbours_the_scores_are_those_of_the_model_alone(fitted):
 def test_masked_parts_of_items_are_zero(fitted):
     own = fitted.recommender.items
     graph, _ = without(fitted, "graph")
-    np.testing.assert_array_equal(graph.index.vectors, own.text_part + own.id_part)
+    np.testing.assert_array_equal(graph.items.vectors, own.text_part + own.id_part)
     bare, _ = without(fitted, "id")
-    np.testing.assert_array_equal(bare.index.vectors, own.text_part + own.graph_part)
+    np.testing.assert_array_equal(bare.items.vectors, own.text_part + own.graph_part)
 
 
 def test_masked_text_is_hidden_from_the_graph_too(fitted):
@@ -104,7 +104,7 @@ def test_masked_text_is_hidden_from_the_graph_too(fitted):
     with torch.inference_mode():
         parts = rec.model.items()
     rec.model.items.content.copy_(kept)
-    np.testing.assert_allclose(other.index.vectors, parts.vector.numpy(), atol=1e-6)
+    np.testing.assert_allclose(other.items.vectors, parts.vector.numpy(), atol=1e-6)
 
 
 def test_a_masked_order_keeps_the_events_and_the_targets(fitted):
@@ -193,7 +193,7 @@ def test_a_retrained_run_is_the_run_but_for_the_part(fitted):
     rec = fitted.recommender
     earlier = CONFIG.model_copy(update={"options": CONFIG.options.model_copy(update={"seed": 4})})
     same = retrain(rec, RESEEDED, earlier, "last")  # the seed after 4 is that of the run
-    np.testing.assert_array_equal(same.recommender.index.vectors, rec.index.vectors)
+    np.testing.assert_array_equal(same.recommender.items.vectors, rec.items.vectors)
     found = {name: retrain(rec, name, CONFIG, "last") for name in (*TRAINED, SHUFFLED, PERMUTED)}
     items = {name: one.recommender.items for name, one in found.items()}
     assert not items["text"].text_part.any()

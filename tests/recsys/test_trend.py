@@ -1,0 +1,161 @@
+"""What is taken lately: its numbers, its choice, and that every answer counts it alike."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from kg.build import build_graph
+from kg.catalog import Catalog
+from kg.clean import clean
+from kg.events import EventLog
+from kg.storage import Dataset
+from kg.testing import planted
+from recsys import Recommender
+from recsys.ablate import masked
+from recsys.config import RunConfig
+from recsys.evaluate import evaluate_queries
+from recsys.fit import fit, judge
+from recsys.train import TrainConfig
+from recsys.trend import Trend, TrendConfig, choose_trend, weighed
+
+QUICK = RunConfig(train=TrainConfig(max_epochs=2))
+
+
+def test_values_by_hand():
+    items = list("aaaabbbc") + list("cc")  # the last fifth is all c
+    log = EventLog.of([f"u{n}" for n in range(10)], items, time=1_600_000_000 + np.arange(10))
+    log = clean(log, Catalog.of(["a", "b", "c", "new"]).ids)[0]
+    want = np.log([1 / (0.2 * 4 + 1), 1 / (0.2 * 3 + 1), 3 / (0.2 * 3 + 1), 1])
+    np.testing.assert_allclose(Trend(0.2, 1, 0).values(log), want, rtol=1e-6)
+    assert not Trend(0.01, 1, 0).values(log).any()  # a hundredth of ten events is none
+    assert not Trend(0.2, 1, 0).values(replace(log, time=None)).any()
+    tied = replace(log, time=np.zeros(10, np.int64))
+    np.testing.assert_allclose(Trend(0.2, 1, 0).values(tied), 0, atol=1e-7)  # all are recent
+    trend = Trend(0.2, 2.0, 0.0)
+    np.testing.assert_allclose(trend.bias(log, mixed=False), 2 * want, rtol=1e-6)
+    assert trend.bias(log, mixed=True) is None
+
+
+def test_the_best_share_and_weights_are_chosen():
+    config = TrendConfig(lately=(0.1, 0.3), trend_weights=(1.0, 2.0))
+
+    def score(trend, mixed):
+        if mixed:
+            return np.full(9, -trend.mixed)  # hurts there
+        return np.full(9, -abs(trend.weight - 2) - abs(trend.share - 0.3))
+
+    assert choose_trend(config, score, mixed=True) == Trend(0.3, 2.0, 0.0)
+    assert choose_trend(config, lambda t, m: np.full(9, -t.of(mixed=m)), mixed=True) is None
+    assert choose_trend(TrendConfig(lately=()), score, mixed=True) is None
+    best = weighed(
+        Trend(0.1, 2.0, 0.0), config, lambda t, m: np.full(9, t.mixed - t.weight), mixed=True
+    )
+    assert best == Trend(0.1, 0.0, 2.0)
+
+
+def test_luck_is_not_enough():
+    rng = np.random.default_rng(2)
+    config = TrendConfig()
+    noise = {w: rng.normal(0, 0.1, 100) for w in (0.0, *config.trend_weights)}
+    assert max(noise, key=lambda w: noise[w].mean()) > 0
+    assert weighed(Trend(0.1, 0, 0), config, lambda t, m: noise[t.weight], mixed=False) is None
+    clear = noise | {0.5: noise[0.0] + 0.1}
+    assert weighed(
+        Trend(0.1, 0, 0), config, lambda t, m: clear[t.weight], mixed=False
+    ) == Trend(0.1, 0.5, 0.0)  # fmt: skip
+
+
+def season(late: bool) -> Dataset:
+    """Everybody takes anything, but in the last fifth half of the items; or not."""
+    rng = np.random.default_rng(0)
+    events, items = 6000, 40
+    item = rng.integers(0, items, events)
+    if late:
+        item[4800:] %= items // 2
+    users = [f"u{n:03d}" for n in rng.integers(0, 400, events)]
+    catalog = Catalog.of([f"i{n:02d}" for n in range(items)])
+    log = EventLog.of(users, [f"i{n:02d}" for n in item], time=np.arange(events))
+    log = clean(log, catalog.ids)[0]
+    return Dataset(log, catalog, build_graph(log, catalog))
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_a_season_is_seen_and_its_absence_too(late):
+    settings = RunConfig(model={"dim": 8, "repeats": False}, train={"max_epochs": 1})
+    fitted = fit(season(late), "hash", settings, hold_out="time")
+    trend = fitted.recommender.trend
+    if not late:
+        assert trend is None
+        return
+    assert trend is not None
+    with_it = judge(fitted.recommender, fitted.split, "test").metrics["ndcg@10"]
+    bare = fitted.recommender.beside(fitted.recommender.neighbours, None)
+    assert with_it > 1.3 * judge(bare, fitted.split, "test").metrics["ndcg@10"]
+
+
+@pytest.fixture(scope="module")
+def rec():
+    world = planted(np.random.default_rng(1), users=40, items=30)
+    graph = build_graph(world.log, world.catalog, None, world.triples)
+    found = fit(Dataset(world.log, world.catalog, graph), "hash", QUICK).recommender
+    return found.beside(found.neighbours, Trend(0.2, 1.5, 0.5))
+
+
+def test_one_all_and_explain_count_it_alike(rec):
+    values = 1.5 * rec.trend.values(rec.log)
+    bare = rec.beside(rec.neighbours, None)
+    frame = pl.concat(rec.recommend_all(30, filter_seen=True, batch=7))
+    for user in rec.log.users.ids[:5]:
+        found = rec.recommend(user, k=30, filter_seen=True)
+        mine = frame.filter(pl.col("user_id") == user)
+        assert mine["item_id"].to_list() == [r.item for r in found]
+        before = {r.item: r.score for r in bare.recommend(user, k=30, filter_seen=True)}
+        for r in found:
+            code = rec.log.items.encode([r.item])[0]
+            assert r.score == pytest.approx(before[r.item] + values[code], abs=1e-4)
+        told = rec.explain(user, item=found[0].item)
+        assert sum(told.parts.values()) == pytest.approx(told.score)
+        assert told.score == pytest.approx(found[0].score, abs=1e-4)
+        assert told.parts["trend"] == pytest.approx(
+            values[rec.log.items.encode([found[0].item])[0]], abs=1e-5
+        )
+
+
+def test_new_and_replaced_items(rec):
+    rows = Catalog.of(["new", "i0003"], ["Purple Zither", "Another thing"])
+    more = rec.with_items(rows)
+    values = rec.trend.values(rec.log)
+    column = more.index.vectors[:, -1]
+    assert column[more.items.code("new")] == 0
+    assert column[more.items.code("i0003")] == values[rec.log.items.encode(["i0003"])[0]]
+
+
+def test_saved_with_the_run_and_masked(rec, tmp_path):
+    rec.save(tmp_path / "run")
+    back = Recommender.load(tmp_path / "run")
+    assert back.trend == rec.trend
+    user = rec.log.users.ids[3]
+    assert back.recommend(user, k=20) == rec.recommend(user, k=20)
+    other, _ = masked(rec, None, "trend", "test", np.random.default_rng(0))
+    assert other.trend is None
+    assert other.recommend(user, k=20) != rec.recommend(user, k=20)
+
+
+def test_a_bias_is_not_for_those_of_whom_nothing_is_known():
+    world = planted(np.random.default_rng(1), users=3, items=6)
+    target = world.log
+    histories = planted(np.random.default_rng(1), users=3, items=6).log.take(
+        np.flatnonzero(world.log.user > 0)
+    )
+    from kg.sequences import Sequences
+
+    own = Sequences.of(histories)
+    queries, items = np.zeros((3, 2), np.float32), np.zeros((6, 2), np.float32)
+    order = np.arange(6, dtype=np.float32)
+    report = evaluate_queries(queries, items, own, target, ks=(1,), filter_seen=False,
+                              strangers=-order, bias=order)  # fmt: skip
+    first = {int(u): world.log.item[world.log.user == u].tolist() for u in range(3)}
+    want = [float(0 in first[0]), float(5 in first[1]), float(5 in first[2])]
+    assert report.per_user["hr@1"].tolist() == want
