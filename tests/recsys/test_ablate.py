@@ -164,13 +164,18 @@ def test_a_run_gains_nothing_over_itself(fitted):
 
 def test_parts_that_are_not_there_are_known(fitted):
     rec = fitted.recommender
-    assert lacking(rec) == {}
+    assert set(lacking(rec)) == {"trend"}
     store = replace(
         rec.items,
         text=np.zeros_like(rec.items.text),
         graph_part=np.zeros_like(rec.items.graph_part),
     )
-    assert set(lacking(replace(rec, items=store, intent=None))) == {"text", "graph", "intent"}
+    assert set(lacking(replace(rec, items=store, intent=None))) == {
+        "text",
+        "graph",
+        "intent",
+        "trend",
+    }
 
 
 # ---- retrained ---------------------------------------------------------------------------
