@@ -137,7 +137,7 @@ def choose_partners(
     if len(target) == 0:
         return None, None
     histories, repeats = Sequences.of(split.train), model.repeat is not None
-    fresh = target.take(~np.isin(_pairs(target.user, target), _pairs(histories.row, histories)))
+    fresh = unmet(target, histories)
     with torch.inference_mode():
         parts = model.eval().items()
     items, content = parts.vector.numpy(), (parts.vector - parts.id).numpy()
@@ -169,6 +169,12 @@ def choose_partners(
             trend, late, lambda t, mixed: score(neighbours, t, mixed), mixed=repeats
         )  # fmt: skip
     return neighbours, trend
+
+
+def unmet(target: EventLog, histories: Sequences) -> EventLog:
+    """The events with an item that its user has not met before."""
+    target = target.take(target.has_item)
+    return target.take(~np.isin(_pairs(target.user, target), _pairs(histories.row, histories)))
 
 
 def _pairs(row: np.ndarray, of: EventLog | Sequences) -> np.ndarray:

@@ -15,6 +15,7 @@ import torch
 
 from kg.build import assert_train_only
 from kg.errors import DataError, UsageError
+from kg.events import EventLog
 from kg.sequences import Sequences
 from kg.split import Split
 from models.batch import groups_per_epoch, training_groups
@@ -24,11 +25,15 @@ from recsys.evaluate import evaluate_queries
 from recsys.intents import IntentSignals
 from recsys.objective import Objective
 from recsys.optimise import Updates, deterministic, short_products, sparse_gradients
-from recsys.scoring import SCORE, by_rows, choose_recency, popularity
+from recsys.scoring import SCORE, by_rows, choose_recency, popularity, unmet
 from recsys.settings import RunOptions, TrainConfig
 from recsys.strangers import choose_trust
 
 __all__ = ["EpochReport", "RunOptions", "TrainConfig", "train"]
+
+
+NEW = "ndcg@10 new"
+"""Beside NDCG@10 in lists with items met before: the same in lists without them."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +70,14 @@ def train(
 ) -> Iterator[EpochReport]:
     """Fit `model` to `split.train`, one report an epoch; the best weights are in it at the end.
 
-    "Best" is validation NDCG@10 over all items, those met before masked unless the model counts
-    repeats; without validation events it is the last epoch. Each epoch draws from its own (seed,
-    epoch) generators, so a resumed run takes the same steps as one that was never stopped. With
-    `checkpoint` (a folder) every epoch is saved there; `resume` goes on from it. `start` names what
-    the weights come from, if they are not fresh (`WarmStart.source`): they are then judged first,
-    as epoch 0, and stay if no later epoch is better. Raises at once, before the first epoch:
-    `DataError` if the graph knows later events or too few items, `UsageError` for settings that do
-    not fit.
+    "Best" is validation NDCG@10 over all items, those met before masked; where the model counts
+    repeats, the mean of that and of NDCG@10 with them; without validation events the last epoch.
+    Each epoch draws from its own (seed, epoch) generators, so a resumed run takes the same steps as
+    one that was never stopped. With `checkpoint` (a folder) every epoch is saved there; `resume`
+    goes on from it. `start` names what the weights come from, if they are not fresh
+    (`WarmStart.source`): they are then judged first, as epoch 0, and stay if no later epoch is
+    better. Raises at once, before the first epoch: `DataError` if the graph knows later events or
+    too few items, `UsageError` for settings that do not fit.
     """
     config, options = config or TrainConfig(), options or RunOptions()
     kinds = model.sequence.behaviour.num_embeddings
@@ -125,6 +130,7 @@ class _Run:
         self.short = short_products(options)
         self.objective = Objective(model, split, sequences, config, intents, self.short)
         self.events, periods = self.objective.events, self.objective.periods
+        self.unmet = unmet(split.valid, sequences)
         self.popular = popularity(split.train, choose_recency(split))
         self.sizes = model.config.max_length, self.objective.batch_targets
         every = groups_per_epoch(self.events, *self.sizes, periods, config.accumulate)
@@ -146,7 +152,7 @@ class _Run:
     def before(self) -> EpochReport:
         """The weights as they came, as epoch 0; `best_state` holds them already."""
         metrics = self.validate()
-        self.best = metrics.get(SCORE, 0.0)
+        self.best = judged_by(metrics, 0.0)
         return EpochReport(0, float("nan"), 0.0, metrics, True)
 
     def epoch(self) -> EpochReport:
@@ -160,7 +166,7 @@ class _Run:
         self.done_epochs, self.seconds = number, self.seconds + seconds
         with self.updates.average.in_place():
             metrics = self.validate()
-            score = metrics.get(SCORE, float(number))
+            score = judged_by(metrics, float(number))
             if better := score > self.best:
                 self.best, self.best_epoch = score, number
                 self.best_state = copy.deepcopy(self.model.state_dict())
@@ -186,7 +192,8 @@ class _Run:
     def validate(self) -> dict[str, float]:
         """NDCG@10 and HR@10 on the validation events, from what came before them.
 
-        Items met before are ranked where the model counts repeats, and masked where it does not.
+        Items met before are ranked where the model counts repeats, and masked where it does not;
+        where they are ranked, `NEW` is NDCG@10 in lists without them.
         """
         if not self.split.valid.has_item.any():  # empty, or searches only
             return {}
@@ -195,13 +202,20 @@ class _Run:
             items = self.model.items().vector
         valid = self.intents.valid if self.intents is not None else None
         queries = self.model.encode_histories(self.sequences, items, valid)
-        vectors, mixed = items.numpy(), self.model.repeat is not None
-        report = evaluate_queries(
-            queries, vectors, self.sequences, self.split.valid, ks=(10,), batch=1024,
-            filter_seen=not mixed, strangers=self.popular,
-            added=by_rows(self.model, None, self.sequences, queries, vectors, mixed=mixed),
-        )  # fmt: skip
-        return {name: report.metrics[name] for name in (SCORE, "hr@10")}
+        vectors, repeats = items.numpy(), self.model.repeat is not None
+
+        def ranked(target: EventLog, mixed: bool) -> dict[str, float]:
+            return evaluate_queries(
+                queries, vectors, self.sequences, target, ks=(10,), batch=1024,
+                filter_seen=not mixed, strangers=self.popular,
+                added=by_rows(self.model, None, self.sequences, queries, vectors, mixed=mixed),
+            ).metrics  # fmt: skip
+
+        found = ranked(self.split.valid, repeats)
+        out = {name: found[name] for name in (SCORE, "hr@10")}
+        if repeats and len(self.unmet):
+            out[NEW] = ranked(self.unmet, False)[SCORE]
+        return out
 
     def fingerprint(self) -> str:
         """What must be equal for a resume to mean anything: the epochs too if they are planned."""
@@ -237,3 +251,9 @@ class _Run:
         self.model.load_state_dict(self.best_state)
         self.model.eval()
         choose_trust(self.model, self.sequences, self.split.valid)
+
+
+def judged_by(metrics: dict[str, float], otherwise: float) -> float:
+    """What the best epoch has most of: the mean of NDCG@10 in both kinds of lists, if there are."""
+    found = [metrics[name] for name in (SCORE, NEW) if name in metrics]
+    return sum(found) / len(found) if found else otherwise
