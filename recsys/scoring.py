@@ -13,6 +13,7 @@ from kg.sequences import Sequences
 from kg.split import Split
 from models.recommender import IntentRecommender
 from recsys.evaluate import evaluate_queries, evaluate_scores
+from recsys.metrics.significance import surely
 from recsys.neighbours import NeighbourConfig, Neighbours, choose
 from recsys.trend import Trend, TrendConfig, choose_trend, weighed
 
@@ -98,7 +99,7 @@ def popularity(log: EventLog, share: float = RECENT[0]) -> np.ndarray:
 
 def choose_recency(split: Split) -> float:
     """The share of `RECENT` whose popularity ranks the validation part best (NDCG@10, nothing
-    masked) for people without a training event; the first of equal ones.
+    masked) for people without a training event; the first unless another is surely better.
     """
     target = split.valid.take(split.valid.has_item)
     if len(target) == 0 or split.train.time is None:
@@ -108,15 +109,17 @@ def choose_recency(split: Split) -> float:
     if len(np.unique(new.user)) >= STRANGERS:
         target = new
 
-    def score(share: float) -> float:
+    def score(share: float) -> np.ndarray:
         ranked = popularity(split.train, share)[None]
         report = evaluate_scores(
             lambda some: np.repeat(ranked, len(some), axis=0), histories, target, ks=(10,),
             filter_seen=False,
         )  # fmt: skip
-        return report.metrics[SCORE]
+        return report.per_user[SCORE]
 
-    return max(RECENT, key=score)
+    scores = {share: score(share) for share in RECENT}
+    best = max(RECENT, key=lambda share: scores[share].mean())
+    return best if surely(scores[best] - scores[RECENT[0]]) else RECENT[0]
 
 
 def choose_partners(

@@ -17,6 +17,7 @@ from kg.sequences import Sequences
 from models.batch import Batch, Wanted
 from models.recommender import IntentRecommender
 from recsys.evaluate import evaluate_queries
+from recsys.metrics.significance import surely
 
 SHARE = 0.25
 """Rows of people without a history, for each target of people with one."""
@@ -83,5 +84,4 @@ def choose_trust(model: IntentRecommender, histories: Sequences, valid: EventLog
         scores.append(report.per_user["ndcg@10"])
     best = int(np.argmax([score.mean() for score in scores]))
     gain = scores[best] - scores[0]  # TRUST[0] is popularity alone
-    sure = gain.mean() > 2 * gain.std() / len(gain) ** 0.5
-    model.people.trust.fill_(TRUST[best] if sure else 0.0)
+    model.people.trust.fill_(TRUST[best] if surely(gain) else 0.0)

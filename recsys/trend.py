@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from kg.events import EventLog
+from recsys.metrics.significance import surely
 
 
 class TrendConfig(BaseModel):
@@ -67,10 +68,6 @@ Score = Callable[[Trend, bool], np.ndarray]
 """The validation scores of a trend, per user, in mixed lists (True) or in lists of items not met
 before.
 """
-SURE = 2.0
-"""A weight is taken if its mean is ahead of weight 0 by so many standard errors over the users: the
-best of many tries is often so by luck.
-"""
 
 
 def choose_trend(config: TrendConfig, score: Score, *, mixed: bool) -> Trend | None:
@@ -94,6 +91,4 @@ def weighed(trend: Trend, config: TrendConfig, score: Score, *, mixed: bool) -> 
 def _weight(config: TrendConfig, score: Callable[[float], np.ndarray]) -> float:
     without = score(0.0)
     best = max(config.trend_weights, key=lambda w: score(w).mean())
-    gain = score(best) - without
-    error = gain.std() / max(len(gain), 1) ** 0.5
-    return best if len(gain) > 1 and gain.mean() > SURE * error else 0.0
+    return best if surely(score(best) - without) else 0.0

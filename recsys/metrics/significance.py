@@ -94,3 +94,14 @@ def _differences(a: np.ndarray, b: np.ndarray, rounds: int) -> np.ndarray:
             "The values of paired_bootstrap must be finite: leave a user without one out of both."
         )
     return a - b
+
+
+SURE = 2.0
+"""Standard errors of the mean; the best of some tries is often ahead of none by luck."""
+
+
+def surely(gain: np.ndarray) -> bool:
+    """Whether the mean of the gains float64 [U], one per user, is more than `SURE` standard errors
+    above 0: for a choice among a few settings that must not follow luck.
+    """
+    return len(gain) > 1 and bool(gain.mean() > SURE * gain.std() / len(gain) ** 0.5)
