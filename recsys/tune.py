@@ -35,6 +35,7 @@ SPACE: Space = {
     "dropout": ("float", 0.1, 0.6),
     "max_length": ("choice", 50, 100, 200),
     "item_dropout": ("float", 0.0, 0.4),
+    "id_dropout": ("float", 0.0, 0.7),
     "warm_count": ("log", 0.5, 20.0),
 }
 """The settings of `ModelConfig` and `TrainConfig` that a search looks through."""
