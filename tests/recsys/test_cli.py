@@ -20,22 +20,6 @@ TRAIN = ["--encoder", "hash", "--max-epochs", "2"]
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
-    """Runs `kgintent …`; gives the exit code, stdout and stderr."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["kgintent", *map(str, words)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main()
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return int(caught.value.code or 0), out, err
-
-    return run
-
-
-@pytest.fixture
 def ok(call):
     """Runs what must work; gives stdout."""
 

@@ -1,7 +1,6 @@
 """Images that decide taste are learned, served for new items, saved and told."""
 
 import json
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +13,6 @@ from kg.testing import planted
 from kg.vectors import Vectors
 from models.recommender import ModelConfig
 from recsys import Recommender
-from recsys.cli import main
 from recsys.config import RunConfig
 from recsys.fit import fit
 from recsys.train import TrainConfig
@@ -98,15 +96,7 @@ def test_a_saved_run_answers_the_same_and_takes_new_images(rec, images, tmp_path
     assert np.abs(one).max() > 0.01
 
 
-def test_vectors_from_the_command_line(tmp_path, monkeypatch, capsys):
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["kgintent", *map(str, words)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return caught.value.code or 0, out, err
-
+def test_vectors_from_the_command_line(tmp_path, monkeypatch, call):
     monkeypatch.chdir(tmp_path)
     rows = [(f"u{n // 4}", f"i{(n * 7) % 5}", n) for n in range(24)]
     (tmp_path / "events.csv").write_text(

@@ -1,7 +1,6 @@
 """What is known of people: it ranks for those without a history, and is nothing where unknown."""
 
 import json
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +20,6 @@ from kg.vectors import Vectors
 from models.features import Features
 from models.recommender import IntentRecommender, ModelConfig
 from recsys import Recommender
-from recsys.cli import main
 from recsys.config import RunConfig
 from recsys.fit import fit
 from recsys.strangers import choose_trust
@@ -154,15 +152,7 @@ def test_histories_of_others_carry_no_number_of_the_log(rec):
     assert np.abs(known - bare).max() > 1e-6
 
 
-def test_from_the_command_line(tmp_path, monkeypatch, capsys):
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["kgintent", *map(str, words)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return caught.value.code or 0, out, err
-
+def test_from_the_command_line(tmp_path, monkeypatch, call):
     monkeypatch.chdir(tmp_path)
     rows = [(f"u{n // 4}", f"i{(n * 7) % 5}", n) for n in range(24)]
     (tmp_path / "events.csv").write_text(
