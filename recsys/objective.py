@@ -32,7 +32,7 @@ class Objective:
     ) -> None:  # fmt: skip
         self.model, self.config, self.intents, self.short = model, config, intents, short
         self.events = model.events(histories)
-        self.past = Past(histories)
+        self.past = Past(histories) if model.repeat is not None else None
         self.periods = target_periods(config, split, histories)
         self.tasks = Tasks(model, split.train.behaviours, config)
         self.candidates = torch.nonzero(model.trained_items).ravel()  # int64 [M]
@@ -63,7 +63,7 @@ class Objective:
 
     def _loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:
         met = None
-        if self.model.repeat is not None:
+        if self.past is not None:
             met = self.past.until(moments(batch, self.events))
         wanted = batch.wanted
         if self.full:
