@@ -98,7 +98,7 @@ def plot(lines: list[Line], file: Path) -> None:
     axis.invert_yaxis()
     axis.set_xlim(left=0)
     axis.set_xlabel("NDCG@10 as a share of the best baseline's")
-    axis.legend(loc="lower left", fontsize=8)
+    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncol=2, fontsize=8, frameon=False)
     figure.tight_layout()
     figure.savefig(file, dpi=110, metadata={"Software": None})
     plt.close(figure)
