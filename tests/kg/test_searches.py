@@ -63,12 +63,9 @@ def test_histories_taken_keep_their_own_searches():
     assert own.take(np.array([2])).interleaved(np.array([0, 1])).item.tolist() == [2, 0]
 
 
-def test_repeats_are_counted_among_items_alone():
+def test_without_searches_there_is_nothing_to_interleave():
     own = replace(histories(), searches=None)
     assert own.interleaved(np.array([0])) is own
-    both = histories().interleaved(np.array([0, 1]))
-    count, _ = both.repeats
-    assert (count[both.item < 3] == own.repeats[0]).all()
 
 
 def test_a_live_history_and_a_log_without_searches():
