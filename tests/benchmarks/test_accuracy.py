@@ -4,7 +4,6 @@ import gzip
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from kg.errors import UsageError
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "accuracy"
+SCRIPTS = ("accuracy",)
 MODELS = ("popularity", "ease", "personal-frequency")
 DAY = 86400
 
@@ -67,19 +67,6 @@ def call(script: str, *words: object) -> subprocess.CompletedProcess[str]:
 def words(data: Path, out: Path, name: str, protocol: str, model: str, part: str, *more: object):
     return [*map(str, ("--data", data, "--set", name, "--protocol", protocol, "--model", model,
                        "--part", part, "--out", out, *more))]  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def siblings() -> Iterator[None]:
-    """The scripts' own modules, importable as they import each other."""
-    names = [file.stem for file in FOLDER.glob("*.py")]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(FOLDER))
-        for name in names:
-            patch.delitem(sys.modules, name, raising=False)
-        yield
-        for name in names:
-            sys.modules.pop(name, None)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import gzip
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ import pytest
 from kg.errors import DataError, UsageError
 
 ROOT = Path(__file__).parents[2] / "benchmarks"
+SCRIPTS = ("accuracy", "peers")
 OURS = {"export", "score", "speed"}  # run in this package's environment
 USERS, ITEMS = 30, 25
 
@@ -24,20 +24,6 @@ def write(file: Path, lines: list[str]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     with gzip.open(file, "wt", encoding="utf-8") as out:
         out.write("\n".join(lines) + "\n")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def siblings() -> Iterator[None]:
-    """The scripts' own modules, importable as they import each other."""
-    names = [file.stem for folder in ("accuracy", "peers") for file in (ROOT / folder).glob("*.py")]
-    with pytest.MonkeyPatch.context() as patch:
-        for folder in ("accuracy", "peers"):
-            patch.syspath_prepend(str(ROOT / folder))
-        for name in names:
-            patch.delitem(sys.modules, name, raising=False)
-        yield
-        for name in names:
-            sys.modules.pop(name, None)
 
 
 @pytest.fixture(scope="module")
