@@ -53,7 +53,7 @@ from recsys.fit import resolved
 from recsys.metrics.significance import holm, paired_bootstrap
 from recsys.neighbours import NeighbourConfig, Neighbours
 from recsys.recommender import Recommender
-from recsys.scoring import choose_partners, popularity
+from recsys.scoring import choose_partners, choose_recency, popularity
 from recsys.train import RunOptions, TrainConfig, train
 from recsys.trend import TrendConfig
 
@@ -239,7 +239,9 @@ def _partner(
     queries = model.encode_histories(Sequences.of(split.train), parts.vector)
     rng = np.random.default_rng([seed, 2])
     none = TrendConfig(lately=())
-    found, _ = choose_partners(model, split, queries, NeighbourConfig(**near), none, rng)
+    found, _ = choose_partners(
+        model, split, queries, NeighbourConfig(**near), none, choose_recency(split), rng
+    )
     return found and found.refit(known.learn, (parts.vector - parts.id).numpy())
 
 

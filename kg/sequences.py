@@ -112,6 +112,12 @@ class Sequences:
         """int64 [L], the items of one history, oldest first."""
         return self.item[self.offsets[row] : self.offsets[row + 1]]
 
+    def unmet(self, target: EventLog) -> EventLog:
+        """The events with an item that is not in the history of its user (row u: user u)."""
+        target = target.take(target.has_item)
+        met = self.row * self.num_items + self.item
+        return target.take(~np.isin(target.user * self.num_items + target.item, met))
+
     def take(self, rows: np.ndarray) -> Sequences:
         """The histories of these rows, in this order."""
         starts, lengths = self.offsets[rows], self.lengths[rows]

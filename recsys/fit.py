@@ -137,13 +137,14 @@ def fit(
     for report in steps:
         reports.append(report)
         on_epoch(report)
-    near, trend = _partners(model, split, config, intents)
+    recent = choose_recency(split)
+    near, trend = _partners(model, split, config, intents, recent)
     rec = Recommender.from_model(
         model, data.log, data.catalog, text, encoder=encoder, intents=intents
     )
     if near is not None:
         near = near.refit(data.log, rec.items.content)
-    rec = rec.beside(near, trend, choose_recency(split))
+    rec = rec.beside(near, trend, recent)
     return Fitted(rec, split, intents, reports, begun)
 
 
@@ -162,14 +163,18 @@ def _check_start(encoder: LazyEncoder, start: Recommender) -> None:
 
 
 def _partners(
-    model: IntentRecommender, split: Split, config: RunConfig, intents: IntentSignals | None
+    model: IntentRecommender,
+    split: Split,
+    config: RunConfig,
+    intents: IntentSignals | None,
+    recent: float,
 ) -> tuple[Neighbours | None, Trend | None]:
     told = intents.valid if intents is not None else None
     with torch.inference_mode():
         items = model.eval().items().vector
     queries = model.encode_histories(Sequences.of(split.train), items, told)
     rng = np.random.default_rng([config.options.seed, 2])
-    return choose_partners(model, split, queries, config.neighbours, config.trend, rng)
+    return choose_partners(model, split, queries, config.neighbours, config.trend, recent, rng)
 
 
 REPEATS = 0.05

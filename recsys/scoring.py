@@ -128,23 +128,24 @@ def choose_partners(
     queries: np.ndarray,
     near: NeighbourConfig,
     late: TrendConfig,
+    recent: float,
     rng: np.random.Generator,
 ) -> tuple[Neighbours | None, Trend | None]:
     """What stands beside a trained model, fitted to the training events and chosen by NDCG@10 on
     the validation part: first the trend, then the neighbours, then the weight of the trend beside
     them; None for what is switched off or does not help.
 
-    queries float32 [U, D] are those of the training histories.
+    queries float32 [U, D] are those of the training histories; `recent` as `choose_recency` says.
     """
     target = _some_users(split.valid.take(split.valid.has_item), rng)
     if len(target) == 0:
         return None, None
     histories, repeats = Sequences.of(split.train), model.repeat is not None
-    fresh = unmet(target, histories)
+    fresh = histories.unmet(target)
     with torch.inference_mode():
         parts = model.eval().items()
     items, content = parts.vector.numpy(), (parts.vector - parts.id).numpy()
-    popular = popularity(split.train, choose_recency(split))
+    popular = popularity(split.train, recent)
 
     def score(neighbours: Neighbours | None, trend: Trend | None, mixed: bool) -> np.ndarray:
         wanted = target if mixed else fresh
@@ -172,18 +173,6 @@ def choose_partners(
             trend, late, lambda t, mixed: score(neighbours, t, mixed), mixed=repeats
         )  # fmt: skip
     return neighbours, trend
-
-
-def unmet(target: EventLog, histories: Sequences) -> EventLog:
-    """The events with an item that its user has not met before."""
-    target = target.take(target.has_item)
-    return target.take(~np.isin(_pairs(target.user, target), _pairs(histories.row, histories)))
-
-
-def _pairs(row: np.ndarray, of: EventLog | Sequences) -> np.ndarray:
-    """int64 [E], one number per user and item."""
-    items = of.num_items if isinstance(of, Sequences) else len(of.items)
-    return np.asarray(row * items + of.item)
 
 
 def _some_users(target: EventLog, rng: np.random.Generator) -> EventLog:

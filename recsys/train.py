@@ -25,7 +25,7 @@ from recsys.evaluate import evaluate_queries
 from recsys.intents import IntentSignals
 from recsys.objective import Objective
 from recsys.optimise import Updates, deterministic, short_products, sparse_gradients
-from recsys.scoring import SCORE, by_rows, choose_recency, popularity, unmet
+from recsys.scoring import SCORE, by_rows, choose_recency, popularity
 from recsys.settings import RunOptions, TrainConfig
 from recsys.strangers import choose_trust
 
@@ -130,7 +130,7 @@ class _Run:
         self.short = short_products(options)
         self.objective = Objective(model, split, sequences, config, intents, self.short)
         self.events, periods = self.objective.events, self.objective.periods
-        self.unmet = unmet(split.valid, sequences)
+        self.unmet = sequences.unmet(split.valid)
         self.popular = popularity(split.train, choose_recency(split))
         self.sizes = model.config.max_length, self.objective.batch_targets
         every = groups_per_epoch(self.events, *self.sizes, periods, config.accumulate)

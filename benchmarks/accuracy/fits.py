@@ -107,9 +107,10 @@ def kgintent(task: Task, params: Params, seed: int, minutes: float | None, threa
     items = parts.vector
     known = Sequences.of(split.train)
     started = time.perf_counter()
+    recent = choose_recency(split)
     partner, trend = choose_partners(
         model, split, model.encode_histories(known, items), NeighbourConfig(**near),
-        TrendConfig(**late), np.random.default_rng([seed, 2]),
+        TrendConfig(**late), recent, np.random.default_rng([seed, 2]),
     )  # fmt: skip
     if partner is not None:
         facts["neighbours"] = [
@@ -119,7 +120,7 @@ def kgintent(task: Task, params: Params, seed: int, minutes: float | None, threa
     if trend is not None:
         facts["trend"] = [trend.share, trend.weight, trend.mixed]
     facts["neighbour_seconds"] = time.perf_counter() - started
-    popular = popularity(task.learn, choose_recency(split))
+    popular = popularity(task.learn, recent)
     bias = {
         m: trend.bias(task.learn, mixed=m) if trend is not None else None for m in (False, True)
     }

@@ -20,6 +20,7 @@ import numpy as np
 
 from kg.errors import DataError, UsageError
 from kg.events import EventLog
+from kg.sequences import Sequences
 from kg.split import Split, leave_one_out, temporal_split
 
 
@@ -68,18 +69,13 @@ def targets(protocol: str, part: EventLog, known: EventLog, table: str) -> dict[
     the first time with something new.
     """
     if table == "new":
-        part = without_known(part, known)
+        part = Sequences.of(known).unmet(part)
     part = part.take(part.has_item)
     if part.time is None or protocol in ("loo", "given"):
         return {"all": part}
     start = np.full(len(part.users), np.iinfo(np.int64).max)
     np.minimum.at(start, part.user, part.time)
     return {"all": part, "first": part.take(part.time == start[part.user])}
-
-
-def without_known(target: EventLog, known: EventLog) -> EventLog:
-    """The target events on items that their user does not have in `known`."""
-    return target.take(~np.isin(_pairs(target), _pairs(known)))
 
 
 def _pairs(log: EventLog) -> np.ndarray:

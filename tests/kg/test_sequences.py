@@ -112,3 +112,11 @@ def test_what_follows_a_visit_by_hand() -> None:
         untimed.periods(1)
     nobody = Sequences(np.zeros(3, np.int64), *np.zeros((3, 0), np.int64), 5)
     assert [len(bound) for bound in nobody.periods(50, 9)] == [0, 0]
+
+
+def test_what_has_not_been_met_by_hand() -> None:
+    log = EventLog.of(["u", "u", "v", "v", "w"], list("abbca"))
+    histories = Sequences.of(log.take(np.array([0, 2])))  # u has a, v has b
+    left = histories.unmet(log)
+    assert left.users.decode(left.user) == ["u", "v", "w"]
+    assert left.items.decode(left.item) == ["b", "c", "a"]
