@@ -50,10 +50,12 @@ from models.recommender import IntentRecommender, ModelConfig
 from models.transfer import as_source, warm_start, weights_hash
 from recsys.baselines import Popularity, TextKNN
 from recsys.fit import resolved
+from recsys.habits import HabitConfig
 from recsys.metrics.significance import holm, paired_bootstrap
-from recsys.neighbours import NeighbourConfig, Neighbours
+from recsys.neighbours import NeighbourConfig
+from recsys.partners import Partners, choose_partners
+from recsys.popular import choose_recency
 from recsys.recommender import Recommender
-from recsys.scoring import choose_partners, choose_recency, popularity
 from recsys.train import RunOptions, TrainConfig, train
 from recsys.trend import TrendConfig
 
@@ -216,33 +218,33 @@ def fitted(
     if warm:
         report = warm_start(model, source.model, known.train, source.log)
         start, facts["carried"], facts["left"] = report.source, report.carried, report.left
-    partner: Neighbours | None = None
+    partners = Partners()
     if len(known.train):
         split = Split(known.train, known.valid, task.parts.split.test, task.parts.split.by_time)
         settings = TrainConfig(**training | _limits(args.epochs, args.minutes))
         options = RunOptions(seed=seed, threads=args.threads)
         reports = list(train(model, split, settings, options, start=start))
         facts |= told(reports)
-        partner = _partner(model, split, known, near, seed)
+        partners = _partners(model, split, known, near, seed)
     with torch.inference_mode():
         items = model.eval().items().vector
     facts |= {"gates": model.gates(), "source_weights": weights_hash(source.model)}
-    none = {True: None, False: None}
-    return scorer(model, items, partner, popularity(known.learn), none), facts
+    return scorer(model, items, partners, known.learn), facts
 
 
-def _partner(
+def _partners(
     model: IntentRecommender, split: Split, known: Target, near: dict[str, Any], seed: int
-) -> Neighbours | None:
+) -> Partners:
+    """The neighbours alone: the rest would blur what is taken over from the source."""
     with torch.inference_mode():
         parts = model.eval().items()
     queries = model.encode_histories(Sequences.of(split.train), parts.vector)
     rng = np.random.default_rng([seed, 2])
-    none = TrendConfig(lately=())
-    found, _ = choose_partners(
-        model, split, queries, NeighbourConfig(**near), none, choose_recency(split), rng
-    )
-    return found and found.refit(known.learn, (parts.vector - parts.id).numpy())
+    found = choose_partners(
+        model, split, queries, NeighbourConfig(**near), TrendConfig(lately=()),
+        HabitConfig(habit_weights=()), choose_recency(split), rng,
+    )  # fmt: skip
+    return found.refit(known.learn, (parts.vector - parts.id).numpy())
 
 
 def _limits(epochs: int, minutes: float | None) -> dict[str, Any]:

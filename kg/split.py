@@ -32,6 +32,12 @@ class Split:
         if len(self.train) == 0:
             raise DataError("The training part of a split must hold at least one event.")
 
+    @property
+    def period(self) -> float:
+        """Seconds from the first to the last validation event; 0 where times are not known."""
+        times = self.valid.time
+        return 0.0 if times is None or len(times) == 0 else float(np.ptp(times))
+
     def before_test(self) -> EventLog:
         """Train and validation events together: what is known when the test begins."""
         return merged(self.train, self.valid)

@@ -39,15 +39,15 @@ from kg.split import Split
 from kg.storage import Dataset
 from recsys.compare import Part
 from recsys.config import RunConfig
-from recsys.evaluate import EvalReport
+from recsys.evaluate import SCORE, EvalReport
 from recsys.fit import Fitted, HoldOut, Ingredients, fit, judge
 from recsys.metrics.buckets import ITEM_BUCKETS, USER_BUCKETS, within
 from recsys.metrics.significance import holm, paired_bootstrap
 from recsys.recommender import Recommender
 from recsys.retrieval import index_of
-from recsys.scoring import SCORE
 
-PARTS = ("text", "graph", "intent", "sequence", "id", "neighbours", "trend")
+BESIDE = ("neighbours", "trend", "habits")
+PARTS = ("text", "graph", "intent", "sequence", "id", *BESIDE)
 SHUFFLED, PERMUTED, RESEEDED = "text shuffled", "tails permuted", "another seed"
 CONTROLS = {"text": SHUFFLED, "graph": PERMUTED}
 NEVER_WARM = 1e12
@@ -98,10 +98,8 @@ def masked(
         return rec, _unordered_before(split, part, rng)
     if name == "intent":
         return replace(rec, intent=None), split
-    if name == "neighbours":
-        return replace(rec, neighbours=None), split
-    if name == "trend":
-        return rec.beside(rec.neighbours, None), split
+    if name in BESIDE:
+        return rec.beside(rec.partners.without(name)), split
     store = rec.items
     none = np.zeros_like(store.text_part)
     if name == "text":
@@ -118,7 +116,7 @@ def masked(
         store = replace(store, id_part=none)
     else:
         raise _unknown(name, PARTS)
-    return replace(rec, items=store, index=index_of(store, rec.trend, rec.log)), split
+    return replace(rec, items=store, index=index_of(store, rec.partners.trend, rec.log)), split
 
 
 def mask_parts(
@@ -240,7 +238,7 @@ def retrain_parts(
 def _with_controls(rec: Recommender, names: Sequence[str]) -> list[str]:
     facts = any(rec.model.graph.edges[r].size for r in rec.model.graph.fact_relations)
     controls = [CONTROLS[name] for name in names if name in CONTROLS]
-    trained = [name for name in names if name not in ("neighbours", "trend")]
+    trained = [name for name in names if name not in BESIDE]
     return [*trained, *(c for c in controls if facts or c != PERMUTED), RESEEDED]
 
 
@@ -272,7 +270,7 @@ def judged(
     refit: bool = True,
 ) -> Judged:  # fmt: skip
     """On a part of a split; `counts` int64 [N] are the training events of each item; `refit`: the
-    neighbours are fitted to what is known before that part first.
+    partners are fitted to what is known before that part first.
     """
     known, target = split.part(part)
     target = target.take(target.has_item)
@@ -289,11 +287,9 @@ def judged(
 
 
 def _refitted(rec: Recommender, known: EventLog) -> Recommender:
-    """The run with neighbours of what is known before a part begins."""
-    if rec.neighbours is None:
-        return rec
+    """The run with partners fitted to what is known before a part begins."""
     content = rec.items.content[: rec.items.trained]
-    return replace(rec, neighbours=rec.neighbours.refit(known, content))
+    return replace(rec, partners=rec.partners.refit(known, content))
 
 
 def effects(part: str, how: str, whole: Judged, other: Judged) -> list[Effect]:
@@ -351,9 +347,15 @@ def lacking(rec: Recommender) -> dict[str, str]:
         out["graph"] = "the graph holds no facts"
     if rec.intent is None or not rec.model.intent_dim:
         out["intent"] = "histories were not read"
-    if rec.neighbours is None:
+    partners = rec.partners
+    if partners.neighbours is None:
         out["neighbours"] = "they were switched off, or did not help on validation"
-    if rec.trend is None:
+    if partners.habits is None:
+        out["habits"] = (
+            "people do not meet items again here, the split is not by time, they were "
+            "switched off, or did not help on validation"
+        )
+    if partners.trend is None:
         out["trend"] = "times are not known, it was switched off, or did not help on validation"
     return out
 

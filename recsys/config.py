@@ -1,4 +1,5 @@
-"""One run's settings as TOML: [model], [train], [intent], [neighbours], [trend], [options]."""
+"""One run's settings as TOML: [model], [train], [intent], [neighbours], [trend], [habits],
+[options]."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from kg.errors import UsageError, suggest
 from kg.tables import existing_file
 from models.intent import IntentConfig
 from models.recommender import ModelConfig
+from recsys.habits import HabitConfig
 from recsys.neighbours import NeighbourConfig
 from recsys.settings import RunOptions, TrainConfig
 from recsys.trend import TrendConfig
@@ -26,6 +28,7 @@ class RunConfig(BaseModel):
     intent: IntentConfig = Field(default_factory=IntentConfig)
     neighbours: NeighbourConfig = Field(default_factory=NeighbourConfig)
     trend: TrendConfig = Field(default_factory=TrendConfig)
+    habits: HabitConfig = Field(default_factory=HabitConfig)
     options: RunOptions = Field(default_factory=RunOptions)
 
     @classmethod

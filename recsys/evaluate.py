@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
-from scipy import sparse
 
 from kg.errors import DataError, UsageError, suggest
 from kg.events import EventLog
@@ -19,10 +18,19 @@ from kg.sequences import Sequences
 from recsys.hits import Hits, top_k
 from recsys.metrics import RANKING, lists
 
+SCORE = "ndcg@10"
+"""What models, epochs and weights are chosen by."""
+
 ScoreFn = Callable[[Sequences], np.ndarray]
 """U histories to scores float32 [U, N]; -inf: never recommend this item."""
 
-__all__ = ["EvalReport", "Hits", "ScoreFn", "evaluate_queries", "evaluate_scores", "top_k"]
+ScoreRows = Callable[[np.ndarray], np.ndarray]
+"""Rows int64 [B] of histories to scores float32 [B, N]."""
+
+__all__ = [
+    "SCORE", "EvalReport", "Hits", "ScoreFn", "ScoreRows", "evaluate_queries", "evaluate_rows",
+    "evaluate_scores", "top_k",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,9 +107,9 @@ def evaluate_scores(
     hit but still counts as relevant. A target item named twice is one relevant item.
     `item_counts` int64 [N] (for novelty): users per item, by default those of `histories`.
     """
-    return _evaluate(
-        lambda rows: score_fn(histories.take(rows)), histories, target, ks, filter_seen, batch,
-        item_counts,
+    return evaluate_rows(
+        lambda rows: score_fn(histories.take(rows)), histories, target, ks=ks,
+        filter_seen=filter_seen, batch=batch, item_counts=item_counts,
     )  # fmt: skip
 
 
@@ -115,40 +123,33 @@ def evaluate_queries(
     filter_seen: bool = True,
     batch: int = 256,
     strangers: np.ndarray | None = None,
-    added: Callable[[np.ndarray], sparse.csr_matrix | None] | None = None,
-    bias: np.ndarray | None = None,
 ) -> EvalReport:
-    """As `evaluate_scores`, by inner product: queries float32 [U, D], one per history, and items
-    float32 [N, D]. `strangers` float32 [N] are the scores for an empty history whose query is 0
-    (nothing is known of the person), if given; `bias` float32 [N] is added to all others, and
-    `added` gives what is added to the scores of some rows int64 [B]: float32 [B, N].
+    """As `evaluate_scores`, by inner product alone: queries float32 [U, D], one per history, and
+    items float32 [N, D]. `strangers` float32 [N] are the scores for an empty history whose query is
+    0 (nothing is known of the person), if given.
     """
     empty = (histories.lengths == 0) & ~queries.any(1)
 
     def score(rows: np.ndarray) -> np.ndarray:
         scores = queries[rows] @ items.T
-        if bias is not None:
-            scores += bias
-        more = None if added is None else added(rows)
-        if more is not None:
-            scores += more.toarray()
         if strangers is not None:
             scores[empty[rows]] = strangers
         return scores
 
-    return _evaluate(score, histories, target, ks, filter_seen, batch, None)
+    return evaluate_rows(score, histories, target, ks=ks, filter_seen=filter_seen, batch=batch)
 
 
-def _evaluate(
-    score_rows: Callable[[np.ndarray], np.ndarray],
+def evaluate_rows(
+    score_rows: ScoreRows,
     histories: Sequences,
     target: EventLog,
-    ks: Sequence[int],
-    filter_seen: bool,
-    batch: int,
-    item_counts: np.ndarray | None,
+    *,
+    ks: Sequence[int] = (10, 20),
+    filter_seen: bool = True,
+    batch: int = 256,
+    item_counts: np.ndarray | None = None,
 ) -> EvalReport:
-    """`score_rows` gives the scores float32 [B, N] of these rows int64 [B] of `histories`."""
+    """As `evaluate_scores`, where the scores are of rows of `histories` by their number."""
     _check(histories, target, ks, batch)
     n = histories.num_items
     pairs = np.unique(target.user[target.has_item] * n + target.item[target.has_item])
@@ -191,7 +192,7 @@ def _measured(
 
 
 def _ranked(
-    score_rows: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, histories: Sequences, k: int,
+    score_rows: ScoreRows, rows: np.ndarray, histories: Sequences, k: int,
     filter_seen: bool,
 ) -> np.ndarray:  # fmt: skip
     """int64 [B, k], the best items of these rows; what `score_rows` returned stays as it was."""

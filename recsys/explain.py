@@ -41,8 +41,8 @@ def explain_item(
     """The explanation of one item (code) for a query [D] that came from one history.
 
     `added` is what the score owes to more than the query: the item's being in the history
-    ("repeat"), what the items of the history say of it ("neighbours") or, where there is none and a
-    profile asks, its popularity.
+    ("repeat", "habit"), what the items of the history say of it ("neighbours") or, where there is
+    none and a profile asks, its popularity.
     """
     history = one.items_of(0)
     paths = _paths(rec, history, code)
@@ -54,8 +54,9 @@ def explain_item(
     }
     parts |= {name: float(query @ part[code]) for name, part in rec.items.extras.items()}
     parts |= added
-    told_by = rec.neighbours.source(one, code) if rec.neighbours is not None else None
-    if added.get("repeat", 0) > 0:
+    near = rec.partners.neighbours
+    told_by = near.source(one, code) if near is not None else None
+    if added.get("repeat", 0) + added.get("habit", 0) > 0:
         reason = "because you come back to it"
     elif paths:
         reason = paths[0]

@@ -24,13 +24,12 @@ from models.transfer import WarmStart, as_source, warm_start
 from models.whitening import Whitening
 from recsys.config import RunConfig
 from recsys.encoders import LazyEncoder, same_encoder
-from recsys.evaluate import EvalReport, evaluate_queries
+from recsys.evaluate import EvalReport, evaluate_rows
 from recsys.intents import IntentSignals, learn_intents
-from recsys.neighbours import Neighbours
+from recsys.partners import Partners, choose_partners, scorer
+from recsys.popular import choose_recency
 from recsys.recommender import Recommender
-from recsys.scoring import by_rows, choose_partners, choose_recency, popularity
 from recsys.train import EpochReport, train
-from recsys.trend import Trend
 
 HoldOut = Literal["last", "time", "none"]
 Say = Callable[[str], None]
@@ -137,14 +136,11 @@ def fit(
     for report in steps:
         reports.append(report)
         on_epoch(report)
-    recent = choose_recency(split)
-    near, trend = _partners(model, split, config, intents, recent)
+    partners = _partners(model, split, config, intents)
     rec = Recommender.from_model(
         model, data.log, data.catalog, text, encoder=encoder, intents=intents
     )
-    if near is not None:
-        near = near.refit(data.log, rec.items.content)
-    rec = rec.beside(near, trend, recent)
+    rec = rec.beside(partners.refit(data.log, rec.items.content))
     return Fitted(rec, split, intents, reports, begun)
 
 
@@ -167,14 +163,16 @@ def _partners(
     split: Split,
     config: RunConfig,
     intents: IntentSignals | None,
-    recent: float,
-) -> tuple[Neighbours | None, Trend | None]:
+) -> Partners:
     told = intents.valid if intents is not None else None
     with torch.inference_mode():
         items = model.eval().items().vector
     queries = model.encode_histories(Sequences.of(split.train), items, told)
     rng = np.random.default_rng([config.options.seed, 2])
-    return choose_partners(model, split, queries, config.neighbours, config.trend, recent, rng)
+    return choose_partners(
+        model, split, queries, config.neighbours, config.trend, config.habits,
+        choose_recency(split), rng,
+    )  # fmt: skip
 
 
 REPEATS = 0.05
@@ -219,9 +217,9 @@ def judge(
     *,
     refit: bool = True,
 ) -> EvalReport:
-    """Metrics of the model on a part of its split, from what is known before that part begins (the
-    neighbours, which are in closed form, are fitted to it anew unless `refit` is False; the trend
-    is that at its beginning).
+    """Metrics of the model on a part of its split, from what is known before that part begins: the
+    neighbours and habits are fitted to it anew unless `refit` is False; trend and popularity are
+    those at its beginning.
 
     `filter_seen` None: as `recommend` does by default.
     """
@@ -232,14 +230,8 @@ def judge(
     vectors = rec.items.vectors[: rec.items.trained]
     items = torch.from_numpy(vectors)
     queries = rec.model.encode_histories(histories, items, told)
-    partner = rec.neighbours
-    if partner is not None and refit:
-        partner = partner.refit(known, rec.items.content[: rec.items.trained])
-    bias = rec.trend.bias(known, mixed=not filter_seen) if rec.trend is not None else None
-    return evaluate_queries(
-        queries, vectors, histories, target, filter_seen=filter_seen, bias=bias,
-        strangers=popularity(known, rec.recent),
-        added=by_rows(
-            rec.model, partner, histories, queries, vectors, mixed=not filter_seen, bias=bias
-        ),
-    )  # fmt: skip
+    partners = rec.partners
+    if refit:
+        partners = partners.refit(known, rec.items.content[: rec.items.trained])
+    rows = scorer(rec.model, partners, known, histories, queries, vectors, mixed=not filter_seen)
+    return evaluate_rows(rows, histories, target, filter_seen=filter_seen)

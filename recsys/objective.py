@@ -115,6 +115,4 @@ def target_periods(config: TrainConfig, split: Split, histories: Sequences) -> P
         kind = "period" if split.by_time else "next"
     if kind == "next":
         return None
-    times = split.valid.time
-    length = float(np.ptp(times)) if kind == "period" and times is not None and len(times) else 0.0
-    return histories.periods(PAUSE, length)
+    return histories.periods(PAUSE, split.period if kind == "period" else 0.0)

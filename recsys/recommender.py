@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -27,10 +27,9 @@ from recsys.hits import Hits, top_k
 from recsys.index import VectorIndex
 from recsys.intents import IntentSignals, with_categories
 from recsys.items import ItemStore
-from recsys.neighbours import Neighbours
+from recsys.partners import Partners, prior_scores
+from recsys.popular import popularity
 from recsys.retrieval import index_of, retrieve
-from recsys.scoring import RECENT, added_scores, popularity, prior_scores
-from recsys.trend import Trend
 
 MAX_K = 1000
 
@@ -65,9 +64,7 @@ class Recommender:
     encoder: TextEncoder | None = None
     intent: IntentSignals | None = None
     paths: PathIndex | None = None
-    neighbours: Neighbours | None = None
-    recent: float = RECENT[0]
-    trend: Trend | None = None
+    partners: Partners = field(default_factory=Partners)
 
     @classmethod
     def from_model(
@@ -90,13 +87,11 @@ class Recommender:
             intents, PathIndex.of(model.graph.with_events(log)),
         )  # fmt: skip
 
-    def beside(
-        self, neighbours: Neighbours | None, trend: Trend | None, recent: float | None = None
-    ) -> Recommender:
-        """With these beside the model; `recent`: how recent the popularity for strangers is."""
-        index = index_of(self.items, trend, self.log)
-        recent = self.recent if recent is None else recent
-        return replace(self, neighbours=neighbours, trend=trend, index=index, recent=recent)
+    def beside(self, partners: Partners) -> Recommender:
+        """With these beside the model."""
+        return replace(
+            self, partners=partners, index=index_of(self.items, partners.trend, self.log)
+        )
 
     # ---- queries -------------------------------------------------------------------------
 
@@ -230,17 +225,18 @@ class Recommender:
         none = part.item[:0]
         seen = [part.items_of(row) if masked else none for row in range(len(part))]
         bias, mixed = self._bias(mixed=not masked), not masked
-        added = added_scores(
-            self.model, self.neighbours, part, queries, self.items.vectors, mixed=mixed, bias=bias
+        added = self.partners.added(
+            self.model, part, queries, self.items.vectors, mixed=mixed, bias=bias
         )
-        if self.trend is not None:
-            column = np.full((len(queries), 1), self.trend.of(mixed=mixed), np.float32)
+        if (trend := self.partners.trend) is not None:
+            column = np.full((len(queries), 1), trend.of(mixed=mixed), np.float32)
             queries = np.hstack([queries, column])
         return retrieve(self.index, self.items, queries, seen, k, added)
 
     def _bias(self, *, mixed: bool) -> np.ndarray | None:
         """float32 [N], what the trend adds to the score of each item; None: nothing."""
-        weight = 0.0 if self.trend is None else self.trend.of(mixed=mixed)
+        trend = self.partners.trend
+        weight = 0.0 if trend is None else trend.of(mixed=mixed)
         return None if weight == 0 else np.float32(weight) * self.index.vectors[:, -1]
 
     @property
@@ -260,7 +256,7 @@ class Recommender:
 
     def _counts(self) -> np.ndarray:
         """float32 [N], recent events per item, as its newest row; hidden items -inf."""
-        counts = popularity(self.log, self.recent)
+        counts = popularity(self.log, self.partners.recent)
         at = self.items.newest[: len(counts)]
         out = np.bincount(at, counts, minlength=len(self.items)).astype(np.float32)
         out[self.items.hidden] = -np.inf
@@ -361,8 +357,10 @@ class Recommender:
             vectors = torch.from_numpy(self.items.vectors)
             bonus = self.model.repeat_bonus(one, query, vectors, bias)
             parts["repeat"] = self._of_item(bonus, code)
-        if self.neighbours is not None:
-            said = self.neighbours.scores(one, mixed=self.repeats)
+            if (habits := self.partners.habits) is not None:
+                parts["habit"] = self._of_item(habits.scores(one), code)
+        if (near := self.partners.neighbours) is not None:
+            said = near.scores(one, mixed=self.repeats)
             parts["neighbours"] = self._of_item(said, code)
         if (prior := prior_scores(self.model, one, query)) is not None:
             parts["popularity"] = self._of_item(prior, code)
@@ -386,11 +384,7 @@ class Recommender:
         else:
             vectors = np.zeros((len(new), self.items.text.shape[1]), np.float32)
         store = self.items.added(self.model, self.model.graph, new, vectors)
-        near = self.neighbours
-        if near is not None:
-            near = near.with_items(store.content)
-        index = index_of(store, self.trend, self.log)
-        return replace(self, items=store, index=index, neighbours=near)
+        return replace(self, items=store).beside(self.partners.with_items(store.content))
 
     def without_items(self, keys: Sequence[object]) -> Recommender:
         """These items in no answer from now on."""

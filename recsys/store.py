@@ -38,16 +38,19 @@ from models.recommender import IntentRecommender, ModelConfig
 from models.text import TextEncoder
 from models.whitening import Whitening
 from recsys.encoders import LazyEncoder
+from recsys.habits import HabitConfig, HabitNetwork, Habits
 from recsys.index import VectorIndex
 from recsys.intents import IntentSignals
 from recsys.items import ItemStore
 from recsys.neighbours import NeighbourConfig, Neighbours
+from recsys.partners import Partners
 from recsys.recommender import Recommender
 from recsys.retrieval import index_of
 from recsys.tensors import save_tensors
 from recsys.trend import Trend
 
 KIND = "run"
+LINKS = ("data", "indices", "indptr")
 
 
 def save_run(rec: Recommender, path: str | Path, facts: Mapping[str, Any]) -> None:
@@ -99,9 +102,11 @@ def _tensors(rec: Recommender) -> dict[str, np.ndarray]:
         out[f"features/basis/{name}"] = whitening.basis
     for number, relation in enumerate(sorted(rec.model.graph.events)):
         out[f"events/{number}"] = rec.model.graph.edges[relation]
-    if rec.neighbours is not None:
-        links = rec.neighbours.links
-        out |= {f"links/{name}": getattr(links, name) for name in ("data", "indices", "indptr")}
+    if (near := rec.partners.neighbours) is not None:
+        out |= {f"links/{name}": getattr(near.links, name) for name in LINKS}
+    if (habits := rec.partners.habits) is not None:
+        out |= {f"habits/{k}": v.numpy() for k, v in habits.network.state_dict().items()}
+        out["item_facts"] = habits.facts
     if rec.intent is not None:
         out["intent/serve"] = rec.intent.serve
         out["intent/valid"] = rec.intent.valid
@@ -127,20 +132,24 @@ def _plain(rec: Recommender) -> dict[str, Any]:
         "label_relation": rec.intent.labels.relation if rec.intent is not None else None,
         "added": {"ids": rec.items.ids[trained:], "titles": rec.items.titles[trained:]},
         "facts": [[c, r, n] for c, many in rec.items.facts.items() for r, n in many],
-        "neighbours": None
-        if rec.neighbours is None
-        else {
-            "decay": rec.neighbours.decay,
-            "weight": rec.neighbours.weight,
-            "mixed": rec.neighbours.mixed,
-            "keep": rec.neighbours.keep,
-            "config": rec.neighbours.config.model_dump(),
-        },
-        "recent": rec.recent,
-        "trend": None if rec.trend is None else asdict(rec.trend),
+        "partners": _plain_partners(rec.partners),
         "hidden": hidden,
         "events": sorted(rec.model.graph.events),
     }
+
+
+def _plain_partners(partners: Partners) -> dict[str, Any]:
+    near, habits, trend = partners.neighbours, partners.habits, partners.trend
+    return {
+        "recent": partners.recent,
+        "trend": None if trend is None else asdict(trend),
+        "neighbours": None if near is None else _plain_of(near, "decay", "weight", "mixed", "keep"),
+        "habits": None if habits is None else _plain_of(habits, "now", "period", "weight", "seed"),
+    }
+
+
+def _plain_of(partner: Neighbours | Habits, *names: str) -> dict[str, Any]:
+    return {n: getattr(partner, n) for n in names} | {"config": partner.config.model_dump()}
 
 
 def load_run(path: str | Path, encoder: TextEncoder | None = None) -> Recommender:
@@ -154,20 +163,18 @@ def load_run(path: str | Path, encoder: TextEncoder | None = None) -> Recommende
         model = _model(plain, tensors, _trained_graph(plain, tensors, data.graph), data)
         store = _store(plain, tensors, data)
         intent = _intent(plain, tensors, len(data.catalog))
-        neighbours = _neighbours(plain, tensors, len(data.catalog))
+        partners = _partners(plain["partners"], tensors, len(data.catalog))
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise DataError(f"{folder} cannot be read: {error}.") from None
     if encoder is None and plain["encoder"]["name"]:
         encoder = LazyEncoder(plain["encoder"]["name"], plain["encoder"]["id"],
                               store.text.shape[1])  # fmt: skip
-    trend = None if plain["trend"] is None else Trend(**plain["trend"])
-    index = index_of(store, trend, data.log)
+    index = index_of(store, partners.trend, data.log)
     if "index.faiss" in manifest["files"]:
         index = VectorIndex.load(folder / "index.faiss", index.vectors)
     graph = data.graph.with_events(data.log)
     return Recommender(model, data.log, data.catalog, store, index, Sequences.of(data.log),
-                       encoder, intent, PathIndex.of(graph), neighbours,
-                       float(plain["recent"]), trend)  # fmt: skip
+                       encoder, intent, PathIndex.of(graph), partners)  # fmt: skip
 
 
 def _part(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, torch.Tensor]:
@@ -225,16 +232,23 @@ def _used(data: Dataset, tensors: Mapping[str, np.ndarray]) -> tuple[Vectors, ..
     return tuple(v for v in data.catalog.vectors if f"items/extra/{v.name}" in tensors)
 
 
-def _neighbours(
-    plain: dict[str, Any], tensors: dict[str, np.ndarray], items: int
-) -> Neighbours | None:
-    told = plain.get("neighbours")
-    if told is None:
-        return None
-    arrays = tuple(tensors[f"links/{name}"] for name in ("data", "indices", "indptr"))
-    links = sparse.csr_matrix(arrays, shape=(items, len(tensors["items/text"])))
-    config = NeighbourConfig(**told["config"])
-    return Neighbours(links, told["decay"], told["weight"], told["mixed"], told["keep"], config)
+def _partners(plain: dict[str, Any], tensors: dict[str, np.ndarray], items: int) -> Partners:
+    near, habits, trend = plain["neighbours"], plain["habits"], plain["trend"]
+    found = Partners(float(plain["recent"]), None if trend is None else Trend(**trend))
+    if near is not None:
+        arrays = tuple(tensors[f"links/{name}"] for name in LINKS)
+        links = sparse.csr_matrix(arrays, shape=(items, len(tensors["items/text"])))
+        config = NeighbourConfig(**near.pop("config"))
+        found = replace(found, neighbours=Neighbours(links, config=config, **near))
+    if habits is not None:
+        set_up = HabitConfig(**habits.pop("config"))
+        weights = _part(tensors, "habits")
+        network = HabitNetwork(len(weights["mean"]), set_up.habit_dim)
+        network.load_state_dict(weights)
+        network.eval().requires_grad_(False)
+        facts = tensors["item_facts"]
+        found = replace(found, habits=Habits(network, facts, config=set_up, **habits))
+    return found
 
 
 def _intent(

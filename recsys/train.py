@@ -21,11 +21,12 @@ from kg.split import Split
 from models.batch import groups_per_epoch, training_groups
 from models.recommender import IntentRecommender
 from recsys.checkpoint import load_checkpoint, save_checkpoint
-from recsys.evaluate import evaluate_queries
+from recsys.evaluate import SCORE, evaluate_rows
 from recsys.intents import IntentSignals
 from recsys.objective import Objective
 from recsys.optimise import Updates, deterministic, short_products, sparse_gradients
-from recsys.scoring import SCORE, by_rows, choose_recency, popularity
+from recsys.partners import Partners, scorer
+from recsys.popular import choose_recency
 from recsys.settings import RunOptions, TrainConfig
 from recsys.strangers import choose_trust
 
@@ -131,7 +132,7 @@ class _Run:
         self.objective = Objective(model, split, sequences, config, intents, self.short)
         self.events, periods = self.objective.events, self.objective.periods
         self.unmet = sequences.unmet(split.valid)
-        self.popular = popularity(split.train, choose_recency(split))
+        self.alone = Partners(choose_recency(split))
         self.sizes = model.config.max_length, self.objective.batch_targets
         every = groups_per_epoch(self.events, *self.sizes, periods, config.accumulate)
         self.updates = Updates(model.parameters(), config, every * config.max_epochs)
@@ -205,11 +206,13 @@ class _Run:
         vectors, repeats = items.numpy(), self.model.repeat is not None
 
         def ranked(target: EventLog, mixed: bool) -> dict[str, float]:
-            return evaluate_queries(
-                queries, vectors, self.sequences, target, ks=(10,), batch=1024,
-                filter_seen=not mixed, strangers=self.popular,
-                added=by_rows(self.model, None, self.sequences, queries, vectors, mixed=mixed),
-            ).metrics  # fmt: skip
+            rows = scorer(
+                self.model, self.alone, self.split.train, self.sequences, queries, vectors,
+                mixed=mixed,
+            )  # fmt: skip
+            return evaluate_rows(
+                rows, self.sequences, target, ks=(10,), batch=1024, filter_seen=not mixed
+            ).metrics
 
         found = ranked(self.split.valid, repeats)
         out = {name: found[name] for name in (SCORE, "hr@10")}

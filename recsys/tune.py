@@ -102,8 +102,8 @@ def search_settings(
     })  # fmt: skip
 
     def attempt(settings: RunConfig, first: bool) -> dict[str, Any]:
+        from recsys.evaluate import SCORE
         from recsys.fit import fit, judge
-        from recsys.scoring import SCORE
 
         fitted = fit(
             data, encoder, settings, hold_out=hold_out, templates=templates,

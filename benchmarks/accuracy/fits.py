@@ -11,13 +11,17 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from data import Task
 
 from kg.errors import UsageError
+from kg.events import EventLog
 from kg.sequences import Sequences
+
+if TYPE_CHECKING:
+    from recsys.partners import Partners
 
 Scores = Callable[[Sequences, bool], np.ndarray]
 """Histories to float32 [U, N], for lists with the items of the history (True) or without them."""
@@ -83,16 +87,18 @@ def kgintent(task: Task, params: Params, seed: int, minutes: float | None, threa
 
     from models.recommender import IntentRecommender, ModelConfig
     from recsys.fit import resolved
+    from recsys.habits import HabitConfig
     from recsys.neighbours import NeighbourConfig
-    from recsys.scoring import choose_partners, choose_recency, popularity
+    from recsys.partners import choose_partners
+    from recsys.popular import choose_recency
     from recsys.train import RunOptions, TrainConfig, train
     from recsys.trend import TrendConfig
 
     torch.set_num_threads(threads)
     facts: dict[str, Any] = {}
     text, graph = texts_of(task, facts), task.graph()
-    shape, training, near, late = sorted_out(
-        params, ModelConfig, TrainConfig, NeighbourConfig, TrendConfig
+    shape, training, near, late, habit = sorted_out(
+        params, ModelConfig, TrainConfig, NeighbourConfig, TrendConfig, HabitConfig
     )
     training |= {"max_minutes": minutes} if minutes else {}
     split = task.parts.split
@@ -105,50 +111,37 @@ def kgintent(task: Task, params: Params, seed: int, minutes: float | None, threa
     with torch.inference_mode():
         parts = model.items()
     items = parts.vector
-    known = Sequences.of(split.train)
     started = time.perf_counter()
-    recent = choose_recency(split)
-    partner, trend = choose_partners(
-        model, split, model.encode_histories(known, items), NeighbourConfig(**near),
-        TrendConfig(**late), recent, np.random.default_rng([seed, 2]),
+    partners = choose_partners(
+        model, split, model.encode_histories(Sequences.of(split.train), items),
+        NeighbourConfig(**near), TrendConfig(**late), HabitConfig(**habit), choose_recency(split),
+        np.random.default_rng([seed, 2]),
     )  # fmt: skip
-    if partner is not None:
-        facts["neighbours"] = [
-            partner.keep, partner.decay, partner.weight, partner.mixed
-        ]  # fmt: skip
-        partner = partner.refit(task.learn, (items - parts.id).numpy())
-    if trend is not None:
-        facts["trend"] = [trend.share, trend.weight, trend.mixed]
-    facts["neighbour_seconds"] = time.perf_counter() - started
-    popular = popularity(task.learn, recent)
-    bias = {
-        m: trend.bias(task.learn, mixed=m) if trend is not None else None for m in (False, True)
-    }
-    scores = scorer(model, items, partner, popular, bias)
+    partners = partners.refit(task.learn, (items - parts.id).numpy())
+    facts |= chosen(partners) | {"partner_seconds": time.perf_counter() - started}
+    scores = scorer(model, items, partners, task.learn)
     return Fitted(scores, facts | told(reports) | {"gates": model.gates()})
 
 
-def scorer(
-    model: Any, items: Any, partner: Any, popular: np.ndarray,
-    bias: Mapping[bool, np.ndarray | None],
-) -> Scores:  # fmt: skip
-    """An IntentRecommender with its item vectors [N, D] and neighbours (or None); who has no
-    history gets what is `popular`. `bias` [N] is added in mixed lists (True) and in others.
-    """
-    from recsys.scoring import added_scores
+def chosen(partners: Partners) -> dict[str, Any]:
+    """What validation chose, for the JSON."""
+    near, trend, habits = partners.neighbours, partners.trend, partners.habits
+    return {
+        "recent": partners.recent,
+        "neighbours": near and [near.keep, near.decay, near.weight, near.mixed],
+        "trend": trend and [trend.share, trend.weight, trend.mixed],
+        "habits": habits and habits.weight,
+    }
+
+
+def scorer(model: Any, items: Any, partners: Partners, log: EventLog) -> Scores:
+    """An IntentRecommender with its item vectors [N, D] and its partners at the end of `log`."""
+    from recsys.partners import scorer as rows_scorer
 
     def scores(histories: Sequences, mixed: bool) -> np.ndarray:
         queries = model.encode_histories(histories, items)
-        found, vectors, more = queries @ items.numpy().T, items.numpy(), bias[mixed]
-        added = added_scores(
-            model, partner, histories, queries, vectors, mixed=mixed, bias=more
-        )  # fmt: skip
-        if more is not None:
-            found += more
-        if added is not None:
-            found += added.toarray()
-        found[(histories.lengths == 0) & ~queries.any(1)] = popular
-        return np.asarray(found)
+        rows = rows_scorer(model, partners, log, histories, queries, items.numpy(), mixed=mixed)
+        return rows(np.arange(len(histories)))
 
     return scores
 

@@ -149,7 +149,7 @@ def index(run: Run) -> None:
     from recsys.retrieval import index_of
 
     rec = _load(run)
-    rec = replace(rec, index=index_of(rec.items, rec.trend, rec.log))
+    rec = replace(rec, index=index_of(rec.items, rec.partners.trend, rec.log))
     _publish(rec, run)
     say(f"{run}: {len(rec.index):,} vectors, exact inner product by {rec.index.backend}.")
 

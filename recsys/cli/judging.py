@@ -23,9 +23,9 @@ from recsys.ablate import (
 from recsys.cli.output import Stopped, bars, say, show
 from recsys.compare import Part, compare
 from recsys.config import RunConfig
+from recsys.evaluate import SCORE
 from recsys.fit import HoldOut, make_split
 from recsys.recommender import Recommender
-from recsys.scoring import SCORE
 
 
 def judge_run(run: Path, json: bool) -> None:

@@ -10,7 +10,7 @@ from kg.split import leave_one_out
 from kg.testing import planted, tiny
 from recsys.baselines import EASE
 from recsys.neighbours import COMMON, NeighbourConfig, Neighbours, choose, heard, last_visits, links
-from recsys.scoring import popularity
+from recsys.popular import popularity
 
 CONFIG = NeighbourConfig()
 

@@ -404,7 +404,7 @@ def test_saved_and_loaded_answers_are_the_same(tmp_path, changed, hold_out):
             assert back.explain(**kwargs, item=item.item) == rec.explain(**kwargs, item=item.item)
     assert back.similar("i0003", k=50) == rec.similar("i0003", k=50)
     assert back.similar(text="zither", k=50) == rec.similar(text="zither", k=50)
-    assert back.recent == rec.recent
+    assert back.partners.recent == rec.partners.recent
     back.save(tmp_path / "again")  # what was loaded can be saved
     assert shown(Recommender.load(tmp_path / "again"), 1000).equals(shown(rec, 1000))
 

@@ -5,18 +5,21 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 from kg.build import build_graph
 from kg.catalog import Catalog
 from kg.clean import clean
 from kg.events import EventLog
+from kg.sequences import Sequences
 from kg.storage import Dataset
 from kg.testing import planted
 from recsys import Recommender
 from recsys.ablate import masked
 from recsys.config import RunConfig
-from recsys.evaluate import evaluate_queries
 from recsys.fit import fit, judge
+from recsys.partners import scorer
+from recsys.popular import popularity
 from recsys.train import TrainConfig
 from recsys.trend import Trend, TrendConfig, choose_trend, weighed
 
@@ -81,17 +84,21 @@ def season(late: bool) -> Dataset:
     return Dataset(log, catalog, build_graph(log, catalog))
 
 
+def without_trend(rec):
+    return rec.beside(rec.partners.without("trend"))
+
+
 @pytest.mark.parametrize("late", [True, False])
 def test_a_season_is_seen_and_its_absence_too(late):
     settings = RunConfig(model={"dim": 8, "repeats": False}, train={"max_epochs": 1})
     fitted = fit(season(late), "hash", settings, hold_out="time")
-    trend = fitted.recommender.trend
+    trend = fitted.recommender.partners.trend
     if not late:
         assert trend is None
         return
     assert trend is not None
     with_it = judge(fitted.recommender, fitted.split, "test").metrics["ndcg@10"]
-    bare = fitted.recommender.beside(fitted.recommender.neighbours, None)
+    bare = without_trend(fitted.recommender)
     assert with_it > 1.3 * judge(bare, fitted.split, "test").metrics["ndcg@10"]
 
 
@@ -100,12 +107,12 @@ def rec():
     world = planted(np.random.default_rng(1), users=40, items=30)
     graph = build_graph(world.log, world.catalog, None, world.triples)
     found = fit(Dataset(world.log, world.catalog, graph), "hash", QUICK).recommender
-    return found.beside(found.neighbours, Trend(0.2, 1.5, 0.5))
+    return found.beside(replace(found.partners, trend=Trend(0.2, 1.5, 0.5)))
 
 
 def test_one_all_and_explain_count_it_alike(rec):
-    values = 1.5 * rec.trend.values(rec.log)
-    bare = rec.beside(rec.neighbours, None)
+    values = 1.5 * rec.partners.trend.values(rec.log)
+    bare = without_trend(rec)
     frame = pl.concat(rec.recommend_all(30, filter_seen=True, batch=7))
     for user in rec.log.users.ids[:5]:
         found = rec.recommend(user, k=30, filter_seen=True)
@@ -126,7 +133,7 @@ def test_one_all_and_explain_count_it_alike(rec):
 def test_new_and_replaced_items(rec):
     rows = Catalog.of(["new", "i0003"], ["Purple Zither", "Another thing"])
     more = rec.with_items(rows)
-    values = rec.trend.values(rec.log)
+    values = rec.partners.trend.values(rec.log)
     column = more.index.vectors[:, -1]
     assert column[more.items.code("new")] == 0
     assert column[more.items.code("i0003")] == values[rec.log.items.encode(["i0003"])[0]]
@@ -135,27 +142,24 @@ def test_new_and_replaced_items(rec):
 def test_saved_with_the_run_and_masked(rec, tmp_path):
     rec.save(tmp_path / "run")
     back = Recommender.load(tmp_path / "run")
-    assert back.trend == rec.trend
+    assert back.partners.trend == rec.partners.trend
     user = rec.log.users.ids[3]
     assert back.recommend(user, k=20) == rec.recommend(user, k=20)
     other, _ = masked(rec, None, "trend", "test", np.random.default_rng(0))
-    assert other.trend is None
+    assert other.partners.trend is None
     assert other.recommend(user, k=20) != rec.recommend(user, k=20)
 
 
-def test_a_bias_is_not_for_those_of_whom_nothing_is_known():
-    world = planted(np.random.default_rng(1), users=3, items=6)
-    target = world.log
-    histories = planted(np.random.default_rng(1), users=3, items=6).log.take(
-        np.flatnonzero(world.log.user > 0)
+def test_who_is_not_known_gets_what_is_popular_without_the_trend(rec):
+    log = rec.log.take(rec.log.user > 0)
+    own = Sequences.of(log)
+    items = rec.items.vectors
+    queries = rec.model.encode_histories(own, torch.from_numpy(items))
+    rows = np.arange(3)
+    told = scorer(rec.model, rec.partners, log, own, queries, items, mixed=False)(rows)
+    alone = rec.partners.without("trend")
+    bare = scorer(rec.model, alone, log, own, queries, items, mixed=False)(rows)
+    np.testing.assert_array_equal(told[0], popularity(log, rec.partners.recent))
+    np.testing.assert_allclose(
+        told[1:] - bare[1:], np.tile(1.5 * rec.partners.trend.values(log), (2, 1)), atol=1e-4
     )
-    from kg.sequences import Sequences
-
-    own = Sequences.of(histories)
-    queries, items = np.zeros((3, 2), np.float32), np.zeros((6, 2), np.float32)
-    order = np.arange(6, dtype=np.float32)
-    report = evaluate_queries(queries, items, own, target, ks=(1,), filter_seen=False,
-                              strangers=-order, bias=order)  # fmt: skip
-    first = {int(u): world.log.item[world.log.user == u].tolist() for u in range(3)}
-    want = [float(0 in first[0]), float(5 in first[1]), float(5 in first[2])]
-    assert report.per_user["hr@1"].tolist() == want

@@ -22,8 +22,7 @@ from kg.events import EventLog
 from kg.sequences import Sequences
 from kg.split import Split
 from recsys.baselines.base import finish, history_matrix, popularity_scores, training_matrix
-from recsys.evaluate import ScoreFn, evaluate_scores
-from recsys.scoring import SCORE
+from recsys.evaluate import SCORE, ScoreFn, evaluate_scores
 from recsys.train import EpochReport
 
 Steps = Callable[[np.random.Generator], Iterator[Tensor]]
