@@ -24,7 +24,7 @@ DAY = 86_400
 
 
 def rhythms(people=100, days=300, kinds=12, longest=60, seed=0) -> EventLog:
-    """Every person buys half of the items, each at a pace of 5 days to `longest`, almost regularly."""
+    """Everybody buys half of the items, each at a pace of 5 days to `longest`, almost regularly."""
     rng = np.random.default_rng(seed)
     user, item, time = [], [], []
     for person in range(people):
