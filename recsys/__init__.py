@@ -18,7 +18,9 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     hits         top-k answers as arrays
     neighbours   the linear partner: item-to-item links beside the model
     trend        what is taken lately, beside the model
-    scoring      all that a score is beside query · item
+    partners     what stands beside the model: all that a score is beside query · item
+    habits       how likely an item that was met is met again in the next period
+    popular      what people of whom nothing is known are answered with
     retrieval    from queries to lists: the index, what is added, what is left out
     recommender  Recommender: recommend, similar, intents, explain, with_items
     explain      why: a path, a near text, the parts of the score

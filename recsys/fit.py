@@ -57,12 +57,21 @@ class Fitted:
     start: WarmStart | None = None
 
 
+REPEATS = 0.05
+"""From this share of events with an item that was met before, repeats are counted."""
+
+
 def make_split(log: EventLog, hold_out: HoldOut) -> Split:
-    """last: each user's last event is test and the one before validation; time: the last tenth
-    of the log is test, the tenth before validation; none: each user's last event is validation.
+    """last: each user's last event is test and the one before validation; time: the last tenth of
+    the log is test, the tenth before validation. none: no test part; validation is each user's last
+    event or, where people meet items again and times are known, the last tenth of the log: for when
+    is then part of the question.
     """
     if hold_out == "time":
         return temporal_split(log)
+    timed = hold_out == "none" and log.time is not None and np.ptp(log.time) > 0
+    if timed and Sequences.of(log).repeat_share >= REPEATS:
+        return temporal_split(log, test=0)
     return leave_one_out(log, test=hold_out == "last")
 
 
@@ -175,8 +184,6 @@ def _partners(
     )  # fmt: skip
 
 
-REPEATS = 0.05
-"""From this share of events with an item that was met before, repeats are counted."""
 DROPOUT = ((200, 0.2), (50, 0.4), (0, 0.5))
 """From so many events per item, so much dropout: the more there is to learn from, the less."""
 SEARCHES = 0.01

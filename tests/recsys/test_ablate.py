@@ -13,6 +13,7 @@ from kg.sequences import Sequences
 from kg.storage import Dataset
 from kg.testing import planted
 from recsys.ablate import (
+    BESIDE,
     PARTS,
     PERMUTED,
     RESEEDED,
@@ -33,7 +34,7 @@ from recsys.fit import fit, judge
 from recsys.metrics.significance import holm
 from recsys.neighbours import NeighbourConfig, Neighbours, links
 
-TRAINED = [name for name in PARTS if name not in ("neighbours", "trend")]
+TRAINED = [name for name in PARTS if name not in BESIDE]
 CONFIG = RunConfig(
     model={"dim": 16, "layers": 1, "text_dim": 16}, train={"max_epochs": 2}, options={"seed": 5}
 )
@@ -46,7 +47,8 @@ def fitted():
     found = fit(data, "hash", CONFIG, hold_out="last")
     config = NeighbourConfig()
     partner = Neighbours(links(world.log, config, 50), 1.0, 1.0, 1.0, 50, config)
-    found = replace(found, recommender=replace(found.recommender, neighbours=partner))
+    beside = replace(found.recommender.partners, neighbours=partner)
+    found = replace(found, recommender=found.recommender.beside(beside))
     with torch.no_grad():  # two epochs hardly open it
         found.recommender.model.intent_gate.fill_(1.0)
     return found
@@ -164,7 +166,7 @@ def test_a_run_gains_nothing_over_itself(fitted):
 
 def test_parts_that_are_not_there_are_known(fitted):
     rec = fitted.recommender
-    assert set(lacking(rec)) == {"trend"}
+    assert set(lacking(rec)) == {"trend", "habits"}
     store = replace(
         rec.items,
         text=np.zeros_like(rec.items.text),

@@ -16,7 +16,7 @@ from kg.storage import Dataset
 from recsys import Recommender
 from recsys.ablate import masked
 from recsys.config import RunConfig
-from recsys.fit import fit, judge
+from recsys.fit import fit, judge, make_split
 from recsys.habits import LIFT, HabitConfig, Habits, choose_habits, features, item_facts
 from recsys.habits import _window as window
 
@@ -213,6 +213,21 @@ def test_saved_with_the_run_and_masked(fitted, tmp_path):
     other, _ = masked(rec, fitted.split, "habits", "test", np.random.default_rng(0))
     assert other.partners.habits is None
     assert other.recommend(user, k=12) != rec.recommend(user, k=12)
+
+
+def test_without_a_test_part_the_last_tenth_judges_where_people_come_back():
+    log = rhythms()
+    split = make_split(log, "none")
+    assert split.by_time
+    assert len(split.test) == 0
+    assert len(split.valid) == pytest.approx(0.1 * len(log), rel=0.05)
+    assert split.train.time.max() < split.valid.time.min()
+    one_time = replace(log, time=np.zeros(len(log), np.int64))
+    for other in (replace(log, time=None), one_time):
+        split = make_split(other, "none")
+        assert not split.by_time
+        assert len(split.valid) == len(log.users)
+    assert not make_split(log, "last").by_time
 
 
 def test_new_items_beside_habits(fitted):
