@@ -22,7 +22,6 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -30,11 +29,14 @@ from typing import Any
 
 import numpy as np
 from data import SOURCES, Task, load
-from fits import Fitted, Params
+from fits import Fitted, Params, Scores
 from judging import judge
 from protocols import folder_of
 from registry import REGISTRY, entry
 from threadpoolctl import threadpool_limits
+
+from kg.sequences import Sequences
+from recsys.popular import choose_recency, popularity
 
 PACKAGES = ("kgintent", "torch", "torch-geometric", "transformers", "numpy", "scipy", "polars")
 FOLDERS = ("--data", "--out", "--cache", "--params")
@@ -72,9 +74,11 @@ def unit(
     if part == "test":
         task = replace(task, learn=known)
     fitted: Fitted = entry(name).fit(task, params, seed, minutes, threads)
+    recent = choose_recency(task.parts.split)
+    scores = alike_for_strangers(fitted.scores, popularity(known, recent))
     counts = task.parts.split.train.item_counts()
     started = time.perf_counter()
-    tables, arrays = judge(fitted.scores, task.tables, task.protocol, known, events, counts)
+    tables, arrays = judge(scores, task.tables, task.protocol, known, events, counts)
     facts = {k: round(v, 3) if isinstance(v, float) else v for k, v in fitted.facts.items()}
     return {
         "set": task.name, "protocol": task.protocol, "model": name, "seed": seed, "part": part,
@@ -87,6 +91,19 @@ def unit(
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}, "
                    f"python {platform.python_version()}",
     }, arrays  # fmt: skip
+
+
+def alike_for_strangers(scores: Scores, popular: np.ndarray) -> Scores:
+    """The same scores, but people without a history get what is `popular` [N], whatever a model
+    would say: nobody knows anything of them, and the models shall differ in what they know.
+    """
+
+    def found(histories: Sequences, mixed: bool) -> np.ndarray:
+        told = np.array(scores(histories, mixed))
+        told[histories.lengths == 0] = popular
+        return told
+
+    return found
 
 
 def read_params(file: Path | None) -> dict[str, Any]:
@@ -112,7 +129,7 @@ def write_arrays(file: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 def shown(
-    script: str, words: list[str], folder: str = "accuracy", hidden: Sequence[str] = FOLDERS
+    script: str, words: list[str], folder: str = "accuracy", hidden: tuple[str, ...] = FOLDERS
 ) -> str:
     """The command without the folders of one machine."""
     told = ["DIR" if i and words[i - 1] in hidden else word for i, word in enumerate(words)]

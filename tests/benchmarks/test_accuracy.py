@@ -349,3 +349,15 @@ def test_misuse_is_one_sentence(world):
         registry.entry("eas")
     with pytest.raises(UsageError, match=r"Unknown parameter 'dmi'.*dim"):
         fits.sorted_out({"dmi": 1}, Config)
+
+
+def test_people_without_a_history_get_the_same_list_from_every_model():
+    import run
+
+    from kg.sequences import Sequences
+
+    histories = Sequences(np.array([0, 1, 1]), np.array([2]), np.array([0]), None, 3)
+    own = np.arange(6, dtype=np.float32).reshape(2, 3)
+    found = run.alike_for_strangers(lambda part, mixed: own, np.array([7.0, 8.0, 9.0]))
+    assert found(histories, False).tolist() == [[0, 1, 2], [7, 8, 9]]
+    assert own[1].tolist() == [3, 4, 5]

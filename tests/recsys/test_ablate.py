@@ -177,6 +177,7 @@ def test_parts_that_are_not_there_are_known(fitted):
         "graph",
         "intent",
         "trend",
+        "habits",
     }
 
 
