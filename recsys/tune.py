@@ -16,8 +16,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from kg.errors import DataError, UsageError
+from kg.events import EventLog
 from kg.folders import write_text
+from kg.graph import KnowledgeGraph
+from kg.labels import intent_labels
 from kg.storage import Dataset
 
 if TYPE_CHECKING:  # torch is loaded by the trials, not by who only reads the space
@@ -38,7 +43,23 @@ SPACE: Space = {
     "id_dropout": ("float", 0.0, 0.7),
     "warm_count": ("log", 0.5, 20.0),
 }
-"""The settings of `ModelConfig` and `TrainConfig` that a search looks through."""
+"""The settings of `ModelConfig` and `TrainConfig` that every search looks through."""
+SEVERAL_BEHAVIOURS: Space = {
+    "behaviour_power": ("float", 0.0, 2.0),
+    "next_behaviour": ("float", 0.0, 0.5),
+}
+"""And where there are several behaviours: how much more the strong ones count, and the next one."""
+NAMED_INTENTS: Space = {"next_intent": ("float", 0.0, 0.5)}
+"""And where nodes of the graph name intents."""
+
+
+def space_of(log: EventLog, graph: KnowledgeGraph) -> Space:
+    """What a search over these training events looks through."""
+    kinds = len(np.unique(log.behaviour[log.has_item]))
+    named = intent_labels(graph.facts(), min_items=1).relation is not None
+    return {
+        **SPACE, **(SEVERAL_BEHAVIOURS if kinds > 1 else {}), **(NAMED_INTENTS if named else {})
+    }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -93,10 +114,11 @@ def search_settings(
     split = make_split(data.log, hold_out)
     if not split.valid.has_item.any():
         raise DataError("There is nothing to validate on: the split holds no validation event.")
-    own = _own(base.model_copy(update={"model": resolved(base.model, split)}))
+    space = space_of(split.train, data.graph)
+    own = _own(base.model_copy(update={"model": resolved(base.model, split)}), space)
     _claim(place, {
         "data": data.fingerprint, "encoder": encoder, "hold_out": hold_out,
-        "seed": base.options.seed, "space": {name: list(ends) for name, ends in SPACE.items()},
+        "seed": base.options.seed, "space": {name: list(ends) for name, ends in space.items()},
         "settings": base.model_dump(exclude={"options"}, exclude_defaults=True),
         "templates": templates.as_dict() if templates is not None else None,
     })  # fmt: skip
@@ -117,11 +139,11 @@ def search_settings(
         return {"score": round(found[SCORE], 6), "hit_rate": round(found["hr@10"], 6),
                 "epochs": len(fitted.reports), "best_epoch": best.epoch}  # fmt: skip
 
-    return _trials(place, base, own, attempt, trials, 3600 * hours)
+    return _trials(place, base, own, space, attempt, trials, 3600 * hours)
 
 
 def _trials(
-    place: Path, base: RunConfig, own: dict[str, Any],
+    place: Path, base: RunConfig, own: dict[str, Any], space: Space,
     attempt: Callable[[RunConfig, bool], dict[str, Any]], most: int, seconds: float,
 ) -> Iterator[Trial]:  # fmt: skip
     done = read_trials(place)
@@ -131,7 +153,7 @@ def _trials(
         longest = max((trial.seconds for trial in done), default=0.0)
         if spent >= seconds or spent + longest > seconds:
             break
-        params = proposed(done, base.options.seed) if done else own
+        params = proposed(done, base.options.seed, space) if done else own
         done.append(_tried(len(done), params, base, attempt, first, (seconds - spent) / 60))
         lines = [json.dumps(asdict(trial), ensure_ascii=False) for trial in done]
         write_text(place / "trials.jsonl", "\n".join(lines) + "\n")
@@ -232,10 +254,10 @@ def best_of(trials: Sequence[Trial]) -> Trial:
     return max(trials, key=lambda trial: -1.0 if trial.score is None else trial.score)
 
 
-def _own(base: RunConfig) -> dict[str, Any]:
+def _own(base: RunConfig, space: Space) -> dict[str, Any]:
     """The values of what is searched that the base stands for, the data's say included."""
     both = base.model.model_dump() | base.train.model_dump()
-    return {name: both[name] for name in SPACE}
+    return {name: both[name] for name in space}
 
 
 def _claim(place: Path, told: dict[str, Any]) -> None:

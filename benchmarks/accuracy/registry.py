@@ -64,7 +64,7 @@ REGISTRY: dict[str, Entry] = {
         learned=True),
     "kgin": Entry(trained("kgin:KGIN", "KGINConfig", graph=True), FITS | WIDE | {
         "hops": ("int", 1, 3), "l2": ("log", 1e-6, 1e-3)}, learned=True),
-    "kgintent": Entry(kgintent, SPACE, learned=True, ours=True),
+    "kgintent": Entry(kgintent, SPACE, learned=True, ours=True),  # and recsys.tune.space_of
 }  # fmt: skip
 
 

@@ -33,7 +33,7 @@ from run import common_arguments, shown, unit, write_json
 from threadpoolctl import threadpool_limits
 
 from kg.errors import DataError, UsageError
-from recsys.tune import Space, distributions
+from recsys.tune import Space, distributions, space_of
 
 MOST_TRIALS, MOST_HOURS = 12, 3.0
 
@@ -60,6 +60,8 @@ def main(words: list[str] | None = None) -> None:
 def search(task: Task, folder: Path, args: argparse.Namespace) -> list[dict[str, Any]]:
     """All trials, those of earlier calls too; one that does not fit the hours is not begun."""
     file, space = folder / "trials.json", entry(args.model).space
+    if entry(args.model).ours:
+        space = space_of(task.parts.split.train, task.graph())
     trials = json.loads(file.read_text(encoding="utf-8"))["trials"] if file.exists() else []
     study = _study(folder, args.seed + len(trials))
     while len(trials) < (min(args.trials, MOST_TRIALS) if space else 1):

@@ -22,6 +22,7 @@ from recsys.tune import (
     read_trials,
     search_settings,
     settings_of,
+    space_of,
 )
 
 pytest.importorskip("optuna", reason="comes with the extra [tune]")
@@ -58,6 +59,21 @@ def test_best_settings_are_a_configuration_that_keeps_the_base(tmp_path):
     assert best == settings_of(QUICK, best_of(trials).params)
     assert (best.model.layers, best.train.max_epochs) == (1, 1)
     assert best.train.max_minutes is None  # the time left to the search is no setting
+
+
+def test_weights_of_tasks_are_searched_where_there_are_such_tasks(tmp_path):
+    data = small()
+    several = data.log
+    one = replace(several, behaviour=np.zeros_like(several.behaviour))
+    bare = replace(data.graph, edges={}, events=frozenset())
+    assert set(space_of(several, data.graph)) - set(SPACE) == {
+        "behaviour_power", "next_behaviour", "next_intent"
+    }  # fmt: skip
+    assert set(space_of(one, data.graph)) - set(SPACE) == {"next_intent"}
+    assert dict(space_of(one, bare)) == dict(SPACE)
+    trial = search(tmp_path, 2)[1]
+    assert set(trial.params) == set(space_of(several, data.graph))
+    assert settings_of(QUICK, trial.params).train.next_intent == trial.params["next_intent"]
 
 
 def test_texts_are_encoded_once(tmp_path, monkeypatch):
