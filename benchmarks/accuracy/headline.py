@@ -59,7 +59,8 @@ def line_of(results: Path, where: str, part: str) -> Line:
 
 
 def markdown(lines: list[Line]) -> str:
-    head = ("data, protocol, list", "users", "seeds", "kgintent NDCG@10 (95 %)", "best baseline",
+    head = ("data, protocol, list", "users", "seeds", "kgintent NDCG@10 (95 %)",
+            "best baseline (its settings)",
             "ratio", "difference (95 %), p")  # fmt: skip
     out = [f"| {' | '.join(head)} |", "|" + " --- |" * len(head)]
     for line in lines:
@@ -69,7 +70,7 @@ def markdown(lines: list[Line]) -> str:
         out.append(
             f"| {line.name} | {len(line.ours.user):,} | {seeds} | {mean:.4f} "
             f"({mean - half:.4f}–{mean + half:.4f}) | {line.best.model} "
-            f"{line.best.ndcg.mean():.4f} | {line.ratio[0]:.2f} | {d:+.4f} "
+            f"{line.best.ndcg.mean():.4f} ({line.best.settings}) | {line.ratio[0]:.2f} | {d:+.4f} "
             f"[{low:+.4f}, {high:+.4f}], {line.p:.4f} |"
         )
     return "\n".join(out) + "\n"

@@ -37,6 +37,12 @@ class Row:
         return self.model in REGISTRY and REGISTRY[self.model].ours
 
     @property
+    def settings(self) -> str:
+        """searched: they came from a file, that of a search; default: as the model has them."""
+        given = {"--params" in unit["command"].split() for unit in self.units}
+        return " and ".join(sorted("searched" if one else "default" for one in given))
+
+    @property
     def half(self) -> float:
         """Half the width of the 95 % interval of the mean."""
         return float(1.959964 * self.ndcg.std(ddof=1) / np.sqrt(len(self.ndcg)))

@@ -46,8 +46,8 @@ def main(words: list[str] | None = None) -> None:
 def section(name: str, rows: list[Row]) -> list[str]:
     """The Markdown of one table and target."""
     best, tests = compared(rows)
-    head = ["model", "seeds", "NDCG@10", "95 %", "HR@10", "Recall@20", f"difference to {best}",
-            "p (Holm)", "training s", "s/epoch", "peak MB"]  # fmt: skip
+    head = ["model", "settings", "seeds", "NDCG@10", "95 %", "HR@10", "Recall@20",
+            f"difference to {best}", "p (Holm)", "training s", "s/epoch", "peak MB"]  # fmt: skip
     lines = [f"## {name} targets: {len(rows[0].user):,} users", "", *_table_head(head)]
     for row in rows:
         m, seeds = row.ndcg.mean(), {unit["seed"] for unit in row.units}
@@ -58,7 +58,7 @@ def section(name: str, rows: list[Row]) -> list[str]:
         cost = [_short(row.mean(key)) for key in
                 ("training_seconds", "seconds_per_epoch", "peak_memory_mb")]  # fmt: skip
         ends = f"{m - row.half:.4f}–{m + row.half:.4f}"
-        cells = [row.model, str(len(seeds)), f"{m:.4f}", ends, f"{row.hr.mean():.4f}",
+        cells = [row.model, row.settings, str(len(seeds)), f"{m:.4f}", ends, f"{row.hr.mean():.4f}",
                  f"{row.recall.mean():.4f}", *test, *cost]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     for bucket in BUCKETS:

@@ -189,9 +189,20 @@ def test_headline_sets_our_model_beside_the_best_baseline(world, monkeypatch, ca
             for model, unit in units.items()
         }
         best = max(("ease", "personal-frequency"), key=lambda model: scores[model])
-        assert cells[5] == f"{best} {scores[best]:.4f}"
+        assert cells[5] == f"{best} {scores[best]:.4f} (default)"
         assert cells[6] == f"{scores['popularity'] / scores[best]:.2f}"
     assert (out / "headline.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_row_says_where_its_settings_came_from(world):
+    import results
+
+    rows = results.rows_of(
+        results.read_units(world[1] / "amazon-beauty", "loo", "valid"), "new", "all"
+    )
+    assert {row.settings for row in rows} == {"default"}
+    found = replace(rows[0], units=[{"command": "run.py --params DIR"}, {"command": "run.py"}])
+    assert found.settings == "default and searched"
 
 
 def test_table_takes_seeds_together(world):
