@@ -8,7 +8,7 @@ import numpy as np
 
 from kg.sequences import Sequences
 from kg.split import Split
-from recsys.baselines import EASE, ItemKNN, Popularity, TextKNN
+from recsys.baselines import EASE, TIFUKNN, ItemKNN, PersonalFrequency, Popularity, TextKNN
 from recsys.evaluate import evaluate_scores
 from recsys.fit import judge
 from recsys.recommender import Recommender
@@ -18,7 +18,8 @@ SHOWN = ("ndcg@10", "hr@10", "recall@20", "mrr@10", "coverage@10", "novelty@10")
 
 
 def compare(rec: Recommender, split: Split, part: Part) -> list[dict[str, Any]]:
-    """A row per model: the run, popularity, item-kNN, EASE (up to 20,000 items), text-kNN.
+    """A row per model: the run, popularity, item-kNN, EASE (up to 20,000 items), text-kNN; where
+    the run counts repeats, personal frequency and TIFU-kNN.
 
     All of them are fitted to what is known before the part begins, but for the weights of the run,
     which are those of training. Items met before are masked for all of them, or for none where the
@@ -35,6 +36,8 @@ def compare(rec: Recommender, split: Split, part: Part) -> list[dict[str, Any]]:
         models.append(EASE.fit(known))
     if rec.items.text.any():
         models.append(TextKNN.fit(rec.items.text[: rec.items.trained], known))
+    if rec.repeats:
+        models += [PersonalFrequency.fit(known), TIFUKNN.fit(known)]
     for model in models:
         found = evaluate_scores(
             model.scores, histories, target, item_counts=counts, filter_seen=masked

@@ -65,8 +65,10 @@ def _held_out(run: Path) -> tuple[Recommender, Split, Part, HoldOut]:
     if not (split.valid.has_item.any() or split.test.has_item.any()):
         raise DataError(f"{run} has nothing to evaluate on: no user has two events.")
     if part == "valid":
+        how = "time" if split.by_time else "last"
         say(
-            "Validation events (used to choose the epoch). For a test score: train --hold-out last."
+            "Validation events (used to choose the epoch and more). For a test score: "
+            f"train --hold-out {how}."
         )
     return rec, split, part, hold_out
 

@@ -15,6 +15,7 @@ from kg.sequences import Sequences
 from kg.storage import Dataset
 from recsys import Recommender
 from recsys.ablate import masked
+from recsys.compare import compare
 from recsys.config import RunConfig
 from recsys.fit import fit, judge, make_split
 from recsys.habits import LIFT, HabitConfig, Habits, choose_habits, features, item_facts
@@ -187,6 +188,13 @@ def test_a_shop_of_rhythms_gets_them(fitted):
     whole = judge(fitted.recommender, fitted.split, "test").metrics["ndcg@10"]
     bare = fitted.recommender.beside(fitted.recommender.partners.without("habits"))
     assert whole > judge(bare, fitted.split, "test").metrics["ndcg@10"] + 0.02
+
+
+def test_it_stands_beside_what_is_hard_to_beat_in_a_shop(fitted):
+    rows = compare(fitted.recommender, fitted.split, "test")
+    found = {row["model"]: row["ndcg@10"] for row in rows}
+    assert {"personal frequency", "TIFU-kNN"} < set(found)
+    assert found["kgintent"] > max(found["personal frequency"], found["TIFU-kNN"])
 
 
 def test_one_all_and_explain_count_them_alike(fitted):
