@@ -30,6 +30,8 @@ LIFT = 5.0
 """Added to the log-odds: an item of a chance below 1 in 150 loses by having been met."""
 HALF_LIVES = (0.2, 0.8, 3.0, 10.0)
 """Of what a visit counts, in periods."""
+COLUMNS = 10 + len(HALF_LIVES)
+"""What a pair's features are beside the facts of its item."""
 DECAY = 0.95
 """What a visit counts for each later one."""
 LATELY = (0.01, 0.03, 0.1)
@@ -153,7 +155,7 @@ def features(
     row, item, count = some[met.row.numpy()], met.item.numpy(), met.count.numpy()
     group, ago = met.group.numpy(), met.ago.numpy()
     if len(row) == 0:
-        return row, item, np.zeros((0, 1), np.float32)
+        return row, item, np.zeros((0, COLUMNS + facts.shape[1]), np.float32)
     ends = histories.offsets[some + 1] - 1
     visit = histories.visits(PAUSE)
     visits, absent = np.zeros((2, len(histories)))

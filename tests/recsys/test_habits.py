@@ -68,10 +68,12 @@ def test_features_by_hand():
 
 def test_what_came_later_or_of_nobody_says_nothing():
     own = history([0, 2], [0, 1])
-    _, item, _ = features(own, np.zeros((2, 5), np.float32), 2.0 * DAY, DAY)
+    _, item, x = features(own, np.zeros((2, 5), np.float32), 2.0 * DAY, DAY)
     assert item.tolist() == [0]
-    none = own.take(np.zeros(0, np.int64))
-    assert len(features(none, np.zeros((2, 5), np.float32), DAY, DAY)[0]) == 0
+    _, item, empty = features(
+        own.take(np.zeros(0, np.int64)), np.zeros((2, 5), np.float32), DAY, DAY
+    )
+    assert (len(item), empty.shape) == (0, (0, x.shape[1]))
 
 
 def test_facts_by_hand():
@@ -124,6 +126,13 @@ def test_a_past_period_is_learned_from_what_came_before_it():
     after = log.time > end - 10 * DAY  # and what came after the period is no label
     item = np.where(after, 0, log.item)
     np.testing.assert_array_equal(y, window(replace(log, item=item), 10.0 * DAY, 2, 0)[1])
+
+
+def test_periods_in_which_nothing_was_are_no_trouble():
+    """All within one day: the windows before it are empty."""
+    log = rhythms()
+    one = replace(log, time=log.time.max() - np.arange(len(log))[::-1] % DAY)
+    assert Habits.fit(one, 5.0 * DAY, HabitConfig(), 0) is None
 
 
 def test_too_little_and_no_times_are_no_habits():
