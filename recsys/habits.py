@@ -117,6 +117,10 @@ class Habits:
 
     def scores(self, histories: Sequences) -> sparse.csr_matrix:
         """float32 [U, N], what is added to the score of each item."""
+        return self.weight * self.lifted(histories)
+
+    def lifted(self, histories: Sequences) -> sparse.csr_matrix:
+        """The same at weight 1: g + LIFT where an item was met."""
         shape = (len(histories), histories.num_items)
         parts = []
         for start in range(0, len(histories) if histories.time is not None else 0, BLOCK):
@@ -124,7 +128,7 @@ class Habits:
             row, item, x = features(histories.take(rows), self.facts, self.now, self.period)
             with torch.inference_mode():
                 odds = self.network(torch.from_numpy(x)).numpy()
-            parts.append((self.weight * (odds + LIFT), rows[row], item))
+            parts.append((odds + LIFT, rows[row], item))
         if not parts:
             return sparse.csr_matrix(shape, dtype=np.float32)
         value, row, item = (np.concatenate(column) for column in zip(*parts, strict=True))

@@ -5,7 +5,8 @@ The score of an item is query · item + what these add, made here and nowhere el
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -31,13 +32,14 @@ class Partners:
     """All that a score is beside query · item and the model's own repeats; None: there is none.
 
     `recent` is the last share of the events whose popularity answers someone of whom nothing is
-    known.
+    known. With a `memo` what a person's own items get is kept while weights are tried.
     """
 
     recent: float = RECENT[0]
     trend: Trend | None = None
     neighbours: Neighbours | None = None
     habits: Habits | None = None
+    memo: dict[Any, Any] | None = field(default=None, repr=False)
 
     def refit(self, log: EventLog, content: np.ndarray) -> Partners:
         """The same settings, fitted to this log; `content` float32 [N, D] are the item vectors
@@ -75,9 +77,16 @@ class Partners:
         mixed = mixed and model.repeat is not None
         found = [prior_scores(model, histories, queries)]
         if mixed:
-            found.append(model.repeat_bonus(histories, queries, torch.from_numpy(items), bias))
-        if mixed and self.habits is not None:
-            found.append(self.habits.scores(histories))
+            told = self.trend and (self.trend.share, self.trend.mixed)
+            found.append(self._kept(
+                "repeats", told, histories,
+                lambda: model.repeat_bonus(histories, queries, torch.from_numpy(items), bias),
+            ))  # fmt: skip
+        if mixed and (habits := self.habits) is not None:
+            lifted = self._kept(
+                "habits", id(habits.network), histories, lambda: habits.lifted(histories)
+            )
+            found.append(habits.weight * lifted)
         if self.neighbours is not None:
             found.append(self.neighbours.scores(histories, mixed=mixed))
         parts = [part for part in found if part is not None]
@@ -87,6 +96,17 @@ class Partners:
         for part in parts:
             part.resize((len(histories), width))
         return sparse.csr_matrix(sum(parts[1:], parts[0]))
+
+    def _kept(
+        self, kind: str, key: object, histories: Sequences, make: Callable[[], sparse.csr_matrix]
+    ) -> sparse.csr_matrix:
+        """What `make` gives, or gave for the same people and key the last time."""
+        if self.memo is None or histories.who is None:
+            return make()
+        at = (kind, histories.who.tobytes())
+        if at not in self.memo or self.memo[at][0] != key:
+            self.memo[at] = (key, make())
+        return self.memo[at][1].copy()
 
 
 def prior_scores(
@@ -144,11 +164,11 @@ def choose_partners(
 
     queries float32 [U, D] are those of the training histories; `recent` as `choose_recency` says.
     """
-    found = Partners(recent)
+    found = Partners(recent, memo={})
     target = _some_users(split.valid.take(split.valid.has_item), rng)
     seed = int(rng.integers(2**31))
     if len(target) == 0:
-        return found
+        return Partners(recent)
     log, histories, repeats = split.train, Sequences.of(split.train), model.repeat is not None
     fresh = histories.unmet(target)
     with torch.inference_mode():
@@ -175,7 +195,7 @@ def choose_partners(
     if log.time is not None:
         found = replace(found, trend=choose_trend(late, with_trend, mixed=repeats))
     if near.kind == "none":
-        return found
+        return replace(found, memo=None)
     neighbours = choose(
         log, near, content,
         lambda one, mixed: float(score(replace(found, neighbours=one), mixed).mean()),
@@ -184,7 +204,7 @@ def choose_partners(
     found = replace(found, neighbours=neighbours)
     if found.trend is not None and neighbours is not None:
         found = replace(found, trend=weighed(found.trend, late, with_trend, mixed=repeats))
-    return found
+    return replace(found, memo=None)
 
 
 def _some_users(target: EventLog, rng: np.random.Generator) -> EventLog:

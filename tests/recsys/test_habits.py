@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from scipy.special import logit
 
 from kg.build import build_graph
@@ -20,6 +21,7 @@ from recsys.config import RunConfig
 from recsys.fit import fit, judge, make_split
 from recsys.habits import LIFT, HabitConfig, Habits, choose_habits, features, item_facts
 from recsys.habits import _window as window
+from recsys.trend import Trend
 
 DAY = 86_400
 
@@ -251,3 +253,33 @@ def test_new_items_beside_habits(fitted):
     rec = fitted.recommender.with_items(Catalog.of(["new"], ["Brand new"]))
     user = rec.log.users.ids[3]
     assert len(rec.recommend(user, k=13)) == 13
+
+
+def test_what_is_kept_while_weights_are_tried_is_what_would_be_said_anew(fitted):
+    rec = fitted.recommender
+    own = Sequences.of(fitted.split.train)
+    queries = rec.model.encode_histories(own, torch.from_numpy(rec.items.vectors))
+    trend = rec.partners.bias(rec.log, mixed=True)
+    fresh = rec.partners
+    kept = replace(fresh, memo={})
+
+    def told(partners, rows, bias=trend):
+        some = own.take(np.array(rows))
+        added = partners.added(
+            rec.model, some, queries[rows], rec.items.vectors, mixed=True, bias=bias
+        )
+        return added.toarray()
+
+    for rows in ([0, 1, 2], [3, 4, 5], [0, 1, 2]):
+        np.testing.assert_array_equal(told(kept, rows), told(fresh, rows))
+    heavier = replace(kept, habits=replace(kept.habits, weight=9.0))
+    assert heavier.memo is kept.memo
+    np.testing.assert_array_equal(
+        told(heavier, [0, 1, 2]), told(replace(heavier, memo=None), [0, 1, 2])
+    )
+    other = replace(kept, trend=Trend(0.1, 1.0, 3.0))
+    bias = other.bias(rec.log, mixed=True)
+    np.testing.assert_array_equal(
+        told(other, [0, 1, 2], bias), told(replace(other, memo=None), [0, 1, 2], bias)
+    )
+    assert fresh.memo is None
