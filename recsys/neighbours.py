@@ -38,7 +38,11 @@ class NeighbourConfig(BaseModel):
     kind: Literal["auto", "ease", "rp3beta", "none"] = Field(
         "auto", description=f"auto: ease up to {EASE_ITEMS:,} items with events, then rp3beta."
     )
-    l2: float = Field(200.0, gt=0, description="Ridge of EASE.")
+    l2: float | None = Field(
+        None,
+        gt=0,
+        description="Ridge of EASE; None: five times the events per item, but 200 to 700.",
+    )
     keeps: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (50, 200), min_length=1, description="Tried on validation: items that each item hears of."
     )
@@ -135,7 +139,8 @@ def links(log: EventLog, config: NeighbourConfig, keep: int) -> sparse.csr_matri
     if kind == "rp3beta":
         return RP3beta.fit(log, neighbours=keep).weights
     few = log.take(log.has_item & (counts[log.item] >= COMMON))
-    model = EASE.fit(few, config.l2)
+    l2 = config.l2 or float(np.clip(5 * len(few) / len(common), 200, 700))
+    model = EASE.fit(few, l2)
     return _largest(model.known, model.weights, keep, shape)
 
 

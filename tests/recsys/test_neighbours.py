@@ -131,3 +131,20 @@ def test_no_partner_sees_the_validation_part():
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         NeighbourConfig(**wrong)
+
+
+@pytest.mark.parametrize(("each", "want"), [(10, 200.0), (100, 500.0), (300, 700.0)])
+def test_the_ridge_follows_the_events_per_item(monkeypatch, each, want):
+    asked = []
+    fit = EASE.fit
+
+    def heard_of(log, l2):
+        asked.append(l2)
+        return fit(log, l2)
+
+    monkeypatch.setattr("recsys.neighbours.EASE.fit", heard_of)
+    users, items = np.divmod(np.arange(each * 4), 4)
+    log = EventLog.of([f"u{u}" for u in users], [f"i{i}" for i in items])
+    links(log, NeighbourConfig(kind="ease"), 4)
+    links(log, NeighbourConfig(kind="ease", l2=3.0), 4)
+    assert asked == [want, 3.0]
