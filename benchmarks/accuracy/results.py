@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from protocols import folder_of
 from registry import REGISTRY
+from run import people_file
 
 from kg.errors import DataError
 from recsys.metrics.significance import Comparison, holm, paired_bootstrap
@@ -59,8 +60,8 @@ def read_units(folder: Path, protocol: str, part: str) -> dict[str, list[Unit]]:
     pattern = f"{kind}-*-of-{n}" if kind == "rolling" and n.isdigit() else folder_of(protocol)
     out: dict[str, list[Unit]] = {}
     for file in sorted(folder.glob(f"{pattern}/*/*-{part}.json")):
-        with np.load(file.with_suffix(".npz")) as arrays:
-            unit = json.loads(file.read_text(encoding="utf-8")), dict(arrays)
+        with np.load(file.with_suffix(".npz")) as own, np.load(people_file(file)) as people:
+            unit = json.loads(file.read_text(encoding="utf-8")), dict(people) | dict(own)
         out.setdefault(unit[0]["model"], []).append(unit)
     if not out:
         raise DataError(f"No results of the {part} part in {folder / pattern}: run.py makes them.")

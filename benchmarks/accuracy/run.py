@@ -10,7 +10,9 @@ fitted again to train and validation with the same settings; a model trained by 
 weights that validation chose and does not see validation events but in histories, as the
 literature does. A unit whose JSON is there is skipped, so a stopped batch goes on where it was.
 
-Writes OUT/SET/PROTOCOL/MODEL/SEED-PART.json, and .npz beside it with the values per user.
+Writes OUT/SET/PROTOCOL/MODEL/SEED-PART.json, .npz beside it with the values per user, and once for
+all models OUT/SET/PROTOCOL/people-PART.npz: who these users are, by number, and how long their
+histories.
 """
 
 from __future__ import annotations
@@ -35,10 +37,13 @@ from protocols import folder_of
 from registry import REGISTRY, entry
 from threadpoolctl import threadpool_limits
 
+from kg.errors import DataError
 from kg.sequences import Sequences
 from recsys.popular import choose_recency, popularity
 
 PACKAGES = ("kgintent", "torch", "torch-geometric", "transformers", "numpy", "scipy", "polars")
+PEOPLE = ("/user", "/history")
+"""What is the same for every model, by the ends of the names."""
 FOLDERS = ("--data", "--out", "--cache", "--params")
 
 
@@ -58,7 +63,7 @@ def main(words: list[str] | None = None) -> None:
         )
     told = {"command": shown("run.py", sys.argv[1:] if words is None else words), **result}
     folder.mkdir(parents=True, exist_ok=True)
-    write_arrays(file.with_suffix(".npz"), arrays)
+    keep_arrays(file, arrays)
     write_json(file, told)  # last: where it is, the unit is whole
     for table, found in result["tables"].items():
         means = "  ".join(f"{k} {v:.4f}" for k, v in found["all"]["metrics"].items())
@@ -126,6 +131,28 @@ def write_arrays(file: Path, arrays: dict[str, np.ndarray]) -> None:
     part = file.with_name(f".{os.getpid()}.{file.name}")  # savez wants the name to end in .npz
     np.savez_compressed(part, **arrays)
     part.replace(file)
+
+
+def keep_arrays(file: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Beside the `file` of a unit the values per user; who they are, once for all models.
+
+    `DataError` where the unit was scored on other people than those of before.
+    """
+    people = {k: v.astype(np.int32) for k, v in arrays.items() if k.endswith(PEOPLE)}
+    values = {k: v.astype(np.float32) for k, v in arrays.items() if k not in people}
+    shared = people_file(file)
+    if not shared.exists():
+        write_arrays(shared, people)
+    with np.load(shared) as known:
+        other = [k for k in people if k not in known or not np.array_equal(known[k], people[k])]
+    if other:
+        raise DataError(f"{shared} is of other people: {', '.join(other)}.")
+    write_arrays(file.with_suffix(".npz"), values)
+
+
+def people_file(file: Path) -> Path:
+    """Who was scored, for the JSON of a unit."""
+    return file.parent.parent / f"people-{file.stem.partition('-')[2]}.npz"
 
 
 def shown(

@@ -24,7 +24,7 @@ sys.path.append(str(Path(__file__).parents[1] / "accuracy"))
 from data import SOURCES, Task, load
 from judging import KS, judge_lists
 from protocols import folder_of
-from run import shown, write_arrays, write_json
+from run import keep_arrays, shown, write_json
 
 from kg.errors import DataError, UsageError
 from kg.sequences import Sequences
@@ -51,7 +51,7 @@ def main(words: list[str] | None = None) -> None:
     result, arrays = unit(task, peer, source / f"{args.part}.csv.gz", args.part)
     command = shown("score.py", sys.argv[1:] if words is None else words, "peers", FOLDERS)
     folder.mkdir(parents=True, exist_ok=True)
-    write_arrays(file.with_suffix(".npz"), arrays)
+    keep_arrays(file, arrays)
     write_json(file, {"command": command, **result})  # last: where it is, the unit is whole
     means = result["tables"]["new"]["all"]["metrics"].items()
     print(f"{args.peer} {args.part}:", "  ".join(f"{k} {v:.4f}" for k, v in means), file)
