@@ -7,7 +7,7 @@ is the honest one where times are known.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -21,12 +21,14 @@ class Split:
     """Three logs over the same vocabularies; `valid` or `test` may be empty.
 
     `by_time`: each part begins at one time for everybody, so that nothing of it is known then.
+    `lasting`: the `period` where no validation part tells it (see `refitted`).
     """
 
     train: EventLog
     valid: EventLog
     test: EventLog
     by_time: bool = False
+    lasting: float | None = None
 
     def __post_init__(self) -> None:
         if len(self.train) == 0:
@@ -35,12 +37,19 @@ class Split:
     @property
     def period(self) -> float:
         """Seconds from the first to the last validation event; 0 where times are not known."""
+        if self.lasting is not None:
+            return self.lasting
         times = self.valid.time
         return 0.0 if times is None or len(times) == 0 else float(np.ptp(times))
 
     def before_test(self) -> EventLog:
         """Train and validation events together: what is known when the test begins."""
         return merged(self.train, self.valid)
+
+    def refitted(self) -> Split:
+        """For a training on all that is known before the test part: none is left to validate on."""
+        none = self.valid.take(np.zeros(0, np.int64))
+        return replace(self, train=self.before_test(), valid=none, lasting=self.period)
 
     def part(self, name: Literal["valid", "test"]) -> tuple[EventLog, EventLog]:
         """(what is known when this part begins, its events)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -29,7 +29,8 @@ from recsys.intents import IntentSignals, learn_intents
 from recsys.partners import Partners, choose_partners, scorer
 from recsys.popular import choose_recency
 from recsys.recommender import Recommender
-from recsys.train import EpochReport, train
+from recsys.settings import TrainConfig
+from recsys.train import EpochReport, follow, train
 
 HoldOut = Literal["last", "time", "none"]
 Say = Callable[[str], None]
@@ -48,13 +49,18 @@ class Ingredients:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A recommender, what is needed to judge it, and what it took over from another, if any."""
+    """A recommender, what is needed to judge it, and what it took over from another, if any.
+
+    `again` are the reports of a second training, on the validation events too (`refit`); `split`
+    has no validation part then, for the recommender has learned from it.
+    """
 
     recommender: Recommender
     split: Split
     intents: IntentSignals | None
     reports: list[EpochReport]
     start: WarmStart | None = None
+    again: list[EpochReport] = field(default_factory=list)
 
 
 REPEATS = 0.05
@@ -81,6 +87,7 @@ def fit(
     config: RunConfig,
     *,
     hold_out: HoldOut = "none",
+    split: Split | None = None,
     templates: Templates | None = None,
     cache: Path | None = None,
     checkpoint: Path | None = None,
@@ -93,6 +100,8 @@ def fit(
 ) -> Fitted:
     """Split, encode, learn intents, train; the served recommender knows the full history.
 
+    A `split` of the caller's own, over events of `data.log`, takes the place of `hold_out`.
+    Where `refit` says so, what is served was trained once more, on the validation events too.
     `templates` say how histories are verbalised; without them the language of the titles decides.
     The training begins with what `start`, trained on other data with the same encoder, has learned
     of texts, graph and order (`models.transfer`); with max_epochs 0 it ends with that.
@@ -100,8 +109,7 @@ def fit(
     """
     if start is None and config.train.max_epochs == 0:
         raise UsageError("max_epochs may be 0 only in a training that starts from another run.")
-    split = make_split(data.log, hold_out)
-    graph = data.graph.with_events(split.train)
+    split = split or make_split(data.log, hold_out)
     store = TextCache(cache) if cache is not None else None
     texts = data.catalog.full_texts()
     encoder, warning = _encoder(encoder_name, texts)
@@ -120,37 +128,94 @@ def fit(
     if any(texts):
         rng = np.random.default_rng([config.options.seed, 1])
         intents = learn_intents(
-            encoder, split, data.log, data.catalog, graph, rng, config.intent,
-            templates=templates, cache=store,
+            encoder, split, data.log, data.catalog, data.graph.with_events(split.train), rng,
+            config.intent, templates=templates, cache=store,
             progress=progress("histories") if progress else None,
         )  # fmt: skip
-    made = change(Ingredients(split, graph, text, intents, settings))
-    split, text, intents = made.split, made.text, made.intents
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.options.seed)
-        model = IntentRecommender(
-            made.graph, text, made.model, behaviours=len(data.log.behaviours),
-            intent_dim=intents.dim if intents is not None else 0,
-            features=Features.of(data.catalog, data.users, queries),
-            whitening=_whitening(start, text, split) if start is not None else None,
-        )  # fmt: skip
-    begun = None
-    if start is not None:
-        begun = warm_start(model, start.model, data.log, start.log)
-        say(str(begun))
-    reports = []
-    steps = train(model, split, config.train, config.options, intents=intents,
-                  checkpoint=checkpoint, resume=resume,
-                  start=begun.source if begun is not None else "")  # fmt: skip
-    for report in steps:
-        reports.append(report)
-        on_epoch(report)
-    partners = _partners(model, split, config, intents)
-    rec = Recommender.from_model(
-        model, data.log, data.catalog, text, encoder=encoder, intents=intents
+    recipe = _Recipe(
+        data, config, text, settings, Features.of(data.catalog, data.users, queries), start, change
     )
+    made, model, begun = recipe.begun(split, intents)
+    if begun is not None:
+        say(str(begun))
+    reports, best = recipe.learned(made, model, begun, on_epoch, checkpoint, resume)
+    split, told = made.split, made.intents
+    partners = _partners(model, split, config, told)
+    again: list[EpochReport] = []
+    if best and refits(config.train, split):
+        say(f"Once more, on the validation events too ({best} epochs).")
+        if intents is not None:
+            intents = intents.until(split.before_test(), encoder, data.catalog, store)
+        made, second, begun = recipe.begun(split.refitted(), intents)
+        if second.people is not None and model.people is not None:
+            second.people.trust.copy_(model.people.trust)  # what validation said
+        place = refit_place(checkpoint) if checkpoint is not None else None
+        resume = resume and place is not None and place.exists()
+        again, _ = recipe.learned(made, second, begun, on_epoch, place, resume, best)
+        model, split, told = second, made.split, made.intents
+    rec = Recommender.from_model(model, data.log, data.catalog, text, encoder=encoder, intents=told)
     rec = rec.beside(partners.refit(data.log, rec.items.content))
-    return Fitted(rec, split, intents, reports, begun)
+    return Fitted(rec, split, told, reports, begun, again)
+
+
+def refits(config: TrainConfig, split: Split) -> bool:
+    """Whether what is served is trained on the validation events too."""
+    wanted = split.by_time if config.refit is None else config.refit
+    return bool(wanted and split.valid.has_item.any())
+
+
+def refit_place(checkpoint: Path) -> Path:
+    """Where the second training keeps its state."""
+    return checkpoint.with_name(checkpoint.name + ".again")
+
+
+@dataclass(frozen=True, eq=False)
+class _Recipe:
+    """What both trainings of one fit have in common."""
+
+    data: Dataset
+    config: RunConfig
+    text: np.ndarray
+    settings: ModelConfig
+    features: Features
+    start: Recommender | None
+    change: Callable[[Ingredients], Ingredients]
+
+    def begun(
+        self, split: Split, intents: IntentSignals | None
+    ) -> tuple[Ingredients, IntentRecommender, WarmStart | None]:
+        """What the model is made from, the model at its first weights, and whence it has them."""
+        graph, start = self.data.graph.with_events(split.train), self.start
+        made = self.change(Ingredients(split, graph, self.text, intents, self.settings))
+        whitening = _whitening(start, made.text, made.split) if start is not None else None
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.config.options.seed)
+            model = IntentRecommender(
+                made.graph, made.text, made.model, behaviours=len(self.data.log.behaviours),
+                intent_dim=made.intents.dim if made.intents is not None else 0,
+                features=self.features, whitening=whitening,
+            )  # fmt: skip
+        if start is None:
+            return made, model, None
+        return made, model, warm_start(model, start.model, self.data.log, start.log)
+
+    def learned(
+        self, made: Ingredients, model: IntentRecommender, begun: WarmStart | None,
+        tell: Callable[[EpochReport], None], checkpoint: Path | None, resume: bool,
+        epochs: int | None = None,
+    ) -> tuple[list[EpochReport], int]:  # fmt: skip
+        """The reports of a training, and its best epoch; up to so many `epochs`, if given."""
+        reports: list[EpochReport] = []
+
+        def heard(report: EpochReport) -> None:
+            reports.append(report)
+            tell(report)
+
+        steps = train(
+            model, made.split, self.config.train, self.config.options, intents=made.intents,
+            checkpoint=checkpoint, resume=resume, start=begun.source if begun is not None else "",
+        )  # fmt: skip
+        return reports, follow(steps, heard, epochs)
 
 
 def _whitening(start: Recommender, text: np.ndarray, split: Split) -> Whitening:

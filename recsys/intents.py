@@ -43,6 +43,16 @@ class IntentSignals:
         """T."""
         return self.prefix.shape[1]
 
+    def until(
+        self, known: EventLog, encoder: TextEncoder, catalog: Catalog,
+        cache: TextCache | None = None,
+    ) -> IntentSignals:  # fmt: skip
+        """The same, but `valid` reads the histories of `known`."""
+        texts = verbalise_users(
+            known, with_categories(catalog), last=self.last, templates=self.templates
+        )
+        return replace(self, valid=encode_texts(encoder, texts, cache))
+
 
 def learn_intents(
     encoder: TextEncoder,

@@ -16,6 +16,11 @@ class TrainConfig(BaseModel):
     )
     patience: int = Field(10, ge=1, description="Epochs without a better validation score.")
     max_minutes: float | None = Field(None, gt=0, description="Stop after this training time.")
+    refit: bool | None = Field(
+        None,
+        description="Train once more, on the validation events too, for as many epochs as were "
+        "best; None: where validation is a period of time, the latest that is known.",
+    )
     optimiser: Literal["adamw", "sgd"] = "adamw"
     learning_rate: float = Field(1e-3, gt=0)
     schedule: Literal["constant", "linear", "cosine"] = Field(

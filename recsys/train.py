@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from recsys.popular import choose_recency
 from recsys.settings import RunOptions, TrainConfig
 from recsys.strangers import choose_trust
 
-__all__ = ["EpochReport", "RunOptions", "TrainConfig", "train"]
+__all__ = ["EpochReport", "RunOptions", "TrainConfig", "follow", "train"]
 
 
 NEW = "ndcg@10 new"
@@ -68,8 +68,9 @@ def train(
     checkpoint: str | Path | None = None,
     resume: bool = False,
     start: str = "",
-) -> Iterator[EpochReport]:
-    """Fit `model` to `split.train`, one report an epoch; the best weights are in it at the end.
+) -> Generator[EpochReport, None, int]:
+    """Fit `model` to `split.train`, one report an epoch; the best weights are in it at the end, and
+    the number of their epoch is what the generator returns (see `follow`).
 
     "Best" is validation NDCG@10 over all items, those met before masked; where the model counts
     repeats, the mean of that and of NDCG@10 with them; without validation events the last epoch.
@@ -105,7 +106,7 @@ def train(
 
 def _epochs(
     run: _Run, checkpoint: Path | None, fingerprint: str, *, first: bool
-) -> Iterator[EpochReport]:
+) -> Generator[EpochReport, None, int]:
     try:
         if first and run.done_epochs == 0:
             yield run.before()
@@ -117,6 +118,23 @@ def _epochs(
             yield report
     finally:
         run.finish()
+    return run.best_epoch
+
+
+def follow(
+    steps: Generator[EpochReport, None, int], tell: Callable[[EpochReport], object],
+    epochs: int | None = None,
+) -> int:  # fmt: skip
+    """Train to the end, or up to so many `epochs`; `tell` hears each report. The best epoch."""
+    while True:
+        try:
+            report = next(steps)
+        except StopIteration as end:
+            return int(end.value)
+        tell(report)
+        if report.epoch == epochs:
+            steps.close()
+            return epochs
 
 
 class _Run:
@@ -223,7 +241,8 @@ class _Run:
     def fingerprint(self) -> str:
         """What must be equal for a resume to mean anything: the epochs too if they are planned."""
         shape = {k: list(v.shape) for k, v in self.model.state_dict().items()}
-        free = {"max_minutes", "patience"} | (set() if self.config.planned else {"max_epochs"})
+        free = {"max_minutes", "patience", "refit"}
+        free |= set() if self.config.planned else {"max_epochs"}
         kept = self.config.model_dump(exclude=free)
         train, digest = self.split.train, hashlib.sha256()
         read = self.events.item  # with the searches that are read

@@ -127,6 +127,8 @@ def search_settings(
         from recsys.evaluate import SCORE
         from recsys.fit import fit, judge
 
+        once = settings.train.model_copy(update={"refit": False})  # it is judged on validation
+        settings = settings.model_copy(update={"train": once})
         fitted = fit(
             data, encoder, settings, hold_out=hold_out, templates=templates,
             cache=cache or place / "texts", say=say if first else lambda text: None,

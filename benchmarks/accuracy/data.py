@@ -76,7 +76,8 @@ SOURCES: dict[str, Source] = {
 @dataclass(frozen=True, eq=False)
 class Task:
     """What a model is given. `learn` is what a model in closed form is fitted to: the training
-    part, and before the test is scored train and validation. Trained models get `parts.split`.
+    part, and before the test is scored train and validation. Trained models get `parts.split`, and
+    where they are to be trained `again`, `learn` after it, for as many epochs as were best.
     """
 
     name: str
@@ -88,15 +89,16 @@ class Task:
     triples: Triples | None
     doubled: tuple[str, ...]
     cleaned: str
+    again: bool = False
     cache: Path | None = None
 
-    def graph(self) -> KnowledgeGraph:
-        """Facts, and the training events alone; no fact twice."""
+    def graph(self, log: EventLog | None = None) -> KnowledgeGraph:
+        """Facts, and the events of `log`, the training part without it; no fact twice."""
         kept = tuple(a for a in self.catalog.attributes if a.name not in self.doubled)
         if self.triples is None:
             kept = self.catalog.attributes
         bare = replace(self.catalog, attributes=kept)
-        return build_graph(self.parts.split.train, bare, triples=self.triples)
+        return build_graph(log or self.parts.split.train, bare, triples=self.triples)
 
 
 def load(data: Path, name: str, protocol: str) -> Task:

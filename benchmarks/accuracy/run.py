@@ -6,9 +6,10 @@
 --part valid: fitted to the training events, scored on validation; look at this as often as you
 like. --part test: scored once, with histories of all that is known before the test part. The rule,
 for every model alike: a model without epochs (all of recsys.baselines but its folder `learned`) is
-fitted again to train and validation with the same settings; a model trained by epochs keeps the
-weights that validation chose and does not see validation events but in histories, as the
-literature does. A unit whose JSON is there is skipped, so a stopped batch goes on where it was.
+fitted again to train and validation with the same settings, and one trained by epochs is trained
+again on both, for as many epochs as validation chose; but by leave-one-out it keeps the weights
+that validation chose, as in the literature. A unit whose JSON is there is skipped, so a stopped
+batch goes on where it was.
 
 Writes OUT/SET/PROTOCOL/MODEL/SEED-PART.json, .npz beside it with the values per user, and once for
 all models OUT/SET/PROTOCOL/people-PART.npz: who these users are, by number, and how long their
@@ -77,7 +78,7 @@ def unit(
     """Fit and judge: what the JSON says, and the arrays per user."""
     known, events = task.parts.of(part)
     if part == "test":
-        task = replace(task, learn=known)
+        task = replace(task, learn=known, again=task.protocol != "loo")
     fitted: Fitted = entry(name).fit(task, params, seed, minutes, threads)
     recent = choose_recency(task.parts.split)
     scores = alike_for_strangers(fitted.scores, popularity(known, recent))

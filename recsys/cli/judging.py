@@ -59,13 +59,22 @@ def ablate_run(
 
 def _held_out(run: Path) -> tuple[Recommender, Split, Part, HoldOut]:
     rec = Recommender.load(run)
-    hold_out: HoldOut = manifest(run, "run").get("hold_out", "none")
+    told = manifest(run, "run")
+    hold_out: HoldOut = told.get("hold_out", "none")
     split = make_split(rec.log, hold_out)
+    how = "time" if split.by_time else "last"
+    if (trained := told.get("trained", {})).get("again"):
+        split = split.refitted()
+        if not split.test.has_item.any():
+            score = trained.get("valid", {}).get(SCORE, float("nan"))
+            raise UsageError(
+                f"{run} has learned from all events, the validation part too, where {SCORE} was "
+                f"{score:.4f} before. For a test score: train --hold-out {how}."
+            )
     part: Part = "test" if split.test.has_item.any() else "valid"
     if not (split.valid.has_item.any() or split.test.has_item.any()):
         raise DataError(f"{run} has nothing to evaluate on: no user has two events.")
     if part == "valid":
-        how = "time" if split.by_time else "last"
         say(
             "Validation events (used to choose the epoch and more). For a test score: "
             f"train --hold-out {how}."

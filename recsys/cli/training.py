@@ -14,7 +14,7 @@ from kg.storage import load_dataset
 from kg.templates import Templates
 from recsys.cli.output import Stopped, bars, say
 from recsys.config import RunConfig
-from recsys.fit import HoldOut, fit
+from recsys.fit import HoldOut, fit, refit_place
 from recsys.recommender import Recommender
 from recsys.store import KIND
 
@@ -52,12 +52,13 @@ def train_run(
     trained = {
         "epochs": sum(r.epoch > 0 for r in fitted.reports), "best_epoch": best.epoch if best else 0,
         "valid": best.metrics if best else {}, "seconds": round(seconds, 1),
-        "config": settings.model_dump(),
+        "again": len(fitted.again), "config": settings.model_dump(),
     }  # fmt: skip
     if source is not None and fitted.start is not None:
         trained["from"] = {"run": source.resolve().name, **asdict(fitted.start)}
     fitted.recommender.save(out, hold_out=hold_out, trained=trained)
-    shutil.rmtree(checkpoint, ignore_errors=True)
+    for place in (checkpoint, refit_place(checkpoint)):
+        shutil.rmtree(place, ignore_errors=True)
     say(f"{out}: trained in {seconds:.0f} s. Next: kgintent recommend {out} --user "
         f"{dataset.log.users.ids[0]}")  # fmt: skip
 

@@ -184,3 +184,15 @@ def test_only_like_logs_are_merged() -> None:
     for second in (other, cart):
         with pytest.raises(DataError, match="same users, items and behaviours"):
             merged(first, second)
+
+
+def test_refitted_leaves_the_test_part_and_remembers_the_period():
+    log = EventLog.of(np.repeat(np.arange(4), 25), np.arange(100) % 7, time=np.arange(100) * 3600)
+    split = temporal_split(log)
+    whole = split.refitted()
+    assert whole.train.row.tolist() == split.before_test().row.tolist()
+    assert len(whole.valid) == 0
+    assert whole.test is split.test
+    assert whole.by_time
+    assert whole.period == split.period > 0
+    assert whole.refitted().train.row.tolist() == whole.train.row.tolist()
