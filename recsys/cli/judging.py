@@ -67,7 +67,7 @@ def _held_out(run: Path) -> tuple[Recommender, Split, Part, HoldOut]:
         split = split.refitted()
         if not split.test.has_item.any():
             score = trained.get("valid", {}).get(SCORE, float("nan"))
-            raise UsageError(
+            raise DataError(
                 f"{run} has learned from all events, the validation part too, where {SCORE} was "
                 f"{score:.4f} before. For a test score: train --hold-out {how}."
             )

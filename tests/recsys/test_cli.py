@@ -201,6 +201,27 @@ def test_evaluate_says_that_validation_is_no_test(world, call):
     assert rows_of(out)
 
 
+def test_a_shop_is_trained_on_all_it_knows(tmp_path, call, ok, wrong):
+    """People buy again, so validation is a period, and what is served has learned from it."""
+    rng = np.random.default_rng(0)
+    lines = [f"u{user},{('tea', 'pot', 'cup', 'hat')[item]},{1_700_000_000 + 90_000 * day + user}"
+             for user in range(12) for day, item in enumerate(rng.integers(0, 4, 20))]  # fmt: skip
+    ok("build", *write(tmp_path, ONE + "\n".join(lines) + "\n", ITEMS), "-o", tmp_path / "data")
+    run = tmp_path / "run"
+    code, _, err = call("train", tmp_path / "data", "-o", run, *TRAIN)
+    assert code == 0, err
+    assert "Once more, on the validation events too" in err
+    assert not list(tmp_path.glob("*.training*"))
+    trained = json.loads((run / "manifest.json").read_text())["trained"]
+    assert trained["again"] == trained["best_epoch"] > 0
+    said = wrong(1, "evaluate", run)
+    assert f"{trained['valid']['ndcg@10']:.4f}" in said
+    assert "--hold-out time" in said
+    assert "--hold-out time" in wrong(1, "evaluate", run, "--ablate", "text")
+    ok("train", tmp_path / "data", "-o", tmp_path / "held", *TRAIN, "--hold-out", "time")
+    assert rows_of(ok("evaluate", tmp_path / "held"))[0]["model"] == "kgintent"
+
+
 def test_tune_finds_settings_that_train_takes(world, tmp_path, ok, wrong, monkeypatch):
     pytest.importorskip("optuna", reason="comes with the extra [tune]")
     out = tmp_path / "search"
