@@ -55,16 +55,21 @@ class Row:
 
 
 def read_units(folder: Path, protocol: str, part: str) -> dict[str, list[Unit]]:
-    """The units by model; `DataError` if there are none, or a model lacks a cut."""
-    kind, _, n = protocol.partition(":")
-    pattern = f"{kind}-*-of-{n}" if kind == "rolling" and n.isdigit() else folder_of(protocol)
+    """The units by model; `DataError` if there are none, or a model lacks a cut.
+
+    Those whose values per user are not kept are left out: see `bare_units`.
+    """
     out: dict[str, list[Unit]] = {}
-    for file in sorted(folder.glob(f"{pattern}/*/*-{part}.json")):
+    for file in _files(folder, protocol, part):
+        if not file.with_suffix(".npz").exists():
+            continue
         with np.load(file.with_suffix(".npz")) as own, np.load(people_file(file)) as people:
             unit = json.loads(file.read_text(encoding="utf-8")), dict(people) | dict(own)
         out.setdefault(unit[0]["model"], []).append(unit)
     if not out:
-        raise DataError(f"No results of the {part} part in {folder / pattern}: run.py makes them.")
+        raise DataError(
+            f"No results of the {part} part by {protocol} in {folder}: run.py makes them."
+        )
     cuts = {model: sorted({u["protocol"] for u, _ in units}) for model, units in out.items()}
     most = max(cuts.values(), key=len)
     for model, found in cuts.items():
@@ -73,6 +78,18 @@ def read_units(folder: Path, protocol: str, part: str) -> dict[str, list[Unit]]:
                 f"{model} was scored on {found}, others on {most}: run what is missing."
             )
     return out
+
+
+def bare_units(folder: Path, protocol: str, part: str) -> list[dict[str, Any]]:
+    """What the units tell of which the values per user are not kept: nothing can be tested."""
+    files = [f for f in _files(folder, protocol, part) if not f.with_suffix(".npz").exists()]
+    return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+
+
+def _files(folder: Path, protocol: str, part: str) -> list[Path]:
+    kind, _, n = protocol.partition(":")
+    pattern = f"{kind}-*-of-{n}" if kind == "rolling" and n.isdigit() else folder_of(protocol)
+    return sorted(folder.glob(f"{pattern}/*/*-{part}.json"))
 
 
 def rows_of(

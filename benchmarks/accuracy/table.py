@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from protocols import folder_of
-from results import Row, compared, read_units, rows_of
+from results import Row, bare_units, compared, read_units, rows_of
 
 BUCKETS = ("by item's train count", "by user's history")
 
@@ -35,12 +36,26 @@ def main(words: list[str] | None = None) -> None:
     lines = [f"# {args.set}, {args.protocol}, {args.part} part{who}", ""]
     for name, rows in sections.items():
         lines += section(name, rows)
+    lines += bare(bare_units(args.results / args.set, args.protocol, args.part))
     folder = args.results / args.set / folder_of(args.protocol)
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{args.part}-known" if args.known else args.part
     (folder / f"{name}.md").write_text("\n".join(lines), encoding="utf-8")
     plot(sections, folder / f"{name}.png", lines[0].removeprefix("# "))
     print("\n".join(lines))
+
+
+def bare(units: list[dict[str, Any]]) -> list[str]:
+    """What is known of the units that no test can be made with."""
+    if not units:
+        return []
+    head = "Not in the tables, for their values per user are not kept (NDCG@10 of all targets):"
+    lines = [head, ""]
+    for unit in units:
+        told = (f"{name} {table['all']['metrics']['ndcg@10']:.4f}"
+                for name, table in unit["tables"].items())  # fmt: skip
+        lines.append(f"- {unit['model']}, seed {unit['seed']}: {', '.join(told)}")
+    return [*lines, ""]
 
 
 def section(name: str, rows: list[Row]) -> list[str]:

@@ -168,6 +168,40 @@ def test_tables_show_all_models(world):
     assert (folder / "test.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_unit_without_its_values_is_told_apart(world, tmp_path):
+    import shutil
+
+    out = tmp_path / "out"
+    shutil.copytree(world[1], out)
+    place = out / "online-retail-ii" / "time"
+    (place / "ease" / "0-test.npz").unlink()
+    words = ["--results", out, "--set", "online-retail-ii", "--protocol", "time"]
+    done = call("table.py", *words)
+    assert done.returncode == 0, done.stderr
+    told = json.loads((place / "ease" / "0-test.json").read_text())["tables"]["new"]["all"]
+    assert "| ease |" not in done.stdout
+    assert "- ease, seed 0: repeats" in done.stdout
+    assert f"new {told['metrics']['ndcg@10']:.4f}" in done.stdout
+    for file in place.glob("*/*.npz"):
+        file.unlink()
+    assert "No results of the test part" in call("table.py", *words).stderr
+
+
+def test_people_other_than_before_are_refused(tmp_path):
+    from run import keep_arrays
+
+    from kg.errors import DataError
+
+    values = {"new/all/ndcg@10": np.array([0.0, 0.5]), "new/all/history": np.array([3, 4])}
+    file = tmp_path / "ease" / "0-test.json"
+    file.parent.mkdir()
+    keep_arrays(file, values | {"new/all/user": np.array([1, 2])})
+    with np.load(file.with_suffix(".npz")) as kept:
+        assert list(kept) == ["new/all/ndcg@10"]
+    with pytest.raises(DataError, match="other people"):
+        keep_arrays(file, values | {"new/all/user": np.array([1, 3])})
+
+
 def test_headline_sets_our_model_beside_the_best_baseline(world, monkeypatch, capsys):
     import headline
     import registry
