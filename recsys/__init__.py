@@ -17,6 +17,7 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     index        VectorIndex: FAISS, or exact torch
     hits         top-k answers as arrays
     neighbours   the linear partner: item-to-item links beside the model
+    factors      a factorisation beside the model: histories as bags
     trend        what is taken lately, beside the model
     partners     what stands beside the model: all that a score is beside query · item
     habits       how likely an item that was met is met again in the next period

@@ -7,6 +7,7 @@
     sequence  each history in a random order, at the times that were there: a bag of items
     id        no id of its own: an item is its content
     neighbours  no linear partner beside the model (masked only: the training is the same)
+    factors     no factorisation beside the model (masked only)
     trend       what is taken lately adds nothing (masked only)
 
 Masked: the trained model without the part when it answers, which says how far it leans on it.
@@ -46,7 +47,7 @@ from recsys.metrics.significance import holm, paired_bootstrap
 from recsys.recommender import Recommender
 from recsys.retrieval import index_of
 
-BESIDE = ("neighbours", "trend", "habits")
+BESIDE = ("neighbours", "factors", "trend", "habits")
 PARTS = ("text", "graph", "intent", "sequence", "id", *BESIDE)
 SHUFFLED, PERMUTED, RESEEDED = "text shuffled", "tails permuted", "another seed"
 CONTROLS = {"text": SHUFFLED, "graph": PERMUTED}
@@ -116,7 +117,7 @@ def masked(
         store = replace(store, id_part=none)
     else:
         raise _unknown(name, PARTS)
-    return replace(rec, items=store, index=index_of(store, rec.partners.trend, rec.log)), split
+    return replace(rec, items=store, index=index_of(store, rec.partners, rec.log)), split
 
 
 def mask_parts(
@@ -350,6 +351,8 @@ def lacking(rec: Recommender) -> dict[str, str]:
     partners = rec.partners
     if partners.neighbours is None:
         out["neighbours"] = "they were switched off, or did not help on validation"
+    if partners.factors is None:
+        out["factors"] = "they were switched off, or did not surely help on validation"
     if partners.habits is None:
         out["habits"] = (
             "people do not meet items again here, the split is not by time, they were "

@@ -1,5 +1,5 @@
-"""One run's settings as TOML: [model], [train], [intent], [neighbours], [trend], [habits],
-[options]."""
+"""One run's settings as TOML: [model], [train], [intent], [neighbours], [factors], [trend],
+[habits], [options]."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from kg.errors import UsageError, suggest
 from kg.tables import existing_file
 from models.intent import IntentConfig
 from models.recommender import ModelConfig
+from recsys.factors import FactorConfig
 from recsys.habits import HabitConfig
 from recsys.neighbours import NeighbourConfig
 from recsys.settings import RunOptions, TrainConfig
@@ -27,6 +28,7 @@ class RunConfig(BaseModel):
     train: TrainConfig = Field(default_factory=TrainConfig)
     intent: IntentConfig = Field(default_factory=IntentConfig)
     neighbours: NeighbourConfig = Field(default_factory=NeighbourConfig)
+    factors: FactorConfig = Field(default_factory=FactorConfig)
     trend: TrendConfig = Field(default_factory=TrendConfig)
     habits: HabitConfig = Field(default_factory=HabitConfig)
     options: RunOptions = Field(default_factory=RunOptions)

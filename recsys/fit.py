@@ -244,7 +244,7 @@ def _partners(
     queries = model.encode_histories(Sequences.of(split.train), items, told)
     rng = np.random.default_rng([config.options.seed, 2])
     return choose_partners(
-        model, split, queries, config.neighbours, config.trend, config.habits,
+        model, split, queries, config.neighbours, config.trend, config.habits, config.factors,
         choose_recency(split), rng,
     )  # fmt: skip
 

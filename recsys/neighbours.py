@@ -167,10 +167,26 @@ def heard(found: sparse.csr_matrix, content: np.ndarray) -> sparse.csr_matrix:
     out = found.copy()
     out.resize((found.shape[0], len(content)))
     told = np.bincount(out.indices, minlength=len(content)) > 0
+    warm, cold, alike = likeness(content, told)
+    if alike is None:
+        return out
+    proxy = sparse.coo_matrix(out.tocsc()[:, warm] @ alike.T)  # [N, C]
+    at = (proxy.row, cold[proxy.col])
+    return (out + sparse.csr_matrix((proxy.data, at), shape=out.shape)).tocsr()
+
+
+def likeness(
+    content: np.ndarray, told: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, sparse.csr_matrix | None]:
+    """Of M items with `content` float32 [M, D]: those of which something is `told` (bool [M]), W,
+    and the C others, both int64 and only with a content that is not zero; and float32 [C, W], for
+    each other the cosines of its `LIKE` nearest of the former (0 if negative) by their number;
+    None where there are none.
+    """
     norm = np.linalg.norm(content, axis=1)
     warm, cold = np.flatnonzero(told & (norm > 0)), np.flatnonzero(~told & (norm > 0))
     if len(warm) == 0 or len(cold) == 0:
-        return out
+        return warm, cold, None
     unit = content / np.maximum(norm, 1e-12)[:, None]
     k, step, parts = min(LIKE, len(warm)), max(1, BLOCK // len(warm)), []
     for start in range(0, len(cold), step):
@@ -178,9 +194,7 @@ def heard(found: sparse.csr_matrix, content: np.ndarray) -> sparse.csr_matrix:
         parts.append(keep_best(np.maximum(cosine, 0), k))
     alike = sparse.vstack(parts, format="csr")
     alike.data = (alike.data / k).astype(np.float32)
-    proxy = sparse.coo_matrix(out.tocsc()[:, warm] @ alike.T)  # [N, C]
-    at = (proxy.row, cold[proxy.col])
-    return (out + sparse.csr_matrix((proxy.data, at), shape=out.shape)).tocsr()
+    return warm, cold, alike
 
 
 Score = Callable[[Neighbours, bool], float]

@@ -1,4 +1,4 @@
-"""Who stands beside a trained model: the neighbours, the trend, the habits, and what is popular.
+"""Who stands beside a trained model: neighbours, factors, trend, habits, and what is popular.
 
 The score of an item is query · item + what these add, made here and nowhere else.
 """
@@ -18,6 +18,7 @@ from kg.sequences import Sequences
 from kg.split import Split
 from models.recommender import IntentRecommender
 from recsys.evaluate import SCORE, ScoreRows, evaluate_rows
+from recsys.factors import FactorConfig, Factors, choose_factors
 from recsys.habits import HabitConfig, Habits, choose_habits
 from recsys.neighbours import NeighbourConfig, Neighbours, choose
 from recsys.popular import RECENT, popularity
@@ -39,28 +40,34 @@ class Partners:
     trend: Trend | None = None
     neighbours: Neighbours | None = None
     habits: Habits | None = None
+    factors: Factors | None = None
     memo: dict[Any, Any] | None = field(default=None, repr=False)
 
     def refit(self, log: EventLog, content: np.ndarray) -> Partners:
         """The same settings, fitted to this log; `content` float32 [N, D] are the item vectors
         without the ids. (Trend and popularity are counted when they are asked for.)
         """
-        near, habits = self.neighbours, self.habits
+        near, habits, factors = self.neighbours, self.habits, self.factors
         return replace(
             self,
+            factors=factors.refit(log, content) if factors is not None else None,
             neighbours=near.refit(log, content) if near is not None else None,
             habits=habits.refit(log) if habits is not None else None,
         )
 
     def without(self, name: str) -> Partners:
-        """All but the one of this name: neighbours, trend or habits."""
+        """All but the one of this name: neighbours, factors, trend or habits."""
         gone: dict[str, Any] = {name: None}
         return replace(self, **gone)
 
     def with_items(self, content: np.ndarray) -> Partners:
         """New items too; `content` float32 [M, D] of all, the new ones last."""
-        near = self.neighbours
-        return self if near is None else replace(self, neighbours=near.with_items(content))
+        near, factors = self.neighbours, self.factors
+        return replace(
+            self,
+            neighbours=near.with_items(content) if near is not None else None,
+            factors=factors.with_items(content) if factors is not None else None,
+        )
 
     def bias(self, log: EventLog, *, mixed: bool) -> np.ndarray | None:
         """float32 [N], what is added to the scores of everyone with a history or a profile."""
@@ -70,7 +77,8 @@ class Partners:
         self, model: IntentRecommender, histories: Sequences, queries: np.ndarray,
         items: np.ndarray, *, mixed: bool, bias: np.ndarray | None = None,
     ) -> sparse.csr_matrix | None:  # fmt: skip
-        """float32 [U, <= N], what is added to queries [U, D] · items [N, D] + `bias` [N], or None.
+        """float32 [U, <= N], what is added to queries [U, D] · items [N, D] + `bias` [N], or None;
+        the factors, which are for all items, are not in it.
 
         `mixed`: the lists hold items that were met before, if the model counts repeats.
         """
@@ -132,6 +140,8 @@ def scorer(
     gets what is popular.
     """
     bias, popular = partners.bias(log, mixed=mixed), popularity(log, partners.recent)
+    factors = partners.factors
+    counted = mixed and model.repeat is not None
     unknown = (histories.lengths == 0) & ~queries.any(1)
 
     def score(rows: np.ndarray) -> np.ndarray:
@@ -139,6 +149,8 @@ def scorer(
         scores = asked @ items.T
         if bias is not None:
             scores += bias
+        if factors is not None and factors.of(mixed=counted):
+            scores += factors.scores(some, mixed=counted)[:, : len(items)]
         more = partners.added(model, some, asked, items, mixed=mixed, bias=bias)
         if more is not None:
             scores += more.toarray()
@@ -155,12 +167,13 @@ def choose_partners(
     near: NeighbourConfig,
     late: TrendConfig,
     habit: HabitConfig,
+    factor: FactorConfig,
     recent: float,
     rng: np.random.Generator,
 ) -> Partners:
     """Fitted to the training events and chosen by NDCG@10 on the validation part: the habits, then
-    the trend, the neighbours, and the weight of the trend beside all; None for what is switched off
-    or does not help.
+    the trend, the neighbours, the factors, and the weight of the trend beside all; None for what is
+    switched off or does not help.
 
     queries float32 [U, D] are those of the training histories; `recent` as `choose_recency` says.
     """
@@ -194,15 +207,19 @@ def choose_partners(
 
     if log.time is not None:
         found = replace(found, trend=choose_trend(late, with_trend, mixed=repeats))
-    if near.kind == "none":
-        return replace(found, memo=None)
-    neighbours = choose(
-        log, near, content,
-        lambda one, mixed: float(score(replace(found, neighbours=one), mixed).mean()),
-        mixed=repeats,
+    if near.kind != "none":
+        neighbours = choose(
+            log, near, content,
+            lambda one, mixed: float(score(replace(found, neighbours=one), mixed).mean()),
+            mixed=repeats,
+        )  # fmt: skip
+        found = replace(found, neighbours=neighbours)
+    factors = choose_factors(
+        log, content, factor, seed,
+        lambda one, mixed: score(replace(found, factors=one), mixed), mixed=repeats,
     )  # fmt: skip
-    found = replace(found, neighbours=neighbours)
-    if found.trend is not None and neighbours is not None:
+    found = replace(found, factors=factors)
+    if found.trend is not None and (found.neighbours is not None or factors is not None):
         found = replace(found, trend=weighed(found.trend, late, with_trend, mixed=repeats))
     return replace(found, memo=None)
 

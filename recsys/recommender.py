@@ -29,7 +29,7 @@ from recsys.intents import IntentSignals, with_categories
 from recsys.items import ItemStore
 from recsys.partners import Partners, prior_scores
 from recsys.popular import popularity
-from recsys.retrieval import index_of, retrieve
+from recsys.retrieval import index_of, queries_of, retrieve
 
 MAX_K = 1000
 
@@ -83,15 +83,13 @@ class Recommender:
         """
         store = ItemStore.of(model, catalog, text)
         return cls(
-            model, log, catalog, store, index_of(store, None, log), Sequences.of(log), encoder,
-            intents, PathIndex.of(model.graph.with_events(log)),
+            model, log, catalog, store, index_of(store, Partners(), log), Sequences.of(log),
+            encoder, intents, PathIndex.of(model.graph.with_events(log)),
         )  # fmt: skip
 
     def beside(self, partners: Partners) -> Recommender:
         """With these beside the model."""
-        return replace(
-            self, partners=partners, index=index_of(self.items, partners.trend, self.log)
-        )
+        return replace(self, partners=partners, index=index_of(self.items, partners, self.log))
 
     # ---- queries -------------------------------------------------------------------------
 
@@ -228,9 +226,7 @@ class Recommender:
         added = self.partners.added(
             self.model, part, queries, self.items.vectors, mixed=mixed, bias=bias
         )
-        if (trend := self.partners.trend) is not None:
-            column = np.full((len(queries), 1), trend.of(mixed=mixed), np.float32)
-            queries = np.hstack([queries, column])
+        queries = queries_of(queries, self.partners, part, mixed=mixed, repeats=self.repeats)
         return retrieve(self.index, self.items, queries, seen, k, added)
 
     def _bias(self, *, mixed: bool) -> np.ndarray | None:
@@ -362,6 +358,11 @@ class Recommender:
         if (near := self.partners.neighbours) is not None:
             said = near.scores(one, mixed=self.repeats)
             parts["neighbours"] = self._of_item(said, code)
+        if (factors := self.partners.factors) is not None:
+            asked = factors.queries(one, mixed=self.repeats)[0]
+            width = self.items.vectors.shape[1]
+            own = self.index.vectors[code, width : width + len(asked)]
+            parts["factors"] = float(asked @ own)
         if (prior := prior_scores(self.model, one, query)) is not None:
             parts["popularity"] = self._of_item(prior, code)
         return explain_item(self, query[0], one, code, parts)

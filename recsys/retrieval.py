@@ -8,10 +8,11 @@ import numpy as np
 from scipy import sparse
 
 from kg.events import EventLog
+from kg.sequences import Sequences
 from recsys.hits import Hits, top_k
 from recsys.index import VectorIndex
 from recsys.items import ItemStore
-from recsys.trend import Trend
+from recsys.partners import Partners
 
 OVERFETCH = 300
 """So many items more than k are found before they are filtered; or, where that is more, one in
@@ -21,16 +22,38 @@ DENSE = 50_000_000
 """The scores that are held at a time, at most (but those of at least one query)."""
 
 
-def index_of(items: ItemStore, trend: Trend | None, log: EventLog) -> VectorIndex:
-    """The index of all item vectors; with a trend they have one number more, the trend at the end
-    of the log (0 for items that came later), which a query meets with its weight.
+def index_of(items: ItemStore, partners: Partners, log: EventLog) -> VectorIndex:
+    """The index of all item vectors, with the numbers that `queries_of` meets: their factors beside
+    the model, if there are, and last their trend at the end of the log (0 for items that came
+    later). A replaced item hands them to its newest row.
     """
-    if trend is None:
-        return VectorIndex(items.vectors)
-    values = trend.values(log)
-    column = np.zeros((len(items), 1), np.float32)
-    column[items.newest[: len(values)], 0] = values
-    return VectorIndex(np.hstack([items.vectors, column]))
+    columns = [items.vectors]
+    if (factors := partners.factors) is not None:
+        column = factors.vectors.copy()
+        trained = items.newest[: items.trained]
+        column[trained] = factors.vectors[: len(trained)]
+        columns.append(column)
+    if partners.trend is not None:
+        values = partners.trend.values(log)
+        column = np.zeros((len(items), 1), np.float32)
+        column[items.newest[: len(values)], 0] = values
+        columns.append(column)
+    return VectorIndex(np.hstack(columns))
+
+
+def queries_of(
+    queries: np.ndarray, partners: Partners, histories: Sequences, *, mixed: bool, repeats: bool
+) -> np.ndarray:
+    """What the index of `index_of` is asked with, for the model's queries float32 [U, D].
+
+    `mixed`: the lists hold items that were met before; `repeats`: the model counts them.
+    """
+    columns = [queries]
+    if (factors := partners.factors) is not None:
+        columns.append(factors.queries(histories, mixed=mixed and repeats))
+    if (trend := partners.trend) is not None:
+        columns.append(np.full((len(queries), 1), trend.of(mixed=mixed), np.float32))
+    return np.hstack(columns)
 
 
 def retrieve(

@@ -38,6 +38,7 @@ from models.recommender import IntentRecommender, ModelConfig
 from models.text import TextEncoder
 from models.whitening import Whitening
 from recsys.encoders import LazyEncoder
+from recsys.factors import FactorConfig, Factors
 from recsys.habits import HabitConfig, HabitNetwork, Habits
 from recsys.index import VectorIndex
 from recsys.intents import IntentSignals
@@ -104,6 +105,8 @@ def _tensors(rec: Recommender) -> dict[str, np.ndarray]:
         out[f"events/{number}"] = rec.model.graph.edges[relation]
     if (near := rec.partners.neighbours) is not None:
         out |= {f"links/{name}": getattr(near.links, name) for name in LINKS}
+    if (factors := rec.partners.factors) is not None:
+        out |= {"factors/known": factors.known, "factors/vectors": factors.vectors}
     if (habits := rec.partners.habits) is not None:
         out |= {f"habits/{k}": v.numpy() for k, v in habits.network.state_dict().items()}
         out["item_facts"] = habits.facts
@@ -140,15 +143,17 @@ def _plain(rec: Recommender) -> dict[str, Any]:
 
 def _plain_partners(partners: Partners) -> dict[str, Any]:
     near, habits, trend = partners.neighbours, partners.habits, partners.trend
+    factors = partners.factors
     return {
         "recent": partners.recent,
         "trend": None if trend is None else asdict(trend),
         "neighbours": None if near is None else _plain_of(near, "decay", "weight", "mixed", "keep"),
+        "factors": None if factors is None else _plain_of(factors, "weight", "mixed", "seed"),
         "habits": None if habits is None else _plain_of(habits, "now", "period", "weight", "seed"),
     }
 
 
-def _plain_of(partner: Neighbours | Habits, *names: str) -> dict[str, Any]:
+def _plain_of(partner: Neighbours | Habits | Factors, *names: str) -> dict[str, Any]:
     return {n: getattr(partner, n) for n in names} | {"config": partner.config.model_dump()}
 
 
@@ -169,7 +174,7 @@ def load_run(path: str | Path, encoder: TextEncoder | None = None) -> Recommende
     if encoder is None and plain["encoder"]["name"]:
         encoder = LazyEncoder(plain["encoder"]["name"], plain["encoder"]["id"],
                               store.text.shape[1])  # fmt: skip
-    index = index_of(store, partners.trend, data.log)
+    index = index_of(store, partners, data.log)
     if "index.faiss" in manifest["files"]:
         index = VectorIndex.load(folder / "index.faiss", index.vectors)
     graph = data.graph.with_events(data.log)
@@ -240,6 +245,10 @@ def _partners(plain: dict[str, Any], tensors: dict[str, np.ndarray], items: int)
         links = sparse.csr_matrix(arrays, shape=(items, len(tensors["items/text"])))
         config = NeighbourConfig(**near.pop("config"))
         found = replace(found, neighbours=Neighbours(links, config=config, **near))
+    if (factors := plain.get("factors")) is not None:  # runs of before have none
+        shape = FactorConfig(**factors.pop("config"))
+        known, vectors = tensors["factors/known"], tensors["factors/vectors"]
+        found = replace(found, factors=Factors(known, vectors, config=shape, **factors))
     if habits is not None:
         set_up = HabitConfig(**habits.pop("config"))
         weights = _part(tensors, "habits")

@@ -97,19 +97,20 @@ def kgintent(task: Task, params: Params, seed: int, minutes: float | None, threa
     from kg.storage import Dataset
     from models.recommender import ModelConfig
     from recsys.config import RunConfig
+    from recsys.factors import FactorConfig
     from recsys.fit import fit
     from recsys.habits import HabitConfig
     from recsys.neighbours import NeighbourConfig
     from recsys.train import RunOptions, TrainConfig
     from recsys.trend import TrendConfig
 
-    shape, training, near, late, habit = sorted_out(
-        params, ModelConfig, TrainConfig, NeighbourConfig, TrendConfig, HabitConfig
+    shape, training, near, late, habit, factor = sorted_out(
+        params, ModelConfig, TrainConfig, NeighbourConfig, TrendConfig, HabitConfig, FactorConfig
     )
     training |= {"max_minutes": minutes} if minutes else {}
     config = RunConfig(
         model=shape, train=training | {"refit": task.again}, neighbours=near, trend=late,
-        habits=habit, options=RunOptions(seed=seed, threads=threads),
+        habits=habit, factors=factor, options=RunOptions(seed=seed, threads=threads),
     )  # fmt: skip
     data = Dataset(task.learn, task.catalog, task.graph())
     torch.set_num_threads(threads)
@@ -125,9 +126,11 @@ def kgintent(task: Task, params: Params, seed: int, minutes: float | None, threa
 def chosen(partners: Partners) -> dict[str, Any]:
     """What validation chose, for the JSON."""
     near, trend, habits = partners.neighbours, partners.trend, partners.habits
+    factors = partners.factors
     return {
         "recent": partners.recent,
         "neighbours": near and [near.keep, near.decay, near.weight, near.mixed],
+        "factors": factors and [factors.weight, factors.mixed],
         "trend": trend and [trend.share, trend.weight, trend.mixed],
         "habits": habits and habits.weight,
     }

@@ -149,7 +149,7 @@ def index(run: Run) -> None:
     from recsys.retrieval import index_of
 
     rec = _load(run)
-    rec = replace(rec, index=index_of(rec.items, rec.partners.trend, rec.log))
+    rec = replace(rec, index=index_of(rec.items, rec.partners, rec.log))
     _publish(rec, run)
     say(f"{run}: {len(rec.index):,} vectors, exact inner product by {rec.index.backend}.")
 
@@ -295,7 +295,8 @@ def evaluate(
     ablate: Annotated[
         str | None,
         typer.Option(
-            help="Without text,graph,intent,sequence,id,neighbours,trend (some): what each gives."
+            help="Without text,graph,intent,sequence,id,neighbours,factors,trend,habits "
+            "(some): what each gives."
         ),
     ] = None,
     retrain: Annotated[

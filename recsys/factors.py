@@ -1,0 +1,149 @@
+"""Factors beside the model: a narrow matrix factorisation of who met what, in no order at all.
+
+Least squares over everything that was and was not touched (iALS) reads a history as a bag, which
+the transformer and the links of the neighbours do not; where the order of events says little, it is
+hard to beat. A person's factors follow from the history in closed form, so that these scores are
+further numbers of the query and of the item vectors: one inner product, one index. What they weigh
+is chosen on validation; 0 leaves them out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from kg.events import EventLog
+from kg.sequences import Sequences
+from recsys.baselines.base import history_matrix
+from recsys.baselines.ials import IALS, solve
+from recsys.metrics.significance import surely
+from recsys.neighbours import likeness
+
+UNTOUCHED = 0.1
+"""What an item weighs that a person did not touch, against one that they did."""
+PERSON = 1.0
+"""How the ridge grows with the events of a person or an item (nu of Rendle et al.)."""
+
+
+class FactorConfig(BaseModel):
+    """The factorisation beside the model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    factor_dim: int = Field(64, ge=1, le=1024)
+    factor_ridge: float = Field(0.01, gt=0, description="For each event and untouched item.")
+    factor_weights: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        (0.05, 0.1, 0.25, 0.5, 1.0),
+        description="Tried on validation, beside 0; empty: no factors.",
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Factors:
+    """weight · x · h_j / s is added to the score of item j: x are the factors of the history, h_j
+    those of the item, s the standard deviation of x · h over the items that were fitted.
+
+    known int64 [K] are these items, vectors float32 [M, F] the factors of all, also of those that
+    came later (see `heard`). `mixed` is the weight in lists where items met before compete with
+    others, `weight` in lists of others alone. `seed` draws the first factors.
+    """
+
+    known: np.ndarray
+    vectors: np.ndarray
+    weight: float
+    mixed: float
+    seed: int
+    config: FactorConfig
+
+    @classmethod
+    def fit(
+        cls, log: EventLog, content: np.ndarray, config: FactorConfig, seed: int
+    ) -> Factors | None:
+        """Fitted to `log`, with a weight of 1; None without an event of an item.
+
+        content float32 [M, D] are the item vectors without the ids.
+        """
+        if not log.has_item.any():
+            return None
+        model = IALS.fit(
+            log, np.random.default_rng(seed), dim=config.factor_dim,
+            regularisation=config.factor_ridge, unobserved_weight=UNTOUCHED, nu=PERSON,
+        )  # fmt: skip
+        vectors = np.zeros((len(log.items), config.factor_dim), np.float32)
+        vectors[model.known] = model.items
+        return cls(model.known, heard(vectors, model.known, content), 1.0, 1.0, seed, config)
+
+    def refit(self, log: EventLog, content: np.ndarray) -> Factors | None:
+        """The same settings, from this log."""
+        found = Factors.fit(log, content, self.config, self.seed)
+        return found and replace(found, weight=self.weight, mixed=self.mixed)
+
+    def with_items(self, content: np.ndarray) -> Factors:
+        """New items too; `content` float32 [M, D] of all items, the new ones last."""
+        return replace(self, vectors=heard(self.vectors, self.known, content))
+
+    def of(self, *, mixed: bool) -> float:
+        """The weight in such lists."""
+        return self.mixed if mixed else self.weight
+
+    def queries(self, histories: Sequences, *, mixed: bool) -> np.ndarray:
+        """float32 [U, F], to be multiplied with `vectors`: weight · x / s; zeros where nothing is
+        known of a history.
+        """
+        items = self.vectors[self.known]
+        if (weight := self.of(mixed=mixed)) == 0 or len(histories) == 0:
+            return np.zeros((len(histories), items.shape[1]), np.float32)
+        touched = history_matrix(histories, histories.num_items)[:, self.known]
+        found = solve(touched, items, self.config.factor_ridge, UNTOUCHED, PERSON)
+        apart = items - items.mean(0)
+        spread = np.sqrt(np.maximum(((found @ (apart.T @ apart)) * found).sum(1), 0) / len(items))
+        scale = np.divide(weight, spread, out=np.zeros_like(spread), where=spread > 0)
+        return np.asarray(found * scale[:, None], np.float32)
+
+    def scores(self, histories: Sequences, *, mixed: bool) -> np.ndarray:
+        """float32 [U, M], what is added to the score of each item."""
+        return np.asarray(self.queries(histories, mixed=mixed) @ self.vectors.T)
+
+
+def heard(vectors: np.ndarray, known: np.ndarray, content: np.ndarray) -> np.ndarray:
+    """`vectors` [<= M, F] for each of M items: those that were not fitted have the mean of the
+    fitted items most like them, each times its cosine (see `likeness`).
+    """
+    out = np.zeros((len(content), vectors.shape[1]), np.float32)
+    out[known] = vectors[known]
+    fitted = np.zeros(len(content), bool)
+    fitted[known] = True
+    warm, cold, alike = likeness(content, fitted)
+    if alike is not None:
+        out[cold] = alike @ vectors[warm]
+    return out
+
+
+Score = Callable[[Factors | None, bool], np.ndarray]
+"""The validation scores per user, in mixed lists (True) or in lists of items not met before."""
+
+
+def choose_factors(
+    log: EventLog, content: np.ndarray, config: FactorConfig, seed: int, score: Score, *,
+    mixed: bool,
+) -> Factors | None:  # fmt: skip
+    """Fitted to `log`, with the weights of the best mean scores, in mixed lists only where `mixed`;
+    None where none surely helps.
+    """
+    found = Factors.fit(log, content, config, seed) if config.factor_weights else None
+    if found is None:
+        return None
+    own = _weight(found, score, mixed=False)
+    beside = _weight(found, score, mixed=True) if mixed else 0.0
+    return replace(found, weight=own, mixed=beside) if own or beside else None
+
+
+def _weight(found: Factors, score: Score, *, mixed: bool) -> float:
+    tried = {
+        w: score(replace(found, weight=w, mixed=w), mixed) for w in found.config.factor_weights
+    }
+    best = max(tried, key=lambda w: tried[w].mean())
+    return best if surely(tried[best] - score(None, mixed)) else 0.0

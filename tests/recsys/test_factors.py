@@ -1,0 +1,176 @@
+"""Factors beside the model: the closed form, new items, the weights, one score everywhere."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from kg.build import build_graph
+from kg.catalog import Catalog
+from kg.events import EventLog
+from kg.sequences import Sequences
+from kg.storage import Dataset
+from recsys.baselines.ials import IALS
+from recsys.config import RunConfig
+from recsys.evaluate import evaluate_rows
+from recsys.factors import UNTOUCHED, FactorConfig, Factors, choose_factors, heard
+from recsys.fit import fit, judge
+from recsys.partners import scorer
+from recsys.recommender import Recommender
+
+SMALL = FactorConfig(factor_dim=8)
+KINDS = 4
+
+
+def bags(users: int = 80, items: int = 40, each: int = 8, seed: int = 0) -> EventLog:
+    """Everybody takes items of one kind, none twice, in an order that says nothing."""
+    rng = np.random.default_rng(seed)
+    own = np.stack([
+        rng.choice(np.arange(user % KINDS, items, KINDS), each, replace=False)
+        for user in range(users)
+    ])  # fmt: skip
+    user = np.repeat([f"u{n:03d}" for n in range(users)], each)
+    return EventLog.of(user, [f"i{n:02d}" for n in own.ravel()])
+
+
+def catalog(log: EventLog) -> Catalog:
+    return Catalog.of(log.items.ids, [f"thing {key} of kind {int(key[1:]) % KINDS}"
+                                      for key in log.items.ids])  # fmt: skip
+
+
+def content(log: EventLog) -> np.ndarray:
+    return np.eye(KINDS, dtype=np.float32)[np.arange(len(log.items)) % KINDS]
+
+
+def test_scores_are_those_of_the_factorisation_in_units_of_their_spread():
+    log = bags()
+    found = Factors.fit(log, content(log), SMALL, seed=3)
+    model = IALS.fit(log, np.random.default_rng(3), dim=8, regularisation=0.01,
+                     unobserved_weight=UNTOUCHED)  # fmt: skip
+    raw = model.scores(Sequences.of(log))
+    expected = raw / raw.std(1, keepdims=True)
+    for weight, mixed in ((0.5, 2.0), (3.0, 0.0)):
+        one = replace(found, weight=weight, mixed=mixed)
+        scores = one.scores(Sequences.of(log), mixed=False)
+        np.testing.assert_allclose(scores, weight * expected, rtol=2e-3, atol=1e-4)
+        scores = one.scores(Sequences.of(log), mixed=True)
+        np.testing.assert_allclose(scores, mixed * expected, rtol=2e-3, atol=1e-4)
+
+
+def test_nothing_known_adds_nothing():
+    log = bags()
+    found = Factors.fit(log, content(log), SMALL, seed=0)
+    nobody = Sequences.single(np.zeros(0, np.int64), len(log.items))
+    assert not found.scores(nobody, mixed=False).any()
+    none = log.take(np.zeros(0, np.int64))
+    assert Factors.fit(none, content(log), SMALL, seed=0) is None
+
+
+def test_new_items_have_what_those_most_like_them_have():
+    log = bags()
+    late = log.items.ids[4:6]  # kinds 0 and 1
+    known = log.take(~np.isin(log.item, [4, 5]))
+    found = Factors.fit(known, content(log), SMALL, seed=0)
+    assert late not in set(found.known.tolist())
+    for code in (4, 5):
+        like = [c for c in found.known if c % KINDS == code % KINDS][:9]
+        assert len(like) == 9  # of ten that are asked, the tenth is of no use: its cosine is 0
+        np.testing.assert_allclose(
+            found.vectors[code], found.vectors[like].sum(0) / 10, rtol=1e-4, atol=1e-6
+        )
+    more = np.vstack([content(log), [[0, 0, 2, 0], [0, 0, 0, 0]]]).astype(np.float32)
+    grown = found.with_items(more)
+    np.testing.assert_array_equal(grown.vectors[: len(log.items)], found.vectors)
+    own = Sequences.of(known).take(np.arange(KINDS))  # who like kinds 0 to 3
+    scores = grown.scores(own, mixed=False)[:, -2:]
+    assert scores[:, 0].argmax() == 2
+    assert not scores[:, 1].any()  # nothing is known of the last one
+    assert not heard(found.vectors[:0], found.known[:0], more).any()
+
+
+def test_weights_are_taken_only_where_they_surely_help():
+    log, quick = bags(), FactorConfig(factor_dim=4, factor_weights=(0.1, 0.5, 1.0))
+    rng = np.random.default_rng(0)
+    asked = []
+
+    def score(gain, noise=0.0):
+        def of(one, mixed):
+            asked.append(mixed)
+            weight = 0.0 if one is None else one.of(mixed=mixed)
+            return 0.5 + gain(weight, mixed) + noise * rng.normal(size=50)
+
+        return of
+
+    def chosen(of, mixed):
+        return choose_factors(log, content(log), quick, 0, of, mixed=mixed)
+
+    best = chosen(score(lambda w, mixed: (0.2 - abs(w - 0.5)) * (w > 0)), mixed=False)
+    assert (best.weight, best.mixed) == (0.5, 0.0)
+    assert not any(asked)
+    best = chosen(score(lambda w, mixed: w * (1 if mixed else -1)), mixed=True)
+    assert (best.weight, best.mixed) == (0.0, 1.0)
+    assert chosen(score(lambda w, mixed: 0.0), mixed=True) is None
+    assert chosen(score(lambda w, mixed: 1e-4 * w, noise=0.2), mixed=False) is None
+    off = FactorConfig(factor_weights=())
+    assert choose_factors(log, content(log), off, 0, score(lambda w, m: w), mixed=True) is None
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    log = bags(users=120)
+    made = catalog(log)
+    data = Dataset(log, made, build_graph(log, made))
+    settings = RunConfig(
+        model={"dim": 8, "layers": 1}, train={"max_epochs": 1}, neighbours={"kind": "none"},
+        factors={"factor_dim": 8},
+    )  # fmt: skip
+    return fit(data, "hash", settings, hold_out="last")
+
+
+def test_where_histories_are_bags_they_are_believed(fitted):
+    rec = fitted.recommender
+    assert rec.partners.factors is not None
+    whole = judge(rec, fitted.split, "test").metrics["ndcg@10"]
+    bare = rec.beside(rec.partners.without("factors"))
+    assert whole > judge(bare, fitted.split, "test").metrics["ndcg@10"] + 0.05
+
+
+def test_one_all_explain_and_a_saved_run_score_alike(fitted, tmp_path):
+    rec = fitted.recommender
+    rec.save(tmp_path / "run")
+    frame = pl.concat(rec.recommend_all(12, batch=50))
+    for user in rec.log.users.ids[:4]:
+        found = rec.recommend(user, k=12)
+        mine = frame.filter(pl.col("user_id") == user)
+        assert mine["item_id"].to_list() == [one.item for one in found]
+        scores = [one.score for one in found]
+        np.testing.assert_allclose(mine["score"].to_numpy(), scores, atol=1e-4)
+        told = rec.explain(user, item=found[0].item)
+        assert told.parts["factors"] > 0
+        assert told.score == pytest.approx(found[0].score, abs=1e-4)
+        back = Recommender.load(tmp_path / "run").recommend(user, k=12)
+        assert [one.item for one in back] == [one.item for one in found]
+        np.testing.assert_allclose([one.score for one in back], scores, atol=1e-5)
+    histories = Sequences.of(rec.log)
+    queries = rec.model.encode_histories(
+        histories, fitted.recommender.model.items().vector.detach(), rec.intent.serve
+    )
+    rows = scorer(rec.model, rec.partners, rec.log, histories, queries, rec.items.vectors,
+                  mixed=False)  # fmt: skip
+    report = evaluate_rows(rows, histories, fitted.split.test, ks=(10,), filter_seen=False)
+    assert report.users
+    first = rows(np.arange(1))[0]
+    first[histories.items_of(0)] = -np.inf
+    assert rec.items.ids[int(first.argmax())] == rec.recommend(rec.log.users.ids[0], k=1)[0].item
+
+
+def test_a_new_and_a_replaced_item_have_factors(fitted):
+    rec = fitted.recommender
+    new = Catalog.of(["new", "i00"], ["thing of kind 1", "thing i00 of kind 0 again"])
+    grown = rec.with_items(new)
+    for key in ("new", "i00"):
+        told = grown.explain(rec.log.users.ids[0], item=key)
+        assert told.parts["factors"] != 0
+    before = rec.explain("u000", item="i00").parts["factors"]
+    assert grown.explain("u000", item="i00").parts["factors"] == pytest.approx(before, abs=1e-5)
