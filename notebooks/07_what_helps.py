@@ -94,8 +94,8 @@ print(
 # `gain` is the NDCG@10 of the whole run less that of the row: above 0 the part helps. The interval
 # is a paired bootstrap over the people, and `p` is corrected for the number of rows (Holm).
 # "sequence" masked is each history in a random order: what a bag of its items would give.
-# "neighbours" is the linear model whose scores are added; it is not trained with the others, so
-# there is nothing to retrain.
+# "neighbours" and "factors" are the linear models whose scores are added; they are not trained with
+# the others, so there is nothing to retrain.
 
 # %%
 found = mask_parts(rec, split, "test", buckets=True)

@@ -30,6 +30,7 @@ from recsys.ablate import (
     shuffled_text,
 )
 from recsys.config import RunConfig
+from recsys.factors import FactorConfig, Factors
 from recsys.fit import fit, judge
 from recsys.metrics.significance import holm
 from recsys.neighbours import NeighbourConfig, Neighbours, links
@@ -47,7 +48,9 @@ def fitted():
     found = fit(data, "hash", CONFIG, hold_out="last")
     config = NeighbourConfig()
     partner = Neighbours(links(world.log, config, 50), 1.0, 1.0, 1.0, 50, config)
-    beside = replace(found.recommender.partners, neighbours=partner)
+    content = found.recommender.items.content
+    factors = Factors.fit(world.log, content, FactorConfig(factor_dim=4), 0)
+    beside = replace(found.recommender.partners, neighbours=partner, factors=factors)
     found = replace(found, recommender=found.recommender.beside(beside))
     with torch.no_grad():  # two epochs hardly open it
         found.recommender.model.intent_gate.fill_(1.0)
@@ -85,6 +88,13 @@ def test_without_neighbours_the_scores_are_those_of_the_model_alone(fitted):
     other, split = without(fitted, "neighbours")
     assert other.partners.neighbours is None
     np.testing.assert_array_equal(other.index.vectors, fitted.recommender.index.vectors)
+    assert not np.array_equal(ndcg(other, split), ndcg(fitted.recommender, fitted.split))
+
+
+def test_without_factors_the_index_holds_the_model_alone(fitted):
+    other, split = without(fitted, "factors")
+    assert other.partners.factors is None
+    np.testing.assert_array_equal(other.index.vectors, fitted.recommender.items.vectors)
     assert not np.array_equal(ndcg(other, split), ndcg(fitted.recommender, fitted.split))
 
 
