@@ -166,6 +166,11 @@ class IntentRecommender(nn.Module):
         """
         return (self.items.counts + 1).log()
 
+    def believe_as(self, other: IntentRecommender) -> None:
+        """Trust a profile alone as far as validation said of another model of the same data."""
+        if self.people is not None and other.people is not None:
+            self.people.trust.copy_(other.people.trust)
+
     def fresh(self, histories: Sequences, queries: np.ndarray) -> np.ndarray:
         """bool [U]: people of whom a profile is all that is known, given their queries [U, D]."""
         if self.people is None:

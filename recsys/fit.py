@@ -139,23 +139,23 @@ def fit(
     if begun is not None:
         say(str(begun))
     reports, best = recipe.learned(made, model, begun, on_epoch, checkpoint, resume)
-    split, told = made.split, made.intents
-    partners = _partners(model, split, config, told)
+    partners = _partners(model, made.split, config, made.intents)
     again: list[EpochReport] = []
     if best and refits(config.train, split):
         say(f"Once more, on the validation events too ({best} epochs).")
         if intents is not None:
             intents = intents.until(split.before_test(), encoder, data.catalog, store)
-        made, second, begun = recipe.begun(split.refitted(), intents)
-        if second.people is not None and model.people is not None:
-            second.people.trust.copy_(model.people.trust)  # what validation said
+        first = model
+        made, model, begun = recipe.begun(split.refitted(), intents)
+        model.believe_as(first)
         place = refit_place(checkpoint) if checkpoint is not None else None
         resume = resume and place is not None and place.exists()
-        again, _ = recipe.learned(made, second, begun, on_epoch, place, resume, best)
-        model, split, told = second, made.split, made.intents
-    rec = Recommender.from_model(model, data.log, data.catalog, text, encoder=encoder, intents=told)
+        again, _ = recipe.learned(made, model, begun, on_epoch, place, resume, best)
+    rec = Recommender.from_model(
+        model, data.log, data.catalog, text, encoder=encoder, intents=made.intents
+    )
     rec = rec.beside(partners.refit(data.log, rec.items.content))
-    return Fitted(rec, split, told, reports, begun, again)
+    return Fitted(rec, made.split, made.intents, reports, begun, again)
 
 
 def refits(config: TrainConfig, split: Split) -> bool:

@@ -52,7 +52,7 @@ def train_run(
     trained = {
         "epochs": sum(r.epoch > 0 for r in fitted.reports), "best_epoch": best.epoch if best else 0,
         "valid": best.metrics if best else {}, "seconds": round(seconds, 1),
-        "again": len(fitted.again), "config": settings.model_dump(),
+        "again": sum(r.epoch > 0 for r in fitted.again), "config": settings.model_dump(),
     }  # fmt: skip
     if source is not None and fitted.start is not None:
         trained["from"] = {"run": source.resolve().name, **asdict(fitted.start)}

@@ -203,3 +203,16 @@ def test_parts_of_a_score_without_a_history(rec):
     assert more.explain("new1", item="z").parts["popularity"] == 0
     assert more.explain("new1", item="i07").parts["popularity"] == told.parts["popularity"]
     assert "i07" in [r.item for r in more.recommend("new1", k=60)]
+
+
+def test_a_second_training_believes_profiles_as_far_as_validation_did():
+    data = world()
+    teams = data.users.attribute("team").cells(len(data.users))
+    at = np.random.default_rng(0).permutation(len(teams))  # anybody's team: it says nothing
+    people = Catalog.of(data.users.ids.ids, attributes={"team": [teams[n] for n in at]},
+                        name="user")  # fmt: skip
+    data = replace(data, users=people, graph=build_graph(data.log, data.catalog, people))
+    train = TrainConfig(max_epochs=2, learning_rate=5e-3, refit=True)
+    found = fit(data, "hash", CONFIG.model_copy(update={"train": train}))
+    assert found.again
+    assert found.recommender.model.gates()["user alone"] == 0
