@@ -142,7 +142,7 @@ def fit(
     partners = _partners(model, made.split, config, made.intents)
     again: list[EpochReport] = []
     if best and refits(config.train, split):
-        say(f"Once more, on the validation events too ({best} epochs).")
+        say(f"Once more, on the validation events too: {best} epoch{'s' * (best > 1)}.")
         if intents is not None:
             intents = intents.until(split.before_test(), encoder, data.catalog, store)
         first = model
