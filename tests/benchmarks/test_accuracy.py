@@ -187,6 +187,25 @@ def test_a_unit_without_its_values_is_told_apart(world, tmp_path):
     assert "No results of the test part" in call("table.py", *words).stderr
 
 
+def test_learned_models_are_trained_again_but_by_leave_one_out(world, tmp_path):
+    import run
+
+    params = tmp_path / "params.json"
+    params.write_text('{"max_epochs": 2, "dim": 8}')
+    units = {}
+    for name, protocol, part in (
+        ("online-retail-ii", "time", "test"),
+        ("online-retail-ii", "time", "valid"),
+        ("amazon-beauty", "loo", "test"),
+    ):
+        run.main(words(world[0], tmp_path, name, protocol, "bpr-mf", part, "--params", params))
+        units[protocol, part] = told(tmp_path, name, protocol, "bpr-mf", f"0-{part}")
+    assert units["time", "test"]["again_seconds"] > 0
+    assert units["time", "valid"]["again_seconds"] is None  # its events must stay unknown
+    assert units["loo", "test"]["again_seconds"] is None
+    assert units["time", "test"]["curve"][0][:2] == units["time", "valid"]["curve"][0][:2]
+
+
 def test_people_other_than_before_are_refused(tmp_path):
     from run import keep_arrays
 
