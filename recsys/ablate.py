@@ -41,7 +41,7 @@ from kg.storage import Dataset
 from recsys.compare import Part
 from recsys.config import RunConfig
 from recsys.evaluate import SCORE, EvalReport
-from recsys.fit import Fitted, HoldOut, Ingredients, fit, judge
+from recsys.fit import Fitted, HoldOut, Ingredients, fit, forget, judge
 from recsys.metrics.buckets import ITEM_BUCKETS, USER_BUCKETS, within
 from recsys.metrics.significance import holm, paired_bootstrap
 from recsys.recommender import Recommender
@@ -232,7 +232,7 @@ def retrain_parts(
             done[name] = effects(name, kind, whole, other)
             rows = {key: [asdict(effect) for effect in found] for key, found in done.items()}
             write_text(place / "results.json", json.dumps({"of": of, "effects": rows}, indent=1))
-            _remove(state)
+            forget(state)
         yield done[name]
 
 
@@ -241,12 +241,6 @@ def _with_controls(rec: Recommender, names: Sequence[str]) -> list[str]:
     controls = [CONTROLS[name] for name in names if name in CONTROLS]
     trained = [name for name in names if name not in BESIDE]
     return [*trained, *(c for c in controls if facts or c != PERMUTED), RESEEDED]
-
-
-def _remove(state: Path) -> None:
-    import shutil
-
-    shutil.rmtree(state, ignore_errors=True)
 
 
 def _read(file: Path, of: dict[str, Any]) -> dict[str, list[Effect]]:

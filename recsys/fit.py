@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,8 +129,8 @@ def fit(
     if any(texts):
         rng = np.random.default_rng([config.options.seed, 1])
         intents = learn_intents(
-            encoder, split, data.log, data.catalog, data.graph.with_events(split.train), rng,
-            config.intent, templates=templates, cache=store,
+            encoder, split, data.log, data.catalog, data.graph, rng, config.intent,
+            templates=templates, cache=store,
             progress=progress("histories") if progress else None,
         )  # fmt: skip
     recipe = _Recipe(
@@ -167,6 +168,12 @@ def refits(config: TrainConfig, split: Split) -> bool:
 def refit_place(checkpoint: Path) -> Path:
     """Where the second training keeps its state."""
     return checkpoint.with_name(checkpoint.name + ".again")
+
+
+def forget(checkpoint: Path) -> None:
+    """Remove the states of both trainings."""
+    for place in (checkpoint, refit_place(checkpoint)):
+        shutil.rmtree(place, ignore_errors=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,8 +221,9 @@ class _Recipe:
         steps = train(
             model, made.split, self.config.train, self.config.options, intents=made.intents,
             checkpoint=checkpoint, resume=resume, start=begun.source if begun is not None else "",
+            epochs=epochs,
         )  # fmt: skip
-        return reports, follow(steps, heard, epochs)
+        return reports, follow(steps, heard)
 
 
 def _whitening(start: Recommender, text: np.ndarray, split: Split) -> Whitening:

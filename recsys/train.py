@@ -68,6 +68,7 @@ def train(
     checkpoint: str | Path | None = None,
     resume: bool = False,
     start: str = "",
+    epochs: int | None = None,
 ) -> Generator[EpochReport, None, int]:
     """Fit `model` to `split.train`, one report an epoch; the best weights are in it at the end, and
     the number of their epoch is what the generator returns (see `follow`).
@@ -78,7 +79,8 @@ def train(
     one that was never stopped. With `checkpoint` (a folder) every epoch is saved there; `resume`
     goes on from it. `start` names what the weights come from, if they are not fresh
     (`WarmStart.source`): they are then judged first, as epoch 0, and stay if no later epoch is
-    better. Raises at once, before the first epoch: `DataError` if the graph knows later events or
+    better. `epochs` ends it before `max_epochs`, with the learning rate planned for those.
+    Raises at once, before the first epoch: `DataError` if the graph knows later events or
     too few items, `UsageError` for settings that do not fit.
     """
     config, options = config or TrainConfig(), options or RunOptions()
@@ -94,7 +96,7 @@ def train(
     sequences = Sequences.of(split.train)
     if not model.trained_items.numpy()[sequences.item].all():  # its loss would be infinite
         raise DataError("The graph lacks items of the training events: build it from split.train.")
-    run = _Run(model, split, sequences, config, options, intents)
+    run = _Run(model, split, sequences, config, options, intents, epochs)
     print_ = run.fingerprint() + start
     if resume:
         if checkpoint is None:
@@ -121,20 +123,13 @@ def _epochs(
     return run.best_epoch
 
 
-def follow(
-    steps: Generator[EpochReport, None, int], tell: Callable[[EpochReport], object],
-    epochs: int | None = None,
-) -> int:  # fmt: skip
-    """Train to the end, or up to so many `epochs`; `tell` hears each report. The best epoch."""
+def follow(steps: Generator[EpochReport, None, int], tell: Callable[[EpochReport], object]) -> int:
+    """Train to the end; `tell` hears each report. The best epoch."""
     while True:
         try:
-            report = next(steps)
+            tell(next(steps))
         except StopIteration as end:
             return int(end.value)
-        tell(report)
-        if report.epoch == epochs:
-            steps.close()
-            return epochs
 
 
 class _Run:
@@ -142,9 +137,10 @@ class _Run:
 
     def __init__(
         self, model: IntentRecommender, split: Split, sequences: Sequences, config: TrainConfig,
-        options: RunOptions, intents: IntentSignals | None,
+        options: RunOptions, intents: IntentSignals | None, epochs: int | None = None,
     ) -> None:  # fmt: skip
         self.model, self.split, self.sequences = model, split, sequences
+        self.epochs = config.max_epochs if epochs is None else min(epochs, config.max_epochs)
         self.config, self.options, self.intents = config, options, intents
         self.short = short_products(options)
         self.objective = Objective(model, split, sequences, config, intents, self.short)
@@ -161,7 +157,7 @@ class _Run:
         config = self.config
         if (self.events.lengths < 2).all():
             return True  # nobody has two events: there is no next item to learn from
-        if self.done_epochs >= config.max_epochs:
+        if self.done_epochs >= self.epochs:
             return True
         if config.max_minutes is not None and self.seconds >= 60 * config.max_minutes:
             return True

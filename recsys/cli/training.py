@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +13,7 @@ from kg.storage import load_dataset
 from kg.templates import Templates
 from recsys.cli.output import Stopped, bars, say
 from recsys.config import RunConfig
-from recsys.fit import HoldOut, fit, refit_place
+from recsys.fit import HoldOut, fit, forget
 from recsys.recommender import Recommender
 from recsys.store import KIND
 
@@ -57,8 +56,7 @@ def train_run(
     if source is not None and fitted.start is not None:
         trained["from"] = {"run": source.resolve().name, **asdict(fitted.start)}
     fitted.recommender.save(out, hold_out=hold_out, trained=trained)
-    for place in (checkpoint, refit_place(checkpoint)):
-        shutil.rmtree(place, ignore_errors=True)
+    forget(checkpoint)
     say(f"{out}: trained in {seconds:.0f} s. Next: kgintent recommend {out} --user "
         f"{dataset.log.users.ids[0]}")  # fmt: skip
 

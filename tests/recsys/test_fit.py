@@ -13,7 +13,7 @@ from kg.storage import Dataset
 from kg.testing import planted
 from models.recommender import ModelConfig
 from recsys.config import RunConfig
-from recsys.fit import fit, judge, refit_place, refits, resolved
+from recsys.fit import fit, forget, judge, refit_place, refits, resolved
 from recsys.train import TrainConfig
 
 
@@ -120,6 +120,22 @@ def test_a_second_training_that_was_stopped_goes_on(tmp_path):
         whole.recommender.model.parameters(), rest.recommender.model.parameters(), strict=True
     ):
         np.testing.assert_allclose(one.detach(), other.detach(), rtol=1e-5, atol=1e-7)
+
+
+def test_one_that_was_stopped_at_its_very_end_learns_no_more(tmp_path):
+    data, _ = world()
+    place = tmp_path / "state"
+    whole = fit(data, "hash", QUICK, hold_out="time", checkpoint=place)
+    assert 0 < len(whole.again) < QUICK.train.max_epochs
+    rest = fit(data, "hash", QUICK, hold_out="time", checkpoint=place, resume=True)
+    assert not rest.reports
+    assert not rest.again
+    for one, other in zip(
+        whole.recommender.model.parameters(), rest.recommender.model.parameters(), strict=True
+    ):
+        np.testing.assert_array_equal(one.detach(), other.detach())
+    forget(place)
+    assert not list(tmp_path.iterdir())
 
 
 def test_when_the_last_events_are_learned_from_too():
