@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Annotated
 
 import numpy as np
@@ -18,9 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kg.events import EventLog
 from kg.sequences import Sequences
-from recsys.baselines.base import history_matrix
 from recsys.baselines.ials import IALS, solve
-from recsys.metrics.significance import surely
+from recsys.metrics.significance import sure_weight
 from recsys.neighbours import likeness
 
 UNTOUCHED = 0.1
@@ -93,15 +93,26 @@ class Factors:
         """float32 [U, F], to be multiplied with `vectors`: weight · x / s; zeros where nothing is
         known of a history.
         """
-        items = self.vectors[self.known]
+        items = self._fitted
         if (weight := self.of(mixed=mixed)) == 0 or len(histories) == 0:
             return np.zeros((len(histories), items.shape[1]), np.float32)
-        touched = history_matrix(histories, histories.num_items)[:, self.known]
+        touched = histories.matrix()[:, self.known]
         found = solve(touched, items, self.config.factor_ridge, UNTOUCHED, PERSON)
-        apart = items - items.mean(0)
-        spread = np.sqrt(np.maximum(((found @ (apart.T @ apart)) * found).sum(1), 0) / len(items))
+        square = ((found @ self._scatter) * found).sum(1)
+        spread = np.sqrt(np.maximum(square, 0) / len(items))
         scale = np.divide(weight, spread, out=np.zeros_like(spread), where=spread > 0)
         return np.asarray(found * scale[:, None], np.float32)
+
+    @cached_property
+    def _fitted(self) -> np.ndarray:
+        """float32 [K, F]."""
+        return self.vectors[self.known]
+
+    @cached_property
+    def _scatter(self) -> np.ndarray:
+        """float32 [F, F], K times the covariance of the fitted items."""
+        apart = self._fitted - self._fitted.mean(0)
+        return np.asarray(apart.T @ apart)
 
     def scores(self, histories: Sequences, *, mixed: bool) -> np.ndarray:
         """float32 [U, M], what is added to the score of each item."""
@@ -136,14 +147,12 @@ def choose_factors(
     found = Factors.fit(log, content, config, seed) if config.factor_weights else None
     if found is None:
         return None
-    own = _weight(found, score, mixed=False)
-    beside = _weight(found, score, mixed=True) if mixed else 0.0
+
+    def weight(mixed: bool) -> float:
+        return sure_weight(
+            config.factor_weights,
+            lambda w: score(replace(found, weight=w, mixed=w) if w else None, mixed),
+        )
+
+    own, beside = weight(False), weight(True) if mixed else 0.0
     return replace(found, weight=own, mixed=beside) if own or beside else None
-
-
-def _weight(found: Factors, score: Score, *, mixed: bool) -> float:
-    tried = {
-        w: score(replace(found, weight=w, mixed=w), mixed) for w in found.config.factor_weights
-    }
-    best = max(tried, key=lambda w: tried[w].mean())
-    return best if surely(tried[best] - score(None, mixed)) else 0.0

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from kg.events import EventLog
 from kg.sequences import Sequences
 from models.repeat import PAUSE, Met, Past
-from recsys.metrics.significance import surely
+from recsys.metrics.significance import sure_weight
 from recsys.trend import Trend
 
 LIFT = 5.0
@@ -241,7 +241,7 @@ def choose_habits(
     found = Habits.fit(log, period, config, seed) if config.habit_weights else None
     if found is None:
         return None
-    tried = [replace(found, weight=weight) for weight in config.habit_weights]
-    scores = [score(habits) for habits in tried]
-    best = max(range(len(tried)), key=lambda n: scores[n].mean())
-    return tried[best] if surely(scores[best] - score(None)) else None
+    weight = sure_weight(
+        config.habit_weights, lambda w: score(replace(found, weight=w) if w else None)
+    )
+    return replace(found, weight=weight) if weight else None

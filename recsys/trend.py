@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from kg.events import EventLog
-from recsys.metrics.significance import surely
+from recsys.metrics.significance import sure_weight
 
 
 class TrendConfig(BaseModel):
@@ -83,12 +83,8 @@ def choose_trend(config: TrendConfig, score: Score, *, mixed: bool) -> Trend | N
 
 def weighed(trend: Trend, config: TrendConfig, score: Score, *, mixed: bool) -> Trend | None:
     """The same share with the weights of the best scores, 0 where none surely helps."""
-    own = _weight(config, lambda w: score(replace(trend, weight=w), False))
-    beside = _weight(config, lambda w: score(replace(trend, mixed=w), True)) if mixed else 0.0
+    tried, beside = config.trend_weights, 0.0
+    own = sure_weight(tried, lambda w: score(replace(trend, weight=w), False))
+    if mixed:
+        beside = sure_weight(tried, lambda w: score(replace(trend, mixed=w), True))
     return replace(trend, weight=own, mixed=beside) if own or beside else None
-
-
-def _weight(config: TrendConfig, score: Callable[[float], np.ndarray]) -> float:
-    without = score(0.0)
-    best = max(config.trend_weights, key=lambda w: score(w).mean())
-    return best if surely(score(best) - without) else 0.0

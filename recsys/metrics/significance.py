@@ -1,12 +1,13 @@
 """Is one model better than another, or were the users kind to it?
 
-Both functions take and give plain arrays: values per user as `EvalReport.per_user` holds them, and
+All functions take and give plain arrays: values per user as `EvalReport.per_user` holds them, and
 p values. Two models are compared on the same users, so that what makes a user hard for both of
 them cancels out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -105,3 +106,12 @@ def surely(gain: np.ndarray) -> bool:
     above 0: for a choice among a few settings that must not follow luck.
     """
     return len(gain) > 1 and bool(gain.mean() > SURE * gain.std() / len(gain) ** 0.5)
+
+
+def sure_weight(weights: Sequence[float], score: Callable[[float], np.ndarray]) -> float:
+    """Of these the one of the best mean score, the first of equals; 0 unless it is surely better
+    than 0. `score` gives float64 [U], one value per user.
+    """
+    scores = {weight: score(weight) for weight in weights}
+    best = max(scores, key=lambda weight: scores[weight].mean())
+    return best if surely(scores[best] - score(0.0)) else 0.0

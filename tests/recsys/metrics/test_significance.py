@@ -10,7 +10,7 @@ from scipy.stats import bootstrap
 
 from kg.errors import DataError, UsageError
 from recsys.metrics import significance
-from recsys.metrics.significance import holm, paired_bootstrap
+from recsys.metrics.significance import holm, paired_bootstrap, sure_weight
 
 
 def test_bootstrap_equals_all_resamples_of_a_few_users():
@@ -113,3 +113,17 @@ def test_misuse_is_named():
     for wrong in (-0.1, 1.1, np.nan):
         with pytest.raises(DataError, match=r"must lie in \[0, 1\]"):
             holm(np.array([0.5, wrong]))
+
+
+def test_a_weight_is_taken_where_it_is_surely_better_than_none():
+    asked = []
+
+    def score(weight):
+        asked.append(weight)
+        return 0.5 + 0.01 * np.arange(50) + {0.0: 0.0, 1.0: 0.2, 2.0: 0.3, 4.0: 0.3}[weight]
+
+    assert sure_weight((1.0, 2.0, 4.0), score) == 2.0  # the first of equals
+    assert sorted(asked) == [0.0, 1.0, 2.0, 4.0]  # each once
+    noise = np.random.default_rng(0).normal(0, 1, 50)
+    assert sure_weight((1.0,), lambda w: w * (noise - noise.mean() + 0.1)) == 0.0
+    assert sure_weight((1.0,), lambda w: w * (noise - noise.mean() + 0.5)) == 1.0
