@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from data import Task
 from kg.errors import UsageError
 from kg.events import EventLog
 from kg.sequences import Sequences
+from kg.split import Split
 
 if TYPE_CHECKING:
     from recsys.intents import IntentSignals
@@ -71,16 +72,17 @@ def trained(where: str, config: str, graph: bool = False) -> Callable[..., Fitte
         model_class = _found("recsys.baselines.learned." + where)
         settings = _found(f"{module}:{config}")(**shape)
 
-        def fitted(data: Any, how: Any) -> tuple[Any, list[Any]]:
+        def fitted(split: Split, how: Any) -> tuple[Any, list[Any]]:
             reports: list[Any] = []
-            facts = (task.graph(data if data is task.learn else None),) if graph else ()
-            return model_class.fit(data, *facts, settings, how, reports.append), reports
+            facts = (task.graph(split.train),) if graph else ()
+            return model_class.fit(split, *facts, settings, how, reports.append), reports
 
         model, reports = fitted(task.parts.split, fitting)
         again: list[Any] = []
         if task.again:
             epochs = {"max_epochs": best_epoch(reports), "max_minutes": None}
-            model, again = fitted(task.learn, type(base)(**fitting.model_dump() | epochs))
+            known = replace(task.parts.split.refitted(), train=task.learn)
+            model, again = fitted(known, type(base)(**fitting.model_dump() | epochs))
         return Fitted(lambda own, mixed: model.scores(own), told(reports, again))
 
     return fit
