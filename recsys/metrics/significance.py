@@ -1,7 +1,6 @@
 """Is one model better than another, or were the users kind to it?
 
-All functions take and give plain arrays: values per user as `EvalReport.per_user` holds them, and
-p values. Two models are compared on the same users, so that what makes a user hard for both of
+What is compared are plain arrays: values per user as `EvalReport.per_user` holds them. Two models are compared on the same users, so that what makes a user hard for both of
 them cancels out.
 """
 
