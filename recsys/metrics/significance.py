@@ -1,7 +1,7 @@
 """Is one model better than another, or were the users kind to it?
 
-What is compared are plain arrays: values per user as `EvalReport.per_user` holds them. Two models are compared on the same users, so that what makes a user hard for both of
-them cancels out.
+What is compared are plain arrays: values per user as `EvalReport.per_user` holds them. Two models
+are compared on the same users, so that what makes a user hard for both of them cancels out.
 """
 
 from __future__ import annotations
