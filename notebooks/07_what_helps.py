@@ -107,11 +107,19 @@ pl.DataFrame(effect_table(found))
 # Stopped at any time, this cell goes on where it was: each result is kept in `ablation/`.
 
 # %%
-for effects in retrain_parts(rec, split, "test", config, "last", "ablation", cache=TEXTS):
+for effects in retrain_parts(rec, split, "test", config, "ablation", cache=TEXTS):
     found += effects
     print(f"{effects[0].part}, {effects[0].how}: gain {effects[0].gain:+.4f}")
 rows = effect_table(found)
 pl.DataFrame(rows)
+
+# %% [markdown]
+# Where people meet items again there are rows for two kinds of lists: `repeats`, in which those
+# items compete too, and `new`, without them. What follows looks at `LISTS`.
+
+# %%
+LISTS = "new"
+rows = [row for row in rows if row["lists"] == LISTS]
 
 # %%
 COLOURS = {"masked": "tab:grey", "retrained": "tab:blue", "control": "tab:orange"}
@@ -171,7 +179,7 @@ for name in parts:
 # places to look, and no tests.
 
 # %%
-some = [row for row in bucket_table(found) if row["how"] == "retrained"]
+some = [row for row in bucket_table(found) if (row["how"], row["lists"]) == ("retrained", LISTS)]
 shape = {"figsize": (3 * len(parts), 5), "sharex": "all", "sharey": "row", "squeeze": False}
 figure, panels = plt.subplots(2, len(parts), **shape)
 for column, name in enumerate(parts):

@@ -17,6 +17,9 @@ controls are retrained with a part that says nothing: texts shuffled across item
 facts permuted within their relation. A part is worth its words only where the run beats its control
 as well. The same run with another seed shows what luck in training does; the intervals and p values
 are about the users alone.
+
+Where people meet items again, two kinds of lists are judged: `repeats`, in which those compete too,
+and `new`, without them. Elsewhere the lists are `new`.
 """
 
 from __future__ import annotations
@@ -41,7 +44,7 @@ from kg.storage import Dataset
 from recsys.compare import Part
 from recsys.config import RunConfig
 from recsys.evaluate import SCORE, EvalReport
-from recsys.fit import Fitted, HoldOut, Ingredients, fit, forget, judge
+from recsys.fit import Fitted, Ingredients, fit, forget, judge
 from recsys.metrics.buckets import ITEM_BUCKETS, USER_BUCKETS, within
 from recsys.metrics.significance import holm, paired_bootstrap
 from recsys.recommender import Recommender
@@ -57,7 +60,8 @@ NEVER_WARM = 1e12
 
 @dataclass(frozen=True)
 class Effect:
-    """What the whole run gains over one without `part`: NDCG@10 of the run less `value`.
+    """What the whole run gains over one without `part`: NDCG@10 of the run less `value`, in lists
+    of one kind.
 
     The 95 % interval and the p of "no difference" (not yet for being one of several) are by paired
     bootstrap over `users`. `by` and `bucket` say where only targets on items with so many training
@@ -66,6 +70,7 @@ class Effect:
 
     part: str
     how: str
+    lists: str
     users: int
     value: float
     gain: float
@@ -78,7 +83,8 @@ class Effect:
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """A model's report on a part, and, where asked for, on the targets of each bucket of items.
+    """A model's report on a part, in lists of one kind, and, where asked for, on the targets of
+    each bucket of items.
 
     history int64 [users]: the events of each user before the part begins.
     """
@@ -176,16 +182,20 @@ _CHANGES: dict[str, Callable[[Ingredients, np.random.Generator], Ingredients]] =
 }
 
 
-def retrain(
-    rec: Recommender, name: str, config: RunConfig, hold_out: HoldOut, **how: Any
-) -> Fitted:
+def retrain(rec: Recommender, name: str, config: RunConfig, split: Split, **how: Any) -> Fitted:
     """A run made as `rec` was, but for one of `PARTS`, a control, or its seed.
 
-    `config` and `hold_out` are those of the run; `how` goes to `fit` (cache, checkpoint, resume,
-    say, progress, on_epoch).
+    `config` and `split` are those of the run (see `make_split`), with the validation part that the
+    run chose by, also where it learned from that in the end; `how` goes to `fit` (cache,
+    checkpoint, resume, say, progress, on_epoch).
     """
     if name not in _CHANGES:
         raise _unknown(name, list(_CHANGES))
+    if not split.valid.has_item.any():
+        raise UsageError(
+            "The 'split' of retrain must have a validation part: give it that of make_split, not "
+            "that of a run which has learned from its validation events."
+        )
     encoder = getattr(rec.encoder, "name", None)
     if encoder is None:
         raise UsageError("To train a run again, the name of its encoder must be known.")
@@ -194,34 +204,37 @@ def retrain(
         options = config.options.model_copy(update={"seed": (seed + 1) % 2**31})
         config = config.model_copy(update={"options": options})
     return fit(
-        Dataset(rec.log, rec.catalog, rec.model.graph.facts()), encoder, config,
-        hold_out=hold_out, templates=rec.intent.templates if rec.intent is not None else None,
+        Dataset(rec.log, rec.catalog, rec.model.graph.facts(), rec.model.features.users),
+        encoder, config, split=split,
+        templates=rec.intent.templates if rec.intent is not None else None,
         change=lambda made: _CHANGES[name](made, np.random.default_rng([seed, 2])), **how,
     )  # fmt: skip
 
 
 def retrain_parts(
-    rec: Recommender, split: Split, part: Part, config: RunConfig, hold_out: HoldOut,
-    folder: str | Path, names: Sequence[str] = PARTS, *, buckets: bool = True,
-    cache: Path | None = None, **how: Any,
+    rec: Recommender, split: Split, part: Part, config: RunConfig, folder: str | Path,
+    names: Sequence[str] = PARTS, *, buckets: bool = True, cache: Path | None = None, **how: Any,
 ) -> Iterator[list[Effect]]:  # fmt: skip
     """Each part retrained without it, the controls of these parts, and another seed.
 
     Yields the effects of one after the other, those that FOLDER/results.json holds at once: the
-    same call goes on where it was stopped, within a training too. `how` as in `retrain`.
+    same call goes on where it was stopped, within a training too. `split` and `how` as in
+    `retrain`.
     """
     place, counts = Path(folder), split.train.item_counts()
     whole = judged(rec, split, part, counts, buckets)
     of = {"data": Dataset(rec.log, rec.catalog, rec.model.graph).fingerprint, "part": part,
-          "hold_out": hold_out, "seed": config.options.seed, "buckets": buckets,
+          "events": [len(split.train), len(split.valid), len(split.test)],
+          "seed": config.options.seed, "buckets": buckets,
           "settings": config.model_dump(exclude={"options"}, exclude_defaults=True),
-          "whole": round(whole.report.metrics[SCORE], 6)}  # fmt: skip
+          "whole": {kind: round(one.report.metrics[SCORE], 6) for kind, one in whole.items()},
+          }  # fmt: skip
     done = _read(place / "results.json", of)
     for name in _with_controls(rec, names):
         if name not in done:
             state = place / f"{name.replace(' ', '-')}.training"
             fitted = retrain(
-                rec, name, config, hold_out, cache=cache or place / "texts", checkpoint=state,
+                rec, name, config, split, cache=cache or place / "texts", checkpoint=state,
                 resume=state.exists(), **how,
             )  # fmt: skip
             on = fitted.split
@@ -263,22 +276,38 @@ def _read(file: Path, of: dict[str, Any]) -> dict[str, list[Effect]]:
 def judged(
     rec: Recommender, split: Split, part: Part, counts: np.ndarray, buckets: bool, *,
     refit: bool = True,
-) -> Judged:  # fmt: skip
-    """On a part of a split; `counts` int64 [N] are the training events of each item; `refit`: the
-    partners are fitted to what is known before that part first.
+) -> dict[str, Judged]:  # fmt: skip
+    """On a part of a split, by the kind of lists; `counts` int64 [N] are the training events of
+    each item; `refit`: the partners are fitted to what is known before that part first.
     """
     known, target = split.part(part)
     target = target.take(target.has_item)
     if refit:
         rec = _refitted(rec, known)
-    report = judge(rec, split, part, refit=False)
-    by_item = {}
+    histories = Sequences.of(known)
+    kinds = {"repeats" if rec.repeats else "new": target}
+    if rec.repeats and len(np.unique((fresh := histories.unmet(target)).user)) > 1:
+        kinds["new"] = fresh
+    return {
+        lists: _judged(rec, split, part, wanted, lists == "new", histories, counts, buckets)
+        for lists, wanted in kinds.items()
+    }
+
+
+def _judged(
+    rec: Recommender, split: Split, part: Part, target: EventLog, new: bool, histories: Sequences,
+    counts: np.ndarray, buckets: bool,
+) -> Judged:  # fmt: skip
+    def report_on(some: EventLog) -> EvalReport:
+        on = replace(split, test=some) if part == "test" else replace(split, valid=some)
+        return judge(rec, on, part, new, refit=False)
+
+    report, by_item = report_on(target), {}
     for name, ends in ITEM_BUCKETS.items() if buckets else ():
         some = target.take(within(counts[target.item], ends))
         if len(some):
-            on = replace(split, test=some) if part == "test" else replace(split, valid=some)
-            by_item[name] = judge(rec, on, part, refit=False)
-    return Judged(report, by_item, Sequences.of(known).lengths[report.user])
+            by_item[name] = report_on(some)
+    return Judged(report, by_item, histories.lengths[report.user])
 
 
 def _refitted(rec: Recommender, known: EventLog) -> Recommender:
@@ -287,30 +316,39 @@ def _refitted(rec: Recommender, known: EventLog) -> Recommender:
     return replace(rec, partners=rec.partners.refit(known, content))
 
 
-def effects(part: str, how: str, whole: Judged, other: Judged) -> list[Effect]:
-    """The effect on all users, then on each bucket that at least two users are in."""
+def effects(
+    part: str, how: str, whole: dict[str, Judged], other: dict[str, Judged]
+) -> list[Effect]:
+    """In each kind of lists the effect on all users, then on each bucket with two users or more."""
+    out = []
+    for lists, judged_whole in whole.items():
+        out += _effects((part, how, lists), judged_whole, other[lists])
+    return out
+
+
+def _effects(name: tuple[str, str, str], whole: Judged, other: Judged) -> list[Effect]:
     a, b = whole.report.per_user[SCORE], other.report.per_user[SCORE]
-    out = [_effect(part, how, a, b)]
+    out = [_effect(name, a, b)]
     if not whole.by_item:
         return out
-    for name, report in whole.by_item.items():
+    for bucket, report in whole.by_item.items():
         if report.users > 1:
-            one, two = report.per_user[SCORE], other.by_item[name].per_user[SCORE]
-            out.append(_effect(part, how, one, two, "item", name))
-    for name, ends in USER_BUCKETS.items():
+            one, two = report.per_user[SCORE], other.by_item[bucket].per_user[SCORE]
+            out.append(_effect(name, one, two, "item", bucket))
+    for bucket, ends in USER_BUCKETS.items():
         keep = within(whole.history, ends)
         if keep.sum() > 1:
-            out.append(_effect(part, how, a[keep], b[keep], "user", name))
+            out.append(_effect(name, a[keep], b[keep], "user", bucket))
     return out
 
 
 def _effect(
-    part: str, how: str, whole: np.ndarray, other: np.ndarray, by: str = "", bucket: str = ""
+    name: tuple[str, str, str], whole: np.ndarray, other: np.ndarray, by: str = "", bucket: str = ""
 ) -> Effect:
     found = paired_bootstrap(whole, other, np.random.default_rng(0))
     gain, low, high, p = (round(x, 6) for x in found)
     value = round(float(other.mean()), 6)
-    return Effect(part, how, len(whole), value, gain, low, high, p, by, bucket)
+    return Effect(*name, len(whole), value, gain, low, high, p, by, bucket)
 
 
 def effect_table(found: Sequence[Effect]) -> list[dict[str, Any]]:
@@ -318,8 +356,8 @@ def effect_table(found: Sequence[Effect]) -> list[dict[str, Any]]:
     overall = [effect for effect in found if not effect.by]
     adjusted = holm(np.array([effect.p for effect in overall])).tolist()
     return [
-        {"part": e.part, "how": e.how, "users": e.users, SCORE: e.value, "gain": e.gain,
-         "low": e.low, "high": e.high, "p": round(p, 6)}
+        {"part": e.part, "how": e.how, "lists": e.lists, "users": e.users, SCORE: e.value,
+         "gain": e.gain, "low": e.low, "high": e.high, "p": round(p, 6)}
         for e, p in zip(overall, adjusted, strict=True)
     ]  # fmt: skip
 
@@ -327,8 +365,8 @@ def effect_table(found: Sequence[Effect]) -> list[dict[str, Any]]:
 def bucket_table(found: Sequence[Effect]) -> list[dict[str, Any]]:
     """A row per effect on a bucket: where a part helps. Intervals only, for there are many."""
     return [
-        {"part": e.part, "how": e.how, "by": e.by, "bucket": e.bucket, "users": e.users,
-         SCORE: e.value, "gain": e.gain, "low": e.low, "high": e.high}
+        {"part": e.part, "how": e.how, "lists": e.lists, "by": e.by, "bucket": e.bucket,
+         "users": e.users, SCORE: e.value, "gain": e.gain, "low": e.low, "high": e.high}
         for e in found if e.by
     ]  # fmt: skip
 

@@ -53,7 +53,7 @@ def ablate_run(
     config = _settings(run) if again else None
     found = mask_parts(rec, split, part, names, buckets=buckets)
     if config is not None:
-        found += _retrained(run, rec, split, part, config, hold_out, names, texts)
+        found += _retrained(run, rec, make_split(rec.log, hold_out), part, config, names, texts)
     _show(found, part, buckets, json)
 
 
@@ -114,19 +114,20 @@ def _settings(run: Path) -> RunConfig:
 
 
 def _retrained(
-    run: Path, rec: Recommender, split: Split, part: Part, config: RunConfig, hold_out: HoldOut,
-    names: list[str], texts: Path | None,
+    run: Path, rec: Recommender, split: Split, part: Part, config: RunConfig, names: list[str],
+    texts: Path | None,
 ) -> list[Effect]:  # fmt: skip
     folder = run.with_name(run.name + ".ablation")
     out: list[Effect] = []
     try:
         for effects in retrain_parts(
-            rec, split, part, config, hold_out, folder, names, cache=texts, say=say,
+            rec, split, part, config, folder, names, cache=texts, say=say,
             progress=bars(), on_epoch=lambda report: say(f"  {report}"),
         ):  # fmt: skip
             out += effects
-            one = effects[0]
-            say(f"{one.part}, {one.how}: {SCORE} {one.value:.4f}, gain {one.gain:+.4f}")
+            for one in [effect for effect in effects if not effect.by]:
+                told = f"{SCORE} {one.value:.4f}, gain {one.gain:+.4f}"
+                say(f"{one.part}, {one.how}, {one.lists} lists: {told}")
     except KeyboardInterrupt:
         raise Stopped(
             f"Stopped; what is done is kept in {folder}, and the same command goes on."
@@ -147,7 +148,7 @@ def _show(found: list[Effect], part: Part, buckets: bool, json: bool) -> None:
 
 def _short(row: dict[str, Any]) -> dict[str, Any]:
     """What fits on a terminal."""
-    out = {key: row[key] for key in ("part", "how")}
+    out = {key: row[key] for key in ("part", "how", "lists")}
     if "by" in row:
         out |= {"events": f"{row['by']}s {row['bucket']}", "users": row["users"]}
     out |= {SCORE: row[SCORE], "gain": row["gain"], "95 %": f"{row['low']:+.4f} {row['high']:+.4f}"}

