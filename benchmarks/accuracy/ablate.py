@@ -49,12 +49,12 @@ def main(words: list[str] | None = None) -> None:
 
 
 def ablated(
-    task: Task, config: RunConfig, parts: list[str], folder: Path
+    task: Task, config: RunConfig, parts: list[str], folder: Path, encoder: str = ENCODER
 ) -> tuple[list[Effect], dict[str, str]]:
     """The effects of the parts, masked and retrained, and why a part is not there."""
     data = Dataset(task.parts.known, task.catalog, task.graph())
     split = task.parts.split
-    whole = fit(data, ENCODER, config, split=split, cache=task.cache).recommender
+    whole = fit(data, encoder, config, split=split, cache=task.cache).recommender
     absent = {name: why for name, why in lacking(whole).items() if name in parts}
     there = [name for name in parts if name not in absent]
     found = mask_parts(whole, split, "test", there, buckets=True)

@@ -247,6 +247,54 @@ def test_headline_sets_our_model_beside_the_best_baseline(world, monkeypatch, ca
     assert (out / "headline.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_ablation_judges_both_kinds_of_lists_on_the_test_part(world, tmp_path):
+    import ablate
+    import data
+
+    from recsys.config import RunConfig
+
+    task = data.load(world[0], "online-retail-ii", "time")
+    config = RunConfig(model={"dim": 8, "layers": 1}, train={"max_epochs": 1})
+    found, absent = ablate.ablated(task, config, ["id", "factors"], tmp_path / "a", "hash")
+    assert {(e.part, e.how, e.lists) for e in found if e.part == "id"} == {
+        ("id", how, lists) for how in ("masked", "retrained") for lists in ("repeats", "new")
+    }
+    judged = told(world[1], "online-retail-ii", "time", "popularity", "0-test")["tables"]
+    for effect in found:
+        if not effect.by:
+            assert effect.users == judged[effect.lists]["all"]["users"]
+    assert ("factors" in absent) == ("factors" not in {e.part for e in found})
+
+
+def test_what_helps_is_bold_only_beyond_chance_and_another_seed(tmp_path):
+    import what_helps
+
+    def effect(part, how, gain, p, lists="new", by=""):
+        named = {"part": part, "how": how, "lists": lists, "users": 9, "value": 0.1 - gain}
+        return named | {"gain": gain, "low": gain, "high": gain, "p": p, "by": by, "bucket": ""}
+
+    rows = [
+        effect("text", "masked", 0.05, 0.0001), effect("text", "retrained", 0.02, 0.001),
+        effect("id", "retrained", 0.004, 0.001), effect("graph", "retrained", -0.02, 0.2),
+        effect("text shuffled", "control", 0.01, 0.03), effect("trend", "masked", 0.03, 0.0001),
+        effect("another seed", "retrained", -0.005, 0.6),
+        effect("id", "retrained", 9, 0, by="item"),
+    ]  # fmt: skip
+    file = tmp_path / "lastfm-kg" / "given" / "ablation.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"effects": rows}))
+    what_helps.main(["--results", str(tmp_path), "--sets", "lastfm-kg/given"])
+    lines = (tmp_path / "what_helps.md").read_text().splitlines()
+    cells = {line.split("|")[1].strip(): line.split("|")[2].strip() for line in lines[2:]}
+    assert cells["*(NDCG@10 of the whole run)*"] == "0.1000"
+    assert cells["text"] == "**+0.0200 (+20%)**"
+    assert cells["trend"] == "**+0.0300 (+30%)**"
+    assert cells["id"] == "+0.0040 (+4%)"  # less than another seed
+    assert cells["graph"] == "-0.0200 (-20%)"
+    assert cells["text, beside text shuffled"] == "+0.0100 (+10%)"  # .03 is one of six tests
+    assert cells["sequence"] == "–"
+
+
 def test_a_row_says_where_its_settings_came_from(world):
     import results
 
