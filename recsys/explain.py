@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from scipy import sparse
 
 from kg.paths import shared
 from kg.sequences import Sequences
+from recsys.partners import prior_scores
+from recsys.retrieval import factors_of, trend_of
 
 if TYPE_CHECKING:
     from recsys.recommender import Recommender
@@ -35,25 +39,14 @@ class Explanation:
     score: float
 
 
-def explain_item(
-    rec: Recommender, query: np.ndarray, one: Sequences, code: int, added: dict[str, float]
-) -> Explanation:
-    """The explanation of one item (code) for a query [D] that came from one history.
-
-    `added` is what the score owes to more than the query: the item's being in the history
-    ("repeat", "habit"), what the items of the history say of it ("neighbours") or, where there is
-    none and a profile asks, its popularity.
-    """
-    history = one.items_of(0)
+def explain_item(rec: Recommender, query: np.ndarray, one: Sequences, code: int) -> Explanation:
+    """The explanation of one item (code) for a query [1, D] that came from one history."""
+    history, added = one.items_of(0), _added(rec, query, one, code)
     paths = _paths(rec, history, code)
     nearest = _nearest_text(rec, history, code)
-    parts = {
-        "text": float(query @ rec.items.text_part[code]),
-        "graph": float(query @ rec.items.graph_part[code]),
-        "id": float(query @ rec.items.id_part[code]),
-    }
-    parts |= {name: float(query @ part[code]) for name, part in rec.items.extras.items()}
-    parts |= added
+    items = rec.items
+    own = {"text": items.text_part, "graph": items.graph_part, "id": items.id_part, **items.extras}
+    parts = {name: float(query[0] @ part[code]) for name, part in own.items()} | added
     near = rec.partners.neighbours
     told_by = near.source(one, code) if near is not None else None
     if added.get("repeat", 0) + added.get("habit", 0) > 0:
@@ -72,6 +65,38 @@ def explain_item(
         reason = "popular with everyone"
     return Explanation(rec.items.ids[code], rec.items.title(code), reason, paths, nearest, parts,
                        sum(parts.values()))  # fmt: skip
+
+
+def _added(rec: Recommender, query: np.ndarray, one: Sequences, code: int) -> dict[str, float]:
+    """What the score owes to more than the query: to the item's being in the history ("repeat",
+    "habit"), to what the items of the history say of it ("neighbours", "factors"), to the trend,
+    or, where there is no history and a profile asks, to its popularity.
+    """
+    parts, near, factors = {}, rec.partners.neighbours, rec.partners.factors
+    bias = trend_of(rec.index, rec.partners, mixed=rec.repeats)
+    if bias is not None:
+        parts["trend"] = float(bias[code])
+    if rec.repeats:
+        vectors = torch.from_numpy(rec.items.vectors)
+        bonus = rec.model.repeat_bonus(one, query, vectors, bias)
+        parts["repeat"] = _of_item(rec, bonus, code)
+        if (habits := rec.partners.habits) is not None:
+            parts["habit"] = _of_item(rec, habits.scores(one), code)
+    if near is not None:
+        parts["neighbours"] = _of_item(rec, near.scores(one, mixed=rec.repeats), code)
+    if factors is not None:
+        asked = factors.queries(one, mixed=rec.repeats)[0]
+        parts["factors"] = factors_of(rec.index, rec.items, asked, code)
+    if (prior := prior_scores(rec.model, one, query)) is not None:
+        parts["popularity"] = _of_item(rec, prior, code)
+    return parts
+
+
+def _of_item(rec: Recommender, added: sparse.csr_matrix | None, code: int) -> float:
+    """What one row of added scores gives an item (its newest row)."""
+    if added is None:
+        return 0.0
+    return float(added.data[rec.items.newest[added.indices] == code].sum())
 
 
 def _paths(rec: Recommender, history: np.ndarray, code: int, limit: int = 3) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
-from scipy import sparse
 
 from kg.catalog import Catalog
 from kg.errors import UsageError
@@ -27,9 +26,9 @@ from recsys.hits import Hits, top_k
 from recsys.index import VectorIndex
 from recsys.intents import IntentSignals, with_categories
 from recsys.items import ItemStore
-from recsys.partners import Partners, prior_scores
+from recsys.partners import Partners
 from recsys.popular import popularity
-from recsys.retrieval import index_of, queries_of, retrieve
+from recsys.retrieval import index_of, queries_of, retrieve, trend_of
 
 MAX_K = 1000
 
@@ -222,18 +221,13 @@ class Recommender:
         masked = not self.repeats if filter_ is None else filter_
         none = part.item[:0]
         seen = [part.items_of(row) if masked else none for row in range(len(part))]
-        bias, mixed = self._bias(mixed=not masked), not masked
+        mixed = not masked
+        bias = trend_of(self.index, self.partners, mixed=mixed)
         added = self.partners.added(
             self.model, part, queries, self.items.vectors, mixed=mixed, bias=bias
         )
         queries = queries_of(queries, self.partners, part, mixed=mixed, repeats=self.repeats)
         return retrieve(self.index, self.items, queries, seen, k, added)
-
-    def _bias(self, *, mixed: bool) -> np.ndarray | None:
-        """float32 [N], what the trend adds to the score of each item; None: nothing."""
-        trend = self.partners.trend
-        weight = 0.0 if trend is None else trend.of(mixed=mixed)
-        return None if weight == 0 else np.float32(weight) * self.index.vectors[:, -1]
 
     @property
     def repeats(self) -> bool:
@@ -344,34 +338,7 @@ class Recommender:
     ) -> Explanation:
         """Why this item for this user: a sentence, the paths, the nearest text, the parts."""
         query, one = self._query(user, history)
-        code = self.items.code(item)
-        parts: dict[str, float] = {}
-        bias = self._bias(mixed=self.repeats)
-        if bias is not None:
-            parts["trend"] = float(bias[code])
-        if self.repeats:
-            vectors = torch.from_numpy(self.items.vectors)
-            bonus = self.model.repeat_bonus(one, query, vectors, bias)
-            parts["repeat"] = self._of_item(bonus, code)
-            if (habits := self.partners.habits) is not None:
-                parts["habit"] = self._of_item(habits.scores(one), code)
-        if (near := self.partners.neighbours) is not None:
-            said = near.scores(one, mixed=self.repeats)
-            parts["neighbours"] = self._of_item(said, code)
-        if (factors := self.partners.factors) is not None:
-            asked = factors.queries(one, mixed=self.repeats)[0]
-            width = self.items.vectors.shape[1]
-            own = self.index.vectors[code, width : width + len(asked)]
-            parts["factors"] = float(asked @ own)
-        if (prior := prior_scores(self.model, one, query)) is not None:
-            parts["popularity"] = self._of_item(prior, code)
-        return explain_item(self, query[0], one, code, parts)
-
-    def _of_item(self, added: sparse.csr_matrix | None, code: int) -> float:
-        """What one row of added scores gives an item (its newest row)."""
-        if added is None:
-            return 0.0
-        return float(added.data[self.items.newest[added.indices] == code].sum())
+        return explain_item(self, query, one, self.items.code(item))
 
     # ---- changes -------------------------------------------------------------------------
 

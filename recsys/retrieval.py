@@ -56,6 +56,18 @@ def queries_of(
     return np.hstack(columns)
 
 
+def trend_of(index: VectorIndex, partners: Partners, *, mixed: bool) -> np.ndarray | None:
+    """float32 [N], what the trend in the index of `index_of` adds to each score; None: nothing."""
+    weight = 0.0 if partners.trend is None else partners.trend.of(mixed=mixed)
+    return None if weight == 0 else np.float32(weight) * index.vectors[:, -1]
+
+
+def factors_of(index: VectorIndex, items: ItemStore, asked: np.ndarray, code: int) -> float:
+    """What the factors in the index of `index_of` give one item, for those of a query [F]."""
+    width = items.vectors.shape[1]
+    return float(asked @ index.vectors[code, width : width + len(asked)])
+
+
 def retrieve(
     index: VectorIndex,
     items: ItemStore,
