@@ -97,7 +97,7 @@ class Factors:
         if (weight := self.of(mixed=mixed)) == 0 or len(histories) == 0:
             return np.zeros((len(histories), items.shape[1]), np.float32)
         touched = histories.matrix()[:, self.known]
-        found = solve(touched, items, self.config.factor_ridge, UNTOUCHED, PERSON)
+        found = solve(touched, items, self.config.factor_ridge, UNTOUCHED, PERSON, self._gram)
         square = ((found @ self._scatter) * found).sum(1)
         spread = np.sqrt(np.maximum(square, 0) / len(items))
         scale = np.divide(weight, spread, out=np.zeros_like(spread), where=spread > 0)
@@ -107,6 +107,11 @@ class Factors:
     def _fitted(self) -> np.ndarray:
         """float32 [K, F]."""
         return self.vectors[self.known]
+
+    @cached_property
+    def _gram(self) -> np.ndarray:
+        """float32 [F, F]."""
+        return self._fitted.T @ self._fitted
 
     @cached_property
     def _scatter(self) -> np.ndarray:

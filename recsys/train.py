@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from recsys.popular import choose_recency
 from recsys.settings import RunOptions, TrainConfig
 from recsys.strangers import choose_trust
 
-__all__ = ["EpochReport", "RunOptions", "TrainConfig", "follow", "train"]
+__all__ = ["EpochReport", "RunOptions", "TrainConfig", "best_of", "follow", "train"]
 
 
 NEW = "ndcg@10 new"
@@ -121,6 +121,11 @@ def _epochs(
     finally:
         run.finish()
     return run.best_epoch
+
+
+def best_of(reports: Sequence[EpochReport]) -> EpochReport | None:
+    """The report of the epoch whose weights were kept; None where there is none."""
+    return next((report for report in reversed(reports) if report.best), None)
 
 
 def follow(steps: Generator[EpochReport, None, int], tell: Callable[[EpochReport], object]) -> int:

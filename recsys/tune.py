@@ -126,6 +126,7 @@ def search_settings(
     def attempt(settings: RunConfig, first: bool) -> dict[str, Any]:
         from recsys.evaluate import SCORE
         from recsys.fit import fit, judge
+        from recsys.train import best_of
 
         once = settings.train.model_copy(update={"refit": False})  # it is judged on validation
         settings = settings.model_copy(update={"train": once})
@@ -134,7 +135,7 @@ def search_settings(
             cache=cache or place / "texts", say=say if first else lambda text: None,
             progress=progress if first else None,
         )  # fmt: skip
-        best = max((r for r in fitted.reports if r.best), key=lambda r: r.epoch, default=None)
+        best = best_of(fitted.reports)
         if best is None:
             raise DataError("There is nothing to learn from: no user has two training events.")
         found = judge(fitted.recommender, fitted.split, "valid").metrics  # with its neighbours

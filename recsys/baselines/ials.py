@@ -80,6 +80,7 @@ def solve(
     regularisation: float,
     unobserved_weight: float,
     nu: float,
+    gram: np.ndarray | None = None,
 ) -> np.ndarray:
     """float32 [R, D], the best row vectors for the touched partners `matrix` [R, C] of vectors
     `other` [C, D]:
@@ -87,11 +88,11 @@ def solve(
     x_r = (T'T + a O'O + l (n_r + a C)^nu I)^-1 T'1, T [n_r, D] = the partners of r, O = other.
 
     Rows of equal n_r are solved together, through [n_r, n_r] systems instead of [D, D] where
-    n_r < D: (T'T + A)^-1 T'1 = A^-1 T' (I + T A^-1 T')^-1 1.
+    n_r < D: (T'T + A)^-1 T'1 = A^-1 T' (I + T A^-1 T')^-1 1. `gram` is O'O, if it is known.
     """
     dim = other.shape[1]
     out = np.zeros((matrix.shape[0], dim), np.float32)
-    base = unobserved_weight * (other.T @ other)
+    base = unobserved_weight * (other.T @ other if gram is None else gram)
     count = np.diff(matrix.indptr)
     for n in np.unique(count[count > 0]).tolist():
         penalty = regularisation * (n + unobserved_weight * len(other)) ** nu

@@ -16,6 +16,7 @@ from recsys.config import RunConfig
 from recsys.fit import HoldOut, fit, forget
 from recsys.recommender import Recommender
 from recsys.store import KIND
+from recsys.train import best_of
 
 
 def train_run(
@@ -47,7 +48,7 @@ def train_run(
             ) from None
         raise
     seconds = time.perf_counter() - started
-    best = max((r for r in fitted.reports if r.best), key=lambda r: r.epoch, default=None)
+    best = best_of(fitted.reports)
     trained = {
         "epochs": sum(r.epoch > 0 for r in fitted.reports), "best_epoch": best.epoch if best else 0,
         "valid": best.metrics if best else {}, "seconds": round(seconds, 1),
