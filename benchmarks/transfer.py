@@ -49,12 +49,13 @@ from kg.split import Split, merged
 from models.recommender import IntentRecommender, ModelConfig
 from models.transfer import as_source, warm_start, weights_hash
 from recsys.baselines import Popularity, TextKNN
+from recsys.choose import choose_partners
 from recsys.factors import FactorConfig
 from recsys.fit import resolved
 from recsys.habits import HabitConfig
 from recsys.metrics.significance import holm, paired_bootstrap
 from recsys.neighbours import NeighbourConfig
-from recsys.partners import Partners, choose_partners
+from recsys.partners import Partners
 from recsys.popular import choose_recency
 from recsys.recommender import Recommender
 from recsys.train import RunOptions, TrainConfig, train
@@ -243,7 +244,7 @@ def _partners(
     rng = np.random.default_rng([seed, 2])
     found = choose_partners(
         model, split, queries, NeighbourConfig(**near), TrendConfig(lately=()),
-        HabitConfig(habit_weights=()), FactorConfig(factor_weights=()), choose_recency(split), rng,
+        HabitConfig(windows=0), FactorConfig(factor_dim=0), choose_recency(split), rng,
     )  # fmt: skip
     return found.refit(known.learn, (parts.vector - parts.id).numpy())
 

@@ -253,22 +253,19 @@ class IntentRecommender(nn.Module):
 
     @torch.inference_mode()
     def repeat_bonus(
-        self, histories: Sequences, queries: np.ndarray, items: Tensor,
-        bias: np.ndarray | None = None,
-    ) -> sparse.csr_matrix | None:  # fmt: skip
+        self, histories: Sequences, queries: np.ndarray, items: Tensor
+    ) -> sparse.csr_matrix | None:
         """float32 [U, N], what is added to the score of each history's own items, given its query
-        float32 [U, D], item vectors [N, D] and what is added to all scores, a `bias` [N]; None for
-        a model that does not count repeats.
+        float32 [U, D] and item vectors [N, D]; None for a model that does not count repeats.
         """
         if self.repeat is None:
             return None
         past, parts = Past(histories), []
         some = np.flatnonzero(histories.lengths)
-        more = None if bias is None else torch.from_numpy(bias)
         for begin in range(0, len(some), 512):
             rows = some[begin : begin + 512]
             met = past.until(histories.offsets[rows + 1] - 1)
-            found = self.repeat(met, torch.from_numpy(queries[rows]), items, more)
+            found = self.repeat(met, torch.from_numpy(queries[rows]), items)
             parts.append((rows[found.row.numpy()], found.item.numpy(), found.bonus.numpy()))
         shape = (len(histories), histories.num_items)
         if not parts:

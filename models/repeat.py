@@ -121,12 +121,8 @@ class RepeatBonus(nn.Module):
         nn.init.zeros_(self.person.weight)
         nn.init.zeros_(self.item.weight)
 
-    def forward(
-        self, met: Met, query: Tensor, items: Tensor, bias: Tensor | None = None
-    ) -> Repeats:
-        """Queries [P, D] and item vectors [N, D]; `met.item` points into them, and into a `bias`
-        [N] that is added to q·v.
-        """
+    def forward(self, met: Met, query: Tensor, items: Tensor) -> Repeats:
+        """Queries [P, D] and item vectors [N, D]; `met.item` points into them."""
         ago = (2 * (1 + met.ago.float()).log2()).floor().long().clamp(max=VISITS - 1)
         time = torch.where(met.hours.isnan(), 0, 1 + doubling(met.hours.nan_to_num(), TIMES - 1))
         kernel = SPEED * (self.visits[ago] + self.elapsed[time])
@@ -135,8 +131,6 @@ class RepeatBonus(nn.Module):
         anyway, more = self.item(items)[met.item].float().unbind(-1)
         excited = excited + self.person(query).ravel()[met.row] + more
         alike = (query[met.row] * items[met.item]).sum(-1).float()
-        if bias is not None:
-            alike = alike + bias[met.item]
         whole = torch.logaddexp(alike + SPEED * self.rest + anyway, excited)
         return Repeats(met.row, met.item, whole - alike)
 

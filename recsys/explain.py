@@ -73,20 +73,20 @@ def _added(rec: Recommender, query: np.ndarray, one: Sequences, code: int) -> di
     or, where there is no history and a profile asks, to its popularity.
     """
     parts, near, factors = {}, rec.partners.neighbours, rec.partners.factors
-    bias = trend_of(rec.index, rec.partners, mixed=rec.repeats)
-    if bias is not None:
-        parts["trend"] = float(bias[code])
+    share = rec.partners.share(mixed=rec.repeats)
+    if rec.partners.trend is not None and share:
+        parts["trend"] = share * trend_of(rec.index, code)
     if rec.repeats:
         vectors = torch.from_numpy(rec.items.vectors)
-        bonus = rec.model.repeat_bonus(one, query, vectors, bias)
+        bonus = rec.model.repeat_bonus(one, query, vectors)
         parts["repeat"] = _of_item(rec, bonus, code)
         if (habits := rec.partners.habits) is not None:
             parts["habit"] = _of_item(rec, habits.scores(one), code)
-    if near is not None:
-        parts["neighbours"] = _of_item(rec, near.scores(one, mixed=rec.repeats), code)
-    if factors is not None:
-        asked = factors.queries(one, mixed=rec.repeats)[0]
-        parts["factors"] = factors_of(rec.index, rec.items, asked, code)
+    if near is not None and share:
+        parts["neighbours"] = share * _of_item(rec, near.scores(one), code)
+    if factors is not None and share:
+        asked = factors.queries(one)[0]
+        parts["factors"] = share * factors_of(rec.index, rec.items, asked, code)
     if (prior := prior_scores(rec.model, one, query)) is not None:
         parts["popularity"] = _of_item(rec, prior, code)
     return parts

@@ -9,10 +9,8 @@ is chosen on validation; 0 leaves them out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Annotated
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,7 +18,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from kg.events import EventLog
 from kg.sequences import Sequences
 from recsys.baselines.ials import IALS, solve
-from recsys.metrics.significance import sure_weight
 from recsys.neighbours import likeness
 
 UNTOUCHED = 0.1
@@ -33,12 +30,8 @@ class FactorConfig(BaseModel):
     """The factorisation beside the model."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    factor_dim: int = Field(64, ge=1, le=1024)
+    factor_dim: int = Field(64, ge=0, le=1024, description="0: no factors.")
     factor_ridge: float = Field(0.01, gt=0, description="For each event and untouched item.")
-    factor_weights: tuple[Annotated[float, Field(gt=0)], ...] = Field(
-        (0.05, 0.1, 0.25, 0.5, 1.0),
-        description="Tried on validation, beside 0; empty: no factors.",
-    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,14 +40,12 @@ class Factors:
     those of the item, s the standard deviation of x · h over the items that were fitted.
 
     known int64 [K] are these items, vectors float32 [M, F] the factors of all, also of those that
-    came later (see `heard`). `mixed` is the weight in lists where items met before compete with
-    others, `weight` in lists of others alone. `seed` draws the first factors.
+    came later (see `heard`). `seed` draws the first factors.
     """
 
     known: np.ndarray
     vectors: np.ndarray
     weight: float
-    mixed: float
     seed: int
     config: FactorConfig
 
@@ -62,11 +53,11 @@ class Factors:
     def fit(
         cls, log: EventLog, content: np.ndarray, config: FactorConfig, seed: int
     ) -> Factors | None:
-        """Fitted to `log`, with a weight of 1; None without an event of an item.
+        """Fitted to `log`, with a weight of 1; None without an event of an item, or a width.
 
         content float32 [M, D] are the item vectors without the ids.
         """
-        if not log.has_item.any():
+        if config.factor_dim == 0 or not log.has_item.any():
             return None
         model = IALS.fit(
             log, np.random.default_rng(seed), dim=config.factor_dim,
@@ -74,33 +65,29 @@ class Factors:
         )  # fmt: skip
         vectors = np.zeros((len(log.items), config.factor_dim), np.float32)
         vectors[model.known] = model.items
-        return cls(model.known, heard(vectors, model.known, content), 1.0, 1.0, seed, config)
+        return cls(model.known, heard(vectors, model.known, content), 1.0, seed, config)
 
     def refit(self, log: EventLog, content: np.ndarray) -> Factors | None:
         """The same settings, from this log."""
         found = Factors.fit(log, content, self.config, self.seed)
-        return found and replace(found, weight=self.weight, mixed=self.mixed)
+        return found and replace(found, weight=self.weight)
 
     def with_items(self, content: np.ndarray) -> Factors:
         """New items too; `content` float32 [M, D] of all items, the new ones last."""
         return replace(self, vectors=heard(self.vectors, self.known, content))
 
-    def of(self, *, mixed: bool) -> float:
-        """The weight in such lists."""
-        return self.mixed if mixed else self.weight
-
-    def queries(self, histories: Sequences, *, mixed: bool) -> np.ndarray:
+    def queries(self, histories: Sequences) -> np.ndarray:
         """float32 [U, F], to be multiplied with `vectors`: weight · x / s; zeros where nothing is
         known of a history.
         """
         items = self._fitted
-        if (weight := self.of(mixed=mixed)) == 0 or len(histories) == 0:
-            return np.zeros((len(histories), items.shape[1]), np.float32)
+        if len(histories) == 0:
+            return np.zeros((0, items.shape[1]), np.float32)
         touched = histories.matrix()[:, self.known]
         found = solve(touched, items, self.config.factor_ridge, UNTOUCHED, PERSON, self._gram)
         square = ((found @ self._scatter) * found).sum(1)
         spread = np.sqrt(np.maximum(square, 0) / len(items))
-        scale = np.divide(weight, spread, out=np.zeros_like(spread), where=spread > 0)
+        scale = np.divide(self.weight, spread, out=np.zeros_like(spread), where=spread > 0)
         return np.asarray(found * scale[:, None], np.float32)
 
     @cached_property
@@ -119,9 +106,9 @@ class Factors:
         apart = self._fitted - self._fitted.mean(0)
         return np.asarray(apart.T @ apart)
 
-    def scores(self, histories: Sequences, *, mixed: bool) -> np.ndarray:
+    def scores(self, histories: Sequences) -> np.ndarray:
         """float32 [U, M], what is added to the score of each item."""
-        return np.asarray(self.queries(histories, mixed=mixed) @ self.vectors.T)
+        return np.asarray(self.queries(histories) @ self.vectors.T)
 
 
 def heard(vectors: np.ndarray, known: np.ndarray, content: np.ndarray) -> np.ndarray:
@@ -136,28 +123,3 @@ def heard(vectors: np.ndarray, known: np.ndarray, content: np.ndarray) -> np.nda
     if alike is not None:
         out[cold] = alike @ vectors[warm]
     return out
-
-
-Score = Callable[[Factors | None, bool], np.ndarray]
-"""The validation scores per user, in mixed lists (True) or in lists of items not met before."""
-
-
-def choose_factors(
-    log: EventLog, content: np.ndarray, config: FactorConfig, seed: int, score: Score, *,
-    mixed: bool,
-) -> Factors | None:  # fmt: skip
-    """Fitted to `log`, with the weights of the best mean scores, in mixed lists only where `mixed`;
-    None where none surely helps.
-    """
-    found = Factors.fit(log, content, config, seed) if config.factor_weights else None
-    if found is None:
-        return None
-
-    def weight(mixed: bool) -> float:
-        return sure_weight(
-            config.factor_weights,
-            lambda w: score(replace(found, weight=w, mixed=w) if w else None, mixed),
-        )
-
-    own, beside = weight(False), weight(True) if mixed else 0.0
-    return replace(found, weight=own, mixed=beside) if own or beside else None

@@ -9,9 +9,7 @@ nothing but the next period, on periods of the past, it is heard. After Bhagat e
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Annotated
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -23,8 +21,7 @@ from torch.nn import functional as F
 from kg.events import EventLog
 from kg.sequences import Sequences
 from models.repeat import PAUSE, Met, Past
-from recsys.metrics.significance import sure_weight
-from recsys.trend import Trend
+from recsys.trend import taken_lately
 
 LIFT = 5.0
 """Added to the log-odds: an item of a chance below 1 in 150 loses by having been met."""
@@ -51,14 +48,13 @@ class HabitConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     windows: int = Field(
-        3, ge=1, description="The last so many periods of the log are what is learned to foretell."
+        3,
+        ge=0,
+        description="The last so many periods of the log are what is learned to foretell; "
+        "0: no habits.",
     )
     habit_epochs: int = Field(4, ge=1)
     habit_dim: int = Field(64, ge=1, description="Width of the two hidden layers.")
-    habit_weights: tuple[Annotated[float, Field(gt=0)], ...] = Field(
-        (0.25, 0.5, 1.0, 2.0, 4.0, 8.0),
-        description="Tried on validation, beside 0; empty: no habits.",
-    )
 
 
 class HabitNetwork(nn.Module):
@@ -99,9 +95,11 @@ class Habits:
     def fit(
         cls, log: EventLog, period: float, config: HabitConfig, seed: int, weight: float = 1.0
     ) -> Habits | None:
-        """Learned from the last periods of the log; None where they hold too little."""
+        """Learned from the last periods of the log; None where they hold too little, or none is
+        asked for.
+        """
         log = log.take(log.has_item)
-        if log.time is None or period <= 0 or len(log) == 0:
+        if log.time is None or period <= 0 or len(log) == 0 or config.windows == 0:
             return None
         parts = [_window(log, period, back, seed) for back in range(1, config.windows + 1)]
         x, y = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -116,11 +114,7 @@ class Habits:
         return Habits.fit(log, self.period, self.config, self.seed, self.weight)
 
     def scores(self, histories: Sequences) -> sparse.csr_matrix:
-        """float32 [U, N], what is added to the score of each item."""
-        return self.weight * self.lifted(histories)
-
-    def lifted(self, histories: Sequences) -> sparse.csr_matrix:
-        """The same at weight 1: g + LIFT where an item was met."""
+        """float32 [U, N], what is added to the score of each item that was met."""
         shape = (len(histories), histories.num_items)
         parts = []
         for start in range(0, len(histories) if histories.time is not None else 0, BLOCK):
@@ -128,7 +122,7 @@ class Habits:
             row, item, x = features(histories.take(rows), self.facts, self.now, self.period)
             with torch.inference_mode():
                 odds = self.network(torch.from_numpy(x)).numpy()
-            parts.append((odds + LIFT, rows[row], item))
+            parts.append((self.weight * (odds + LIFT), rows[row], item))
         if not parts:
             return sparse.csr_matrix(shape, dtype=np.float32)
         value, row, item = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -142,7 +136,7 @@ def item_facts(log: EventLog) -> np.ndarray:
     _, met = _met(Sequences.of(log))
     people = np.bincount(met.item, minlength=len(log.items))
     again = np.bincount(met.item[met.count > 1], minlength=len(log.items))
-    trends = [Trend(share, 1.0, 0.0).values(log) for share in LATELY]
+    trends = [taken_lately(log, share) for share in LATELY]
     columns = [np.log1p(log.item_counts()), (again + 1) / (people + 5), *trends]
     return np.stack(columns, axis=1).astype(np.float32)
 
@@ -228,20 +222,3 @@ def _learned(x: np.ndarray, y: np.ndarray, config: HabitConfig, seed: int) -> Ha
                 optimiser.step()
                 plan.step()
     return network.eval().requires_grad_(False)
-
-
-Score = Callable[[Habits | None], np.ndarray]
-"""The validation scores of habits, per user, in lists where items met before compete."""
-
-
-def choose_habits(
-    log: EventLog, period: float, config: HabitConfig, seed: int, score: Score
-) -> Habits | None:
-    """Fitted to `log`, with the weight of the best mean score; None where none surely helps."""
-    found = Habits.fit(log, period, config, seed) if config.habit_weights else None
-    if found is None:
-        return None
-    weight = sure_weight(
-        config.habit_weights, lambda w: score(replace(found, weight=w) if w else None)
-    )
-    return replace(found, weight=weight) if weight else None

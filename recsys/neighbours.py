@@ -7,7 +7,6 @@ counts and how much the partner weighs are chosen on validation; a weight of 0 l
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
@@ -52,9 +51,6 @@ class NeighbourConfig(BaseModel):
         description="Tried on validation: what an event counts for each later event of the "
         "history.",
     )
-    weights: tuple[Annotated[float, Field(gt=0)], ...] = Field(
-        (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0), description="Tried on validation, beside 0."
-    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,14 +60,12 @@ class Neighbours:
 
     A history says x = h @ links, h_i = decay^(events after the last one of i). weight · log(1 + z)
     is added to the model's score, z >= 0 being x in units of its standard deviation over the items:
-    the logarithm, as the model's score is one of a probability. `mixed` is the weight in lists
-    where items met before compete with others, `weight` in lists of others alone.
+    the logarithm, as the model's score is one of a probability.
     """
 
     links: sparse.csr_matrix
     decay: float
     weight: float
-    mixed: float
     keep: int
     config: NeighbourConfig
 
@@ -83,12 +77,8 @@ class Neighbours:
         """Links to new items too; `content` float32 [M, D] of all items, the new ones last."""
         return replace(self, links=heard(self.links, content))
 
-    def scores(self, histories: Sequences, *, mixed: bool) -> sparse.csr_matrix:
+    def scores(self, histories: Sequences) -> sparse.csr_matrix:
         """float32 [U, M], what is added to the score of each item."""
-        weight = self.mixed if mixed else self.weight
-        if weight == 0:
-            shape = (len(histories), self.links.shape[1])
-            return sparse.csr_matrix(shape, dtype=np.float32)
         said = (self._history(histories) @ self.links).tocsr()  # [U, N]
         row = np.repeat(np.arange(len(histories)), np.diff(said.indptr))
         fitted = self.links.shape[0]  # later items change nothing for the others
@@ -97,7 +87,7 @@ class Neighbours:
         mean, square = sums[0] / fitted, sums[1] / fitted
         spread = np.sqrt(np.maximum(square - mean**2, 0))[row]
         z = np.divide(said.data, spread, out=np.zeros_like(said.data), where=spread > 0)
-        said.data = (weight * np.log1p(np.maximum(z, 0))).astype(np.float32)
+        said.data = (self.weight * np.log1p(np.maximum(z, 0))).astype(np.float32)
         said.eliminate_zeros()
         return said
 
@@ -197,34 +187,6 @@ def likeness(
     return warm, cold, alike
 
 
-Score = Callable[[Neighbours, bool], float]
-"""The validation score of a partner, in mixed lists (True) or in lists of items not met before."""
-
-
-def choose(
-    log: EventLog, config: NeighbourConfig, content: np.ndarray, score: Score, *, mixed: bool
-) -> Neighbours | None:
-    """A partner fitted to `log`, with the links, the decay, then the weights of the best validation
-    scores; None where 0 is best.
-
-    `content` as in `heard`. Lists of items not met before choose all but the weight in mixed
-    lists, which is chosen where `mixed`.
-    """
-    widest = links(log, config, max(config.keeps))
-    if widest.nnz == 0:
-        return None
-    tried = [
-        Neighbours(heard(strongest(widest, keep), content), 1.0, 1.0, 1.0, keep, config)
-        for keep in config.keeps
-    ]
-    best = max(tried, key=lambda partner: score(partner, False))
-    tried = [replace(best, decay=decay) for decay in config.decays]
-    best = max(tried, key=lambda partner: score(partner, False))
-    weight = _weight(best, score, mixed=False)
-    beside = _weight(best, score, mixed=True) if mixed else 0.0
-    return replace(best, weight=weight, mixed=beside) if weight or beside else None
-
-
 def strongest(found: sparse.csr_matrix, keep: int) -> sparse.csr_matrix:
     """Of each column the `keep` entries of largest size (ties: the smaller row)."""
     entries = found.tocoo()
@@ -234,10 +196,3 @@ def strongest(found: sparse.csr_matrix, keep: int) -> sparse.csr_matrix:
     kept = order[rank < keep]
     at = (entries.row[kept], entries.col[kept])
     return sparse.csr_matrix((entries.data[kept], at), shape=found.shape)
-
-
-def _weight(partner: Neighbours, score: Score, *, mixed: bool) -> float:
-    """The weight of the best score; of equal ones the smallest."""
-    tried = {w: score(replace(partner, weight=w, mixed=w), mixed)
-             for w in (0.0, *sorted(partner.config.weights))}  # fmt: skip
-    return max(tried, key=lambda weight: tried[weight])

@@ -5,8 +5,7 @@ The score of an item is query · item + what these add, made here and nowhere el
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,17 +14,13 @@ from scipy import sparse
 
 from kg.events import EventLog
 from kg.sequences import Sequences
-from kg.split import Split
 from models.recommender import IntentRecommender
-from recsys.evaluate import SCORE, ScoreRows, evaluate_rows
-from recsys.factors import FactorConfig, Factors, choose_factors
-from recsys.habits import HabitConfig, Habits, choose_habits
-from recsys.neighbours import NeighbourConfig, Neighbours, choose
+from recsys.evaluate import ScoreRows
+from recsys.factors import Factors
+from recsys.habits import Habits
+from recsys.neighbours import Neighbours
 from recsys.popular import RECENT, popularity
-from recsys.trend import Trend, TrendConfig, choose_trend, weighed
-
-JUDGED = 4000
-"""At most so many users choose the weights."""
+from recsys.trend import Trend
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,15 +28,16 @@ class Partners:
     """All that a score is beside query · item and the model's own repeats; None: there is none.
 
     `recent` is the last share of the events whose popularity answers someone of whom nothing is
-    known. With a `memo` what a person's own items get is kept while weights are tried.
+    known. In lists where items met before compete with others, what is said of all items (trend,
+    neighbours and factors) counts `mixed` times what it counts in lists of others alone.
     """
 
     recent: float = RECENT[0]
+    mixed: float = 0.0
     trend: Trend | None = None
     neighbours: Neighbours | None = None
     habits: Habits | None = None
     factors: Factors | None = None
-    memo: dict[Any, Any] | None = field(default=None, repr=False)
 
     def refit(self, log: EventLog, content: np.ndarray) -> Partners:
         """The same settings, fitted to this log; `content` float32 [N, D] are the item vectors
@@ -69,34 +65,26 @@ class Partners:
             factors=factors.with_items(content) if factors is not None else None,
         )
 
-    def bias(self, log: EventLog, *, mixed: bool) -> np.ndarray | None:
-        """float32 [N], what is added to the scores of everyone with a history or a profile."""
-        return None if self.trend is None else self.trend.bias(log, mixed=mixed)
+    def share(self, *, mixed: bool) -> float:
+        """Of trend, neighbours and factors in such lists."""
+        return self.mixed if mixed else 1.0
 
     def added(
         self, model: IntentRecommender, histories: Sequences, queries: np.ndarray,
-        items: np.ndarray, *, mixed: bool, bias: np.ndarray | None = None,
+        items: np.ndarray, *, mixed: bool,
     ) -> sparse.csr_matrix | None:  # fmt: skip
-        """float32 [U, <= N], what is added to queries [U, D] · items [N, D] + `bias` [N], or None;
-        the factors, which are for all items, are not in it.
+        """float32 [U, <= N], what is added to queries [U, D] · items [N, D], or None; trend and
+        factors, which are for all items, are not in it.
 
-        `mixed`: the lists hold items that were met before, if the model counts repeats.
+        `mixed`: the lists hold items that were met before, which the model counts.
         """
-        mixed = mixed and model.repeat is not None
         found = [prior_scores(model, histories, queries)]
         if mixed:
-            told = self.trend and (self.trend.share, self.trend.mixed)
-            found.append(self._kept(
-                "repeats", told, histories,
-                lambda: model.repeat_bonus(histories, queries, torch.from_numpy(items), bias),
-            ))  # fmt: skip
-        if mixed and (habits := self.habits) is not None:
-            lifted = self._kept(
-                "habits", id(habits.network), histories, lambda: habits.lifted(histories)
-            )
-            found.append(habits.weight * lifted)
-        if self.neighbours is not None:
-            found.append(self.neighbours.scores(histories, mixed=mixed))
+            found.append(model.repeat_bonus(histories, queries, torch.from_numpy(items)))
+            if self.habits is not None:
+                found.append(self.habits.scores(histories))
+        if self.neighbours is not None and (share := self.share(mixed=mixed)):
+            found.append(share * self.neighbours.scores(histories))
         parts = [part for part in found if part is not None]
         if not parts:
             return None
@@ -104,17 +92,6 @@ class Partners:
         for part in parts:
             part.resize((len(histories), width))
         return sparse.csr_matrix(sum(parts[1:], parts[0]))
-
-    def _kept(
-        self, kind: str, key: object, histories: Sequences, make: Callable[[], sparse.csr_matrix]
-    ) -> sparse.csr_matrix:
-        """What `make` gives, or gave for the same people and key the last time."""
-        if self.memo is None or histories.who is None:
-            return make()
-        at = (kind, histories.who.tobytes())
-        if at not in self.memo or self.memo[at][0] != key:
-            self.memo[at] = (key, make())
-        return self.memo[at][1].copy()
 
 
 def prior_scores(
@@ -139,93 +116,23 @@ def scorer(
     queries float32 [U, D], one per history; items float32 [N, D]. Who has no history and no profile
     gets what is popular.
     """
-    bias, popular = partners.bias(log, mixed=mixed), popularity(log, partners.recent)
-    factors = partners.factors
-    counted = mixed and model.repeat is not None
+    mixed = mixed and model.repeat is not None
+    popular, share = popularity(log, partners.recent), partners.share(mixed=mixed)
+    factors, trend = partners.factors, partners.trend
+    lately = None if trend is None or share == 0 else share * trend.values(log)
     unknown = (histories.lengths == 0) & ~queries.any(1)
 
     def score(rows: np.ndarray) -> np.ndarray:
         some, asked = histories.take(rows), queries[rows]
         scores = asked @ items.T
-        if bias is not None:
-            scores += bias
-        if factors is not None and factors.of(mixed=counted):
-            scores += factors.scores(some, mixed=counted)[:, : len(items)]
-        more = partners.added(model, some, asked, items, mixed=mixed, bias=bias)
+        if lately is not None:
+            scores += lately
+        if factors is not None and share:
+            scores += share * factors.scores(some)[:, : len(items)]
+        more = partners.added(model, some, asked, items, mixed=mixed)
         if more is not None:
             scores += more.toarray()
         scores[unknown[rows]] = popular
         return np.asarray(scores)
 
     return score
-
-
-def choose_partners(
-    model: IntentRecommender,
-    split: Split,
-    queries: np.ndarray,
-    near: NeighbourConfig,
-    late: TrendConfig,
-    habit: HabitConfig,
-    factor: FactorConfig,
-    recent: float,
-    rng: np.random.Generator,
-) -> Partners:
-    """Fitted to the training events and chosen by NDCG@10 on the validation part: the habits, then
-    the trend, the neighbours, the factors, and the weight of the trend beside all; None for what is
-    switched off or does not help.
-
-    queries float32 [U, D] are those of the training histories; `recent` as `choose_recency` says.
-    """
-    found = Partners(recent, memo={})
-    target = _some_users(split.valid.take(split.valid.has_item), rng)
-    seed = int(rng.integers(2**31))
-    if len(target) == 0:
-        return Partners(recent)
-    log, histories, repeats = split.train, Sequences.of(split.train), model.repeat is not None
-    fresh = histories.unmet(target)
-    with torch.inference_mode():
-        parts = model.eval().items()
-    items, content = parts.vector.numpy(), (parts.vector - parts.id).numpy()
-
-    def score(tried: Partners, mixed: bool) -> np.ndarray:
-        wanted = target if mixed else fresh
-        if len(wanted) == 0:
-            return np.zeros(1)
-        rows = scorer(model, tried, log, histories, queries, items, mixed=mixed)
-        report = evaluate_rows(rows, histories, wanted, ks=(10,), filter_seen=not mixed)
-        return report.per_user[SCORE]
-
-    if repeats and split.by_time:
-        habits = choose_habits(
-            log, split.period, habit, seed, lambda one: score(replace(found, habits=one), True)
-        )
-        found = replace(found, habits=habits)
-
-    def with_trend(trend: Trend | None, mixed: bool) -> np.ndarray:
-        return score(replace(found, trend=trend), mixed)
-
-    if log.time is not None:
-        found = replace(found, trend=choose_trend(late, with_trend, mixed=repeats))
-    if near.kind != "none":
-        neighbours = choose(
-            log, near, content,
-            lambda one, mixed: float(score(replace(found, neighbours=one), mixed).mean()),
-            mixed=repeats,
-        )  # fmt: skip
-        found = replace(found, neighbours=neighbours)
-    factors = choose_factors(
-        log, content, factor, seed,
-        lambda one, mixed: score(replace(found, factors=one), mixed), mixed=repeats,
-    )  # fmt: skip
-    found = replace(found, factors=factors)
-    if found.trend is not None and (found.neighbours is not None or factors is not None):
-        found = replace(found, trend=weighed(found.trend, late, with_trend, mixed=repeats))
-    return replace(found, memo=None)
-
-
-def _some_users(target: EventLog, rng: np.random.Generator) -> EventLog:
-    users = np.unique(target.user)
-    if len(users) <= JUDGED:
-        return target
-    return target.take(np.isin(target.user, rng.choice(users, JUDGED, replace=False)))

@@ -28,7 +28,7 @@ from recsys.intents import IntentSignals, with_categories
 from recsys.items import ItemStore
 from recsys.partners import Partners
 from recsys.popular import popularity
-from recsys.retrieval import index_of, queries_of, retrieve, trend_of
+from recsys.retrieval import index_of, queries_of, retrieve
 
 MAX_K = 1000
 
@@ -221,12 +221,9 @@ class Recommender:
         masked = not self.repeats if filter_ is None else filter_
         none = part.item[:0]
         seen = [part.items_of(row) if masked else none for row in range(len(part))]
-        mixed = not masked
-        bias = trend_of(self.index, self.partners, mixed=mixed)
-        added = self.partners.added(
-            self.model, part, queries, self.items.vectors, mixed=mixed, bias=bias
-        )
-        queries = queries_of(queries, self.partners, part, mixed=mixed, repeats=self.repeats)
+        mixed = self.repeats and not masked
+        added = self.partners.added(self.model, part, queries, self.items.vectors, mixed=mixed)
+        queries = queries_of(queries, self.partners, part, mixed=mixed)
         return retrieve(self.index, self.items, queries, seen, k, added)
 
     @property

@@ -42,24 +42,23 @@ def index_of(items: ItemStore, partners: Partners, log: EventLog) -> VectorIndex
 
 
 def queries_of(
-    queries: np.ndarray, partners: Partners, histories: Sequences, *, mixed: bool, repeats: bool
+    queries: np.ndarray, partners: Partners, histories: Sequences, *, mixed: bool
 ) -> np.ndarray:
     """What the index of `index_of` is asked with, for the model's queries float32 [U, D].
 
-    `mixed`: the lists hold items that were met before; `repeats`: the model counts them.
+    `mixed`: the lists hold items that were met before, which the model counts.
     """
-    columns = [queries]
+    columns, share = [queries], np.float32(partners.share(mixed=mixed))
     if (factors := partners.factors) is not None:
-        columns.append(factors.queries(histories, mixed=mixed and repeats))
-    if (trend := partners.trend) is not None:
-        columns.append(np.full((len(queries), 1), trend.of(mixed=mixed), np.float32))
+        columns.append(share * factors.queries(histories))
+    if partners.trend is not None:
+        columns.append(np.full((len(queries), 1), share, np.float32))
     return np.hstack(columns)
 
 
-def trend_of(index: VectorIndex, partners: Partners, *, mixed: bool) -> np.ndarray | None:
-    """float32 [N], what the trend in the index of `index_of` adds to each score; None: nothing."""
-    weight = 0.0 if partners.trend is None else partners.trend.of(mixed=mixed)
-    return None if weight == 0 else np.float32(weight) * index.vectors[:, -1]
+def trend_of(index: VectorIndex, code: int) -> float:
+    """What the trend in an index of `index_of` that has one adds to the score of one item."""
+    return float(index.vectors[code, -1])
 
 
 def factors_of(index: VectorIndex, items: ItemStore, asked: np.ndarray, code: int) -> float:

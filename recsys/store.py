@@ -146,9 +146,10 @@ def _plain_partners(partners: Partners) -> dict[str, Any]:
     factors = partners.factors
     return {
         "recent": partners.recent,
+        "mixed": partners.mixed,
         "trend": None if trend is None else asdict(trend),
-        "neighbours": None if near is None else _plain_of(near, "decay", "weight", "mixed", "keep"),
-        "factors": None if factors is None else _plain_of(factors, "weight", "mixed", "seed"),
+        "neighbours": None if near is None else _plain_of(near, "decay", "weight", "keep"),
+        "factors": None if factors is None else _plain_of(factors, "weight", "seed"),
         "habits": None if habits is None else _plain_of(habits, "now", "period", "weight", "seed"),
     }
 
@@ -239,7 +240,9 @@ def _used(data: Dataset, tensors: Mapping[str, np.ndarray]) -> tuple[Vectors, ..
 
 def _partners(plain: dict[str, Any], tensors: dict[str, np.ndarray], items: int) -> Partners:
     near, habits, trend = plain["neighbours"], plain["habits"], plain["trend"]
-    found = Partners(float(plain["recent"]), None if trend is None else Trend(**trend))
+    found = Partners(float(plain["recent"]), float(plain["mixed"]))
+    if trend is not None:
+        found = replace(found, trend=Trend(tuple(trend["shares"]), tuple(trend["weights"])))
     if near is not None:
         arrays = tuple(tensors[f"links/{name}"] for name in LINKS)
         links = sparse.csr_matrix(arrays, shape=(items, len(tensors["items/text"])))

@@ -131,9 +131,10 @@ def chosen(partners: Partners) -> dict[str, Any]:
     factors = partners.factors
     return {
         "recent": partners.recent,
-        "neighbours": near and [near.keep, near.decay, near.weight, near.mixed],
-        "factors": factors and [factors.weight, factors.mixed],
-        "trend": trend and [trend.share, trend.weight, trend.mixed],
+        "mixed": partners.mixed,
+        "neighbours": near and [near.keep, near.decay, near.weight],
+        "factors": factors and factors.weight,
+        "trend": trend and dict(zip(trend.shares, trend.weights, strict=True)),
         "habits": habits and habits.weight,
     }
 

@@ -47,7 +47,7 @@ def fitted():
     data = Dataset(world.log, world.catalog, build_graph(world.log, world.catalog))
     found = fit(data, "hash", CONFIG, hold_out="last")
     config = NeighbourConfig()
-    partner = Neighbours(links(world.log, config, 50), 1.0, 1.0, 1.0, 50, config)
+    partner = Neighbours(links(world.log, config, 50), 1.0, 1.0, 50, config)
     content = found.recommender.items.content
     factors = Factors.fit(world.log, content, FactorConfig(factor_dim=4), 0)
     beside = replace(found.recommender.partners, neighbours=partner, factors=factors)

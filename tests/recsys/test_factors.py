@@ -14,7 +14,7 @@ from kg.storage import Dataset
 from recsys.baselines.ials import IALS
 from recsys.config import RunConfig
 from recsys.evaluate import evaluate_rows
-from recsys.factors import UNTOUCHED, FactorConfig, Factors, choose_factors, heard
+from recsys.factors import UNTOUCHED, FactorConfig, Factors, heard
 from recsys.fit import fit, judge
 from recsys.partners import scorer
 from recsys.recommender import Recommender
@@ -50,21 +50,19 @@ def test_scores_are_those_of_the_factorisation_in_units_of_their_spread():
                      unobserved_weight=UNTOUCHED)  # fmt: skip
     raw = model.scores(Sequences.of(log))
     expected = raw / raw.std(1, keepdims=True)
-    for weight, mixed in ((0.5, 2.0), (3.0, 0.0)):
-        one = replace(found, weight=weight, mixed=mixed)
-        scores = one.scores(Sequences.of(log), mixed=False)
+    for weight in (0.5, 3.0):
+        scores = replace(found, weight=weight).scores(Sequences.of(log))
         np.testing.assert_allclose(scores, weight * expected, rtol=2e-3, atol=1e-4)
-        scores = one.scores(Sequences.of(log), mixed=True)
-        np.testing.assert_allclose(scores, mixed * expected, rtol=2e-3, atol=1e-4)
 
 
 def test_nothing_known_adds_nothing():
     log = bags()
     found = Factors.fit(log, content(log), SMALL, seed=0)
     nobody = Sequences.single(np.zeros(0, np.int64), len(log.items))
-    assert not found.scores(nobody, mixed=False).any()
+    assert not found.scores(nobody).any()
     none = log.take(np.zeros(0, np.int64))
     assert Factors.fit(none, content(log), SMALL, seed=0) is None
+    assert Factors.fit(log, content(log), FactorConfig(factor_dim=0), seed=0) is None
 
 
 def test_new_items_have_what_those_most_like_them_have():
@@ -83,37 +81,10 @@ def test_new_items_have_what_those_most_like_them_have():
     grown = found.with_items(more)
     np.testing.assert_array_equal(grown.vectors[: len(log.items)], found.vectors)
     own = Sequences.of(known).take(np.arange(KINDS))  # who like kinds 0 to 3
-    scores = grown.scores(own, mixed=False)[:, -2:]
+    scores = grown.scores(own)[:, -2:]
     assert scores[:, 0].argmax() == 2
     assert not scores[:, 1].any()  # nothing is known of the last one
     assert not heard(found.vectors[:0], found.known[:0], more).any()
-
-
-def test_weights_are_taken_only_where_they_surely_help():
-    log, quick = bags(), FactorConfig(factor_dim=4, factor_weights=(0.1, 0.5, 1.0))
-    rng = np.random.default_rng(0)
-    asked = []
-
-    def score(gain, noise=0.0):
-        def of(one, mixed):
-            asked.append(mixed)
-            weight = 0.0 if one is None else one.of(mixed=mixed)
-            return 0.5 + gain(weight, mixed) + noise * rng.normal(size=50)
-
-        return of
-
-    def chosen(of, mixed):
-        return choose_factors(log, content(log), quick, 0, of, mixed=mixed)
-
-    best = chosen(score(lambda w, mixed: (0.2 - abs(w - 0.5)) * (w > 0)), mixed=False)
-    assert (best.weight, best.mixed) == (0.5, 0.0)
-    assert not any(asked)
-    best = chosen(score(lambda w, mixed: w * (1 if mixed else -1)), mixed=True)
-    assert (best.weight, best.mixed) == (0.0, 1.0)
-    assert chosen(score(lambda w, mixed: 0.0), mixed=True) is None
-    assert chosen(score(lambda w, mixed: 1e-4 * w, noise=0.2), mixed=False) is None
-    off = FactorConfig(factor_weights=())
-    assert choose_factors(log, content(log), off, 0, score(lambda w, m: w), mixed=True) is None
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-import torch
 from scipy.special import logit
 
 from kg.build import build_graph
@@ -19,9 +18,8 @@ from recsys.ablate import masked
 from recsys.compare import compare
 from recsys.config import RunConfig
 from recsys.fit import fit, judge, make_split
-from recsys.habits import LIFT, HabitConfig, Habits, choose_habits, features, item_facts
+from recsys.habits import LIFT, HabitConfig, Habits, features, item_facts
 from recsys.habits import _window as window
-from recsys.trend import Trend
 
 DAY = 86_400
 
@@ -170,19 +168,6 @@ def test_some_people_at_a_time_are_as_all(monkeypatch):
     np.testing.assert_allclose(one[0], whole[11], atol=1e-5)
 
 
-def test_the_weight_is_none_where_validation_is_not_sure():
-    log = rhythms()
-    quick = HabitConfig(habit_epochs=1)
-
-    def score(rate):
-        return lambda one: np.full(50, 0.5 if one is None else rate(one.weight))
-
-    assert choose_habits(log, 5.0 * DAY, quick, 0, score(lambda w: 0.5)) is None
-    assert choose_habits(log, 5.0 * DAY, HabitConfig(habit_weights=()), 0, score(float)) is None
-    best = choose_habits(log, 5.0 * DAY, quick, 0, score(lambda w: 0.6 - 0.01 * abs(w - 2)))
-    assert best.weight == 2.0
-
-
 @pytest.fixture(scope="module")
 def fitted():
     log = rhythms(people=60, kinds=60, longest=200)
@@ -253,33 +238,3 @@ def test_new_items_beside_habits(fitted):
     rec = fitted.recommender.with_items(Catalog.of(["new"], ["Brand new"]))
     user = rec.log.users.ids[3]
     assert len(rec.recommend(user, k=13)) == 13
-
-
-def test_what_is_kept_while_weights_are_tried_is_what_would_be_said_anew(fitted):
-    rec = fitted.recommender
-    own = Sequences.of(fitted.split.train)
-    queries = rec.model.encode_histories(own, torch.from_numpy(rec.items.vectors))
-    trend = rec.partners.bias(rec.log, mixed=True)
-    fresh = rec.partners
-    kept = replace(fresh, memo={})
-
-    def told(partners, rows, bias=trend):
-        some = own.take(np.array(rows))
-        added = partners.added(
-            rec.model, some, queries[rows], rec.items.vectors, mixed=True, bias=bias
-        )
-        return added.toarray()
-
-    for rows in ([0, 1, 2], [3, 4, 5], [0, 1, 2]):
-        np.testing.assert_array_equal(told(kept, rows), told(fresh, rows))
-    heavier = replace(kept, habits=replace(kept.habits, weight=9.0))
-    assert heavier.memo is kept.memo
-    np.testing.assert_array_equal(
-        told(heavier, [0, 1, 2]), told(replace(heavier, memo=None), [0, 1, 2])
-    )
-    other = replace(kept, trend=Trend(0.1, 1.0, 3.0))
-    bias = other.bias(rec.log, mixed=True)
-    np.testing.assert_array_equal(
-        told(other, [0, 1, 2], bias), told(replace(other, memo=None), [0, 1, 2], bias)
-    )
-    assert fresh.memo is None

@@ -9,7 +9,7 @@ from kg.sequences import Sequences
 from kg.split import leave_one_out
 from kg.testing import planted, tiny
 from recsys.baselines import EASE
-from recsys.neighbours import COMMON, NeighbourConfig, Neighbours, choose, heard, last_visits, links
+from recsys.neighbours import COMMON, NeighbourConfig, Neighbours, heard, last_visits, links
 from recsys.popular import popularity
 
 CONFIG = NeighbourConfig()
@@ -30,28 +30,26 @@ def test_scores_by_hand():
     matrix = sparse.csr_matrix(
         np.array([[0, 2, 0, -1], [0, 0, 1, 0], [0] * 4, [0] * 4], np.float32)
     )
-    partner = Neighbours(matrix, 0.5, 3.0, 1.5, 50, CONFIG)
+    partner = Neighbours(matrix, 0.5, 3.0, 50, CONFIG)
     told = histories([0, 1], [2], items=4)
     x = np.array([0, 1, 1, -0.5])  # half of what item 0 says, and all of what item 1 says
     want = 3 * np.log1p(np.maximum(x / x.std(), 0))
-    found = partner.scores(told, mixed=False).toarray()
+    found = partner.scores(told).toarray()
     np.testing.assert_allclose(found, [want, [0] * 4], atol=1e-6)
-    np.testing.assert_allclose(partner.scores(told, mixed=True).toarray(), found / 2, atol=1e-6)
 
 
 def test_items_without_links_say_and_hear_nothing():
     matrix = sparse.csr_matrix(np.array([[0, 2], [1, 0]], np.float32))
-    partner = Neighbours(matrix, 1.0, 1.0, 0.0, 50, CONFIG)
-    found = partner.scores(histories([0, 4], [4]), mixed=False).toarray()
+    partner = Neighbours(matrix, 1.0, 1.0, 50, CONFIG)
+    found = partner.scores(histories([0, 4], [4])).toarray()
     assert found.shape == (2, 2)  # columns of the fitted items
     assert np.flatnonzero(found[0]).tolist() == [1]
     assert not found[1].any()
-    assert not partner.scores(histories([0]), mixed=True).nnz  # weight 0
 
 
 def test_the_source_is_the_item_that_says_most():
     matrix = sparse.csr_matrix(np.array([[0, 0, 2], [0, 0, 1.5], [0, 0, 0]], np.float32))
-    partner = Neighbours(matrix, 0.5, 1.0, 1.0, 50, CONFIG)
+    partner = Neighbours(matrix, 0.5, 1.0, 50, CONFIG)
     assert partner.source(histories([0, 1], items=3), 2) == 1  # 1.5 against 2 / 2
     assert partner.source(histories([0], items=3), 2) == 0
     assert partner.source(histories([0], items=3), 1) is None
@@ -76,25 +74,6 @@ def test_too_few_events_give_no_links(kind):
     found = links(log, NeighbourConfig(kind=kind), 50)
     assert found.shape == (2, 2)
     assert found.nnz == 0
-    assert choose(log, CONFIG, np.ones((2, 1)), lambda partner, mixed: 1.0, mixed=True) is None
-
-
-def test_choose_takes_the_best_links_decay_and_weights():
-    log = planted(np.random.default_rng(0)).log
-
-    def score(partner, mixed):
-        if mixed:
-            return -abs(partner.mixed - 0.5)
-        return -abs(partner.keep - 3) - abs(partner.decay - 0.95) - abs(partner.weight - 2.0)
-
-    config, content = NeighbourConfig(keeps=(9, 3)), np.ones((len(log.items), 1), np.float32)
-    best = choose(log, config, content, score, mixed=True)
-    assert (best.keep, best.decay, best.weight, best.mixed) == (3, 0.95, 2.0, 0.5)
-    assert abs(best.links - links(log, config, 3)).max() < 1e-6
-    assert choose(log, config, content, score, mixed=False).mixed == 0.0
-    assert (
-        choose(log, config, content, lambda p, mixed: -p.weight, mixed=False) is None
-    )  # 0 is best
 
 
 def test_a_new_item_hears_what_the_items_like_it_hear():
@@ -105,8 +84,8 @@ def test_a_new_item_hears_what_the_items_like_it_hear():
     both = np.sqrt(0.5) / 2 * (found[:, 0] + found[:, 1])  # the mean of two, each times its cosine
     np.testing.assert_allclose(found[:, 3], both, rtol=1e-6)
     assert not found[:, [2, 4]].any()  # nothing is like item 2, and of item 4 nothing is known
-    partner = Neighbours(sparse.csr_matrix(told), 1.0, 1.0, 0.0, 50, CONFIG).with_items(content)
-    assert partner.scores(histories([0], items=3), mixed=False).toarray()[0, 3] > 0
+    partner = Neighbours(sparse.csr_matrix(told), 1.0, 1.0, 50, CONFIG).with_items(content)
+    assert partner.scores(histories([0], items=3)).toarray()[0, 3] > 0
 
 
 def test_strangers_get_what_was_popular_lately():
@@ -125,9 +104,7 @@ def test_no_partner_sees_the_validation_part():
     assert abs(train - links(split.before_test(), CONFIG, 50)).max() > 0
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"decays": (1.1,)}, {"decays": ()}, {"weights": (0,)}, {"keeps": (0,)}, {"l2": 0}]
-)
+@pytest.mark.parametrize("wrong", [{"decays": (1.1,)}, {"decays": ()}, {"keeps": (0,)}, {"l2": 0}])
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         NeighbourConfig(**wrong)

@@ -21,7 +21,7 @@ from recsys.fit import fit, judge
 from recsys.partners import scorer
 from recsys.popular import popularity
 from recsys.train import TrainConfig
-from recsys.trend import Trend, TrendConfig, choose_trend, weighed
+from recsys.trend import Trend, taken_lately
 
 QUICK = RunConfig(train=TrainConfig(max_epochs=2))
 
@@ -31,52 +31,22 @@ def test_values_by_hand():
     log = EventLog.of([f"u{n}" for n in range(10)], items, time=1_600_000_000 + np.arange(10))
     log = clean(log, Catalog.of(["a", "b", "c", "new"]).ids)[0]
     want = np.log([1 / (0.2 * 4 + 1), 1 / (0.2 * 3 + 1), 3 / (0.2 * 3 + 1), 1])
-    np.testing.assert_allclose(Trend(0.2, 1, 0).values(log), want, rtol=1e-6)
-    assert not Trend(0.01, 1, 0).values(log).any()  # a hundredth of ten events is none
-    assert not Trend(0.2, 1, 0).values(replace(log, time=None)).any()
+    np.testing.assert_allclose(taken_lately(log, 0.2), want, rtol=1e-6)
+    assert not taken_lately(log, 0.01).any()  # a hundredth of ten events is none
+    assert not taken_lately(replace(log, time=None), 0.2).any()
     tied = replace(log, time=np.zeros(10, np.int64))
-    np.testing.assert_allclose(Trend(0.2, 1, 0).values(tied), 0, atol=1e-7)  # all are recent
-    trend = Trend(0.2, 2.0, 0.0)
-    np.testing.assert_allclose(trend.bias(log, mixed=False), 2 * want, rtol=1e-6)
-    assert trend.bias(log, mixed=True) is None
-
-
-def test_the_best_share_and_weights_are_chosen():
-    config = TrendConfig(lately=(0.1, 0.3), trend_weights=(1.0, 2.0))
-
-    def score(trend, mixed):
-        if mixed:
-            return np.full(9, -trend.mixed)  # hurts there
-        return np.full(9, -abs(trend.weight - 2) - abs(trend.share - 0.3))
-
-    assert choose_trend(config, score, mixed=True) == Trend(0.3, 2.0, 0.0)
-    assert choose_trend(config, lambda t, m: np.full(9, -t.of(mixed=m)), mixed=True) is None
-    assert choose_trend(TrendConfig(lately=()), score, mixed=True) is None
-    best = weighed(
-        Trend(0.1, 2.0, 0.0), config, lambda t, m: np.full(9, t.mixed - t.weight), mixed=True
-    )
-    assert best == Trend(0.1, 0.0, 2.0)
-
-
-def test_luck_is_not_enough():
-    rng = np.random.default_rng(2)
-    config = TrendConfig()
-    noise = {w: rng.normal(0, 0.1, 100) for w in (0.0, *config.trend_weights)}
-    assert max(noise, key=lambda w: noise[w].mean()) > 0
-    assert weighed(Trend(0.1, 0, 0), config, lambda t, m: noise[t.weight], mixed=False) is None
-    clear = noise | {0.5: noise[0.0] + 0.1}
-    assert weighed(
-        Trend(0.1, 0, 0), config, lambda t, m: clear[t.weight], mixed=False
-    ) == Trend(0.1, 0.5, 0.0)  # fmt: skip
+    np.testing.assert_allclose(taken_lately(tied, 0.2), 0, atol=1e-7)  # all are recent
+    both = Trend((0.2, 0.5), (2.0, 1.0)).values(log)
+    np.testing.assert_allclose(both, 2 * want + taken_lately(log, 0.5), rtol=1e-6)
 
 
 def season(late: bool) -> Dataset:
-    """Everybody takes anything, but in the last fifth half of the items; or not."""
+    """Everybody takes anything, but in the last three tenths half of the items; or not."""
     rng = np.random.default_rng(0)
     events, items = 6000, 40
     item = rng.integers(0, items, events)
     if late:
-        item[4800:] %= items // 2
+        item[4200:] %= items // 2
     users = [f"u{n:03d}" for n in rng.integers(0, 400, events)]
     catalog = Catalog.of([f"i{n:02d}" for n in range(items)])
     log = EventLog.of(users, [f"i{n:02d}" for n in item], time=np.arange(events))
@@ -107,11 +77,11 @@ def rec():
     world = planted(np.random.default_rng(1), users=40, items=30)
     graph = build_graph(world.log, world.catalog, None, world.triples)
     found = fit(Dataset(world.log, world.catalog, graph), "hash", QUICK).recommender
-    return found.beside(replace(found.partners, trend=Trend(0.2, 1.5, 0.5)))
+    return found.beside(replace(found.partners, trend=Trend((0.2,), (1.5,)), mixed=0.5))
 
 
 def test_one_all_and_explain_count_it_alike(rec):
-    values = 1.5 * rec.partners.trend.values(rec.log)
+    values = rec.partners.trend.values(rec.log)
     bare = without_trend(rec)
     frame = pl.concat(rec.recommend_all(30, filter_seen=True, batch=7))
     for user in rec.log.users.ids[:5]:
@@ -161,5 +131,5 @@ def test_who_is_not_known_gets_what_is_popular_without_the_trend(rec):
     bare = scorer(rec.model, alone, log, own, queries, items, mixed=False)(rows)
     np.testing.assert_array_equal(told[0], popularity(log, rec.partners.recent))
     np.testing.assert_allclose(
-        told[1:] - bare[1:], np.tile(1.5 * rec.partners.trend.values(log), (2, 1)), atol=1e-4
+        told[1:] - bare[1:], np.tile(rec.partners.trend.values(log), (2, 1)), atol=1e-4
     )
