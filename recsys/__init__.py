@@ -21,6 +21,8 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     trend        what is taken lately, beside the model
     partners     what stands beside the model: all that a score is beside query · item
     habits       how likely an item that was met is met again in the next period
+    choose       which of these stand beside a trained model, and how much each counts
+    fusion       weights of several scores, fitted to what people went on to choose
     popular      what people of whom nothing is known are answered with
     retrieval    from queries to lists: the index, what is added, what is left out
     recommender  Recommender: recommend, similar, intents, explain, with_items

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.optimize import minimize
@@ -67,15 +68,31 @@ class Choices:
         """float64 [P], NDCG@k by the scores under weights float [K]: that among all items where the
         first places are of alternatives that are there for certain.
         """
-        row = self.row
-        score = np.where(self.stands == 0, self.values @ weights.astype(np.float32), -np.inf)
-        order = np.lexsort((-score, row))
-        place = np.arange(len(order)) - self.start[:-1][row]  # the order keeps the rows apart
-        gain = np.where(place < k, 1 / np.log2(place + 2), 0) * self.chosen[order]
-        best = np.cumsum(1 / np.log2(np.arange(k) + 2))
-        wanted = np.bincount(row, self.chosen, minlength=len(self)).astype(np.int64)
-        found = np.bincount(row, gain, minlength=len(self))
-        return np.asarray(found / best[np.minimum(wanted, k) - 1])
+        entry, wanted = self._certain
+        if len(self) == 0:
+            return np.zeros(0)
+        score = np.append(self.values @ weights.astype(np.float32), -np.inf)[entry]  # [P, A]
+        k = min(k, score.shape[1])
+        top = np.argpartition(-score, k - 1, axis=1)[:, :k]
+        order = np.argsort(-np.take_along_axis(score, top, 1), axis=1, kind="stable")
+        hits = np.append(self.chosen, False)[
+            np.take_along_axis(entry, np.take_along_axis(top, order, 1), 1)
+        ]
+        gain = 1 / np.log2(np.arange(k) + 2)
+        return np.asarray((hits * gain).sum(1) / np.cumsum(gain)[np.minimum(wanted, k) - 1])
+
+    @cached_property
+    def _certain(self) -> tuple[np.ndarray, np.ndarray]:
+        """int64 [P, A], each person's alternatives that are there for certain (E where there are no
+        more), and int64 [P], how many of them were chosen.
+        """
+        at = np.flatnonzero(self.stands == 0)
+        row = self.row[at]
+        count = np.bincount(row, minlength=len(self))
+        place = np.arange(len(at)) - np.repeat(np.cumsum(count) - count, count)
+        entry = np.full((len(self), count.max(initial=0)), len(self.item))
+        entry[row, place] = at
+        return entry, np.bincount(self.row[self.chosen], minlength=len(self))
 
 
 def draw(
