@@ -20,6 +20,7 @@ from models.text import HashEncoder
 from recsys import Recommender
 from recsys.config import RunConfig
 from recsys.fit import fit
+from recsys.neighbours import NeighbourConfig, Neighbours, heard, links
 from recsys.train import TrainConfig
 
 QUICK = RunConfig(train=TrainConfig(max_epochs=2))
@@ -37,7 +38,14 @@ def world_of(catalog, users, items, **kwargs):
 
 @pytest.fixture(scope="module")
 def rec():
-    return trained(planted(np.random.default_rng(1), users=40, items=30))
+    """With neighbours, of which so few people are not sure."""
+    found, config = (
+        trained(planted(np.random.default_rng(1), users=40, items=30)),
+        NeighbourConfig(),
+    )
+    told = heard(links(found.log, config, 50), found.items.content)
+    near = Neighbours(told, 0.95, 1.5, 50, config)
+    return found.beside(replace(found.partners, neighbours=near))
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ SETTINGS = {
     "train": {"max_epochs": 12, "learning_rate": 5e-3},
     "intent": {"epochs": 1},
     "neighbours": {"kind": "none"},
-    "factors": {"factor_weights": ()},
+    "factors": {"factor_dim": 0},
 }
 
 
