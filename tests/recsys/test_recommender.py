@@ -39,10 +39,8 @@ def world_of(catalog, users, items, **kwargs):
 @pytest.fixture(scope="module")
 def rec():
     """With neighbours, of which so few people are not sure."""
-    found, config = (
-        trained(planted(np.random.default_rng(1), users=40, items=30)),
-        NeighbourConfig(),
-    )
+    found = trained(planted(np.random.default_rng(1), users=40, items=30))
+    config = NeighbourConfig()
     told = heard(links(found.log, config, 50), found.items.content)
     near = Neighbours(told, 0.95, 1.5, 50, config)
     return found.beside(replace(found.partners, neighbours=near))
