@@ -239,6 +239,8 @@ def _used(data: Dataset, tensors: Mapping[str, np.ndarray]) -> tuple[Vectors, ..
 
 
 def _partners(plain: dict[str, Any], tensors: dict[str, np.ndarray], items: int) -> Partners:
+    if "mixed" not in plain:
+        raise ValueError("it is of an earlier version of kgintent, train it again")
     near, habits, trend = plain["neighbours"], plain["habits"], plain["trend"]
     found = Partners(float(plain["recent"]), float(plain["mixed"]))
     if trend is not None:
@@ -248,7 +250,7 @@ def _partners(plain: dict[str, Any], tensors: dict[str, np.ndarray], items: int)
         links = sparse.csr_matrix(arrays, shape=(items, len(tensors["items/text"])))
         config = NeighbourConfig(**near.pop("config"))
         found = replace(found, neighbours=Neighbours(links, config=config, **near))
-    if (factors := plain.get("factors")) is not None:  # runs of before have none
+    if (factors := plain["factors"]) is not None:
         shape = FactorConfig(**factors.pop("config"))
         known, vectors = tensors["factors/known"], tensors["factors/vectors"]
         found = replace(found, factors=Factors(known, vectors, config=shape, **factors))

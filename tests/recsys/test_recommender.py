@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from kg.build import build_graph
 from kg.catalog import Catalog
 from kg.clean import clean
-from kg.errors import UsageError
+from kg.errors import DataError, UsageError
 from kg.events import EventLog
 from kg.storage import Dataset
 from kg.templates import Templates
 from kg.testing import planted, tiny
 from models.text import HashEncoder
-from recsys import Recommender
+from recsys import Recommender, store
 from recsys.config import RunConfig
 from recsys.fit import fit
 from recsys.neighbours import NeighbourConfig, Neighbours, heard, links
@@ -389,6 +389,19 @@ def test_removed_items_are_in_no_answer(rec, gone):
 
 
 @pytest.mark.parametrize("changed", [False, True])
+def test_a_run_of_an_earlier_version_says_so(rec, tmp_path, monkeypatch):
+    def before(partners):
+        told = plain(partners)
+        del told["mixed"]
+        return told
+
+    plain = store._plain_partners
+    monkeypatch.setattr(store, "_plain_partners", before)
+    rec.save(tmp_path / "run")
+    with pytest.raises(DataError, match="earlier version of kgintent, train it again"):
+        Recommender.load(tmp_path / "run")
+
+
 @pytest.mark.parametrize("hold_out", ["none", "last"])
 def test_saved_and_loaded_answers_are_the_same(tmp_path, changed, hold_out):
     rec = trained(planted(np.random.default_rng(2), users=30, items=24), hold_out=hold_out)
