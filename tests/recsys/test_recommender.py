@@ -388,7 +388,6 @@ def test_removed_items_are_in_no_answer(rec, gone):
 # ---- saving ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("changed", [False, True])
 def test_a_run_of_an_earlier_version_says_so(rec, tmp_path, monkeypatch):
     def before(partners):
         told = plain(partners)
@@ -402,6 +401,7 @@ def test_a_run_of_an_earlier_version_says_so(rec, tmp_path, monkeypatch):
         Recommender.load(tmp_path / "run")
 
 
+@pytest.mark.parametrize("changed", [False, True])
 @pytest.mark.parametrize("hold_out", ["none", "last"])
 def test_saved_and_loaded_answers_are_the_same(tmp_path, changed, hold_out):
     rec = trained(planted(np.random.default_rng(2), users=30, items=24), hold_out=hold_out)
