@@ -133,10 +133,9 @@ def _beside(
     choices = trial.drawn(target, scores, np.eye(len(scores)), mixed=False)
     if len(choices) == 0 or not groups:
         return found
-    columns = range(1, len(scores))
-    near = None
+    places, near = dict(groups), None
     if tried:
-        near, choices = _nearest(tried, trial, choices, columns)
+        near, choices = _nearest(tried, trial, choices)
         scores[-1] = trial.of(near)
     for name in not_missed(choices, groups):
         del groups[name]
@@ -145,13 +144,12 @@ def _beside(
     weights = climb(
         lambda mixes: trial.drawn(target, scores, mixes, mixed=False), weights, kept
     ).tolist()
-    if factors is not None and (weight := weights[1]):
+    own = {name: [weights[column] for column in columns] for name, columns in places.items()}
+    if factors is not None and (weight := own["factors"][0]):
         found = replace(found, factors=replace(factors, weight=weight))
-    if near is not None and (weight := weights[-1]):
+    if near is not None and (weight := own["neighbours"][0]):
         found = replace(found, neighbours=replace(near, weight=weight))
-    first = 1 + (factors is not None)
-    pairs = [(s, w) for s, w in zip(shares, weights[first:], strict=False) if w]
-    if pairs:
+    if pairs := [(s, w) for s, w in zip(shares, own.get("trend", ()), strict=True) if w]:
         found = replace(found, trend=Trend(*zip(*pairs, strict=True)))
     return found
 
@@ -165,11 +163,12 @@ def _neighbours(log: EventLog, config: NeighbourConfig, content: np.ndarray) -> 
 
 
 def _nearest(
-    tried: list[Neighbours], trial: _Trial, choices: Choices, columns: Sequence[int]
+    tried: list[Neighbours], trial: _Trial, choices: Choices
 ) -> tuple[Neighbours, Choices]:
     """The neighbours of the best number of links, then of the best decay, and the choices with
-    their scores in the last column.
+    their scores in the last column, where those of the first of `tried` are.
     """
+    columns = range(1, choices.values.shape[1])
 
     def with_scores(partner: Neighbours) -> Choices:
         values, score = choices.values.copy(), trial.of(partner)
@@ -181,12 +180,16 @@ def _nearest(
             values[some, -1] = score(choices.who[first : first + step])[row, choices.item[some]]
         return replace(choices, values=values)
 
-    def fit(partner: Neighbours) -> float:
-        return float(likeliest(with_scores(partner), columns)[1].mean())
+    def judged(partner: Neighbours, told: Choices) -> tuple[float, Neighbours, Choices]:
+        return float(likeliest(told, columns)[1].mean()), partner, told
 
-    best = max(tried, key=fit)
-    best = max((replace(best, decay=decay) for decay in best.config.decays), key=fit)
-    return best, with_scores(best)
+    links = [judged(tried[0], choices), *(judged(one, with_scores(one)) for one in tried[1:])]
+    best = max(links, key=lambda one: one[0])
+    for decay in best[1].config.decays[1:]:
+        partner = replace(best[1], decay=decay)
+        if (other := judged(partner, with_scores(partner)))[0] > best[0]:
+            best = other
+    return best[1], best[2]
 
 
 def _with_repeats(

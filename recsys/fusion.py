@@ -59,7 +59,7 @@ class Choices:
         """P."""
         return len(self.who)
 
-    @property
+    @cached_property
     def row(self) -> np.ndarray:
         """int64 [E], whose alternative it is."""
         return np.repeat(np.arange(len(self)), np.diff(self.start))
@@ -186,18 +186,21 @@ def not_missed(choices: Choices, groups: Mapping[str, Sequence[int]]) -> list[st
     """The groups of columns without which people's choices are not surely less likely: one after
     the other, the least missed first.
     """
-    kept, gone = list(groups), []
+
+    def likelihood(names: Sequence[str]) -> np.ndarray:
+        return likeliest(choices, [column for name in names for column in groups[name]])[1]
+
+    kept, gone = list(groups), list[str]()
+    whole = likelihood(kept)
     while kept:
-        whole = likeliest(choices, [c for name in kept for c in groups[name]])[1]
-        missed = {}
-        for name in kept:
-            others = [c for other in kept if other != name for c in groups[other]]
-            missed[name] = whole - likeliest(choices, others)[1]
-        idle = [name for name in kept if not surely(missed[name])]
+        without = {name: likelihood([other for other in kept if other != name]) for name in kept}
+        idle = [name for name in kept if not surely(whole - without[name])]
         if not idle:
             break
-        gone.append(min(idle, key=lambda name: missed[name].mean()))
-        kept.remove(gone[-1])
+        least = max(idle, key=lambda name: without[name].mean())
+        kept.remove(least)
+        gone.append(least)
+        whole = without[least]
     return gone
 
 

@@ -17,9 +17,9 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from data import SOURCES, Task, load
+from data import Task, load
 from protocols import folder_of
-from run import FOLDERS, shown, versions, write_json
+from run import shown, task_arguments, versions, write_json
 from threadpoolctl import threadpool_limits
 
 from kg.storage import Dataset
@@ -39,7 +39,7 @@ def main(words: list[str] | None = None) -> None:
         config = RunConfig(options=RunOptions(seed=args.seed, threads=args.threads))
         started = time.perf_counter()
         found, absent = ablated(task, config, args.parts, folder)
-    command = shown("ablate.py", sys.argv[1:] if words is None else words, hidden=FOLDERS)
+    command = shown("ablate.py", sys.argv[1:] if words is None else words)
     told = {
         "command": command, "set": args.set, "protocol": args.protocol, "seed": args.seed,
         "absent": absent, "effects": [asdict(effect) for effect in found],
@@ -58,28 +58,25 @@ def ablated(
     absent = {name: why for name, why in lacking(whole).items() if name in parts}
     there = [name for name in parts if name not in absent]
     found = mask_parts(whole, split, "test", there, buckets=True)
-    print(*(f"{e.part} masked, {e.lists}: {e.gain:+.4f}" for e in found if not e.by), sep="\n")
+    _say(found)
     for effects in retrain_parts(
         whole, split, "test", config, folder, there, buckets=True, cache=task.cache
     ):
         found += effects
-        for e in effects:
-            if not e.by:
-                print(f"{e.part} {e.how}, {e.lists}: {e.gain:+.4f}", flush=True)
+        _say(effects)
     return found, absent
 
 
+def _say(effects: list[Effect]) -> None:
+    for e in effects:
+        if not e.by:
+            print(f"{e.part} {e.how}, {e.lists}: {e.gain:+.4f}", flush=True)
+
+
 def _arguments(words: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, required=True, help="holds a folder per data set")
-    parser.add_argument("--set", choices=list(SOURCES), required=True)
-    parser.add_argument("--protocol", required=True, help="loo, time, rolling:i/n, given")
+    parser = task_arguments(__doc__)
     parts = f"of {', '.join(PARTS)}; {', '.join(BESIDE)} are masked only"
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=[*PARTS], help=parts)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--cache", type=Path, default=Path(".cache/texts"))
-    parser.add_argument("--out", type=Path, required=True)
     return parser.parse_args(words)
 
 

@@ -176,13 +176,19 @@ def versions() -> dict[str, str]:
 
 def common_arguments(doc: str) -> argparse.ArgumentParser:
     """What run.py and tune.py are both told; `doc` is the docstring of the script."""
+    parser = task_arguments(doc)
+    parser.add_argument("--model", choices=list(REGISTRY), required=True)
+    parser.add_argument("--minutes", type=float, help="longest training of a fit")
+    return parser
+
+
+def task_arguments(doc: str) -> argparse.ArgumentParser:
+    """What every script is told that trains on a data set."""
     parser = argparse.ArgumentParser(description=doc.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="holds a folder per data set")
     parser.add_argument("--set", choices=list(SOURCES), required=True)
     parser.add_argument("--protocol", required=True, help="loo, time, rolling:i/n, given")
-    parser.add_argument("--model", choices=list(REGISTRY), required=True)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--minutes", type=float, help="longest training of a fit")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cache", type=Path, default=Path(".cache/texts"))
     parser.add_argument("--out", type=Path, required=True)
