@@ -63,6 +63,32 @@ def check_place(target: Path, kind: object) -> None:
         )
 
 
+@contextlib.contextmanager
+def fresh_folder(path: str | Path) -> Iterator[Path]:
+    """A folder to fill that takes the name `path` once it is whole, for what has no manifest.
+
+    Raises `UsageError` if something stands there, `DataError` if it cannot be written.
+    """
+    target = Path(path)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UsageError(f"{target} exists and is not empty: give another name.")
+    fresh = target.parent / f".{target.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.new"
+    try:
+        fresh.mkdir(parents=True)
+        yield fresh
+        _sync(fresh)
+        if target.exists():
+            target.rmdir()
+        os.rename(fresh, target)
+        _sync_directory(target.parent)
+    except OSError as error:
+        raise DataError(
+            f"{error.filename or target} cannot be written: {error.strerror or error}."
+        ) from None
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
 def _swap(fresh: Path, target: Path) -> None:
     old = target.parent / f".{target.name}.old"
     if target.exists():

@@ -28,7 +28,6 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     recommender  Recommender: recommend, similar, intents, explain, with_items
     explain      why: a path, a near text, the parts of the score
     store        a run on disk
-    tensors      named tensors on disk
     encoders     the encoder of a run, loaded when it is needed
     metrics/     ranking, lists, labels
     evaluate     full ranking, seen items masked

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from kg.errors import DataError, UsageError
 from kg.folders import publish, verified
-from recsys.tensors import save_tensors
+from models.tensors import save_tensors
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any], fingerprint: str) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import tomllib
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -18,6 +19,8 @@ from recsys.habits import HabitConfig
 from recsys.neighbours import NeighbourConfig
 from recsys.settings import RunOptions, TrainConfig
 from recsys.trend import TrendConfig
+
+Settings = TypeVar("Settings", bound=BaseModel)
 
 
 class RunConfig(BaseModel):
@@ -36,15 +39,7 @@ class RunConfig(BaseModel):
     @classmethod
     def read(cls, path: str | Path) -> RunConfig:
         """From TOML; `UsageError` names an unknown key and the nearest known one."""
-        file = existing_file(path)
-        try:
-            raw = tomllib.loads(file.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise UsageError(f"{file} is not TOML: {error}.") from None
-        try:
-            return cls(**raw)
-        except ValidationError as error:
-            raise UsageError(f"{file}: {_told(error)}") from None
+        return read_settings_file(path, cls)
 
     def to_toml(self) -> str:
         """What was set, as a TOML file that `read` takes; what was left out stays out."""
@@ -55,20 +50,32 @@ class RunConfig(BaseModel):
         return "\n".join(lines)
 
 
-def _told(error: ValidationError) -> str:
+def read_settings_file(path: str | Path, kind: type[Settings]) -> Settings:
+    """Settings of this kind from TOML; `UsageError` as `RunConfig.read`."""
+    file = existing_file(path)
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} is not TOML: {error}.") from None
+    try:
+        return kind(**raw)
+    except ValidationError as error:
+        raise UsageError(f"{file}: {_told(error, kind)}") from None
+
+
+def _told(error: ValidationError, kind: type[BaseModel]) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        known = _known_keys(first["loc"])
+        known = _known_keys(first["loc"], kind)
         return f"the key {where!r} is not known.{suggest(str(first['loc'][-1]), known)}"
     return f"{where}: {first['msg']}. Got {first['input']!r} instead."
 
 
-def _known_keys(where: tuple[int | str, ...]) -> list[str]:
-    fields = RunConfig.model_fields
+def _known_keys(where: tuple[int | str, ...], kind: type[BaseModel]) -> list[str]:
     if len(where) == 1:
-        return list(fields)
-    inner = fields[str(where[0])].annotation
+        return list(kind.model_fields)
+    inner = kind.model_fields[str(where[0])].annotation
     return (
         list(inner.model_fields) if isinstance(inner, type) and issubclass(inner, BaseModel) else []
     )

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 
 from kg.errors import DataError, UsageError
+from models.tensors import disk_errors
 from recsys.hits import Hits, top_k
-from recsys.tensors import disk_errors
 
 
 class VectorIndex:

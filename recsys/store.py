@@ -35,6 +35,7 @@ from kg.vectors import Vectors
 from models.features import Features, Queries
 from models.intent import IntentConfig, IntentHead
 from models.recommender import IntentRecommender, ModelConfig
+from models.tensors import save_tensors
 from models.text import TextEncoder
 from models.whitening import Whitening
 from recsys.encoders import LazyEncoder
@@ -47,7 +48,6 @@ from recsys.neighbours import NeighbourConfig, Neighbours
 from recsys.partners import Partners
 from recsys.recommender import Recommender
 from recsys.retrieval import index_of
-from recsys.tensors import save_tensors
 from recsys.trend import Trend
 
 KIND = "run"

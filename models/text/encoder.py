@@ -15,7 +15,8 @@ Progress = Callable[[int, int], None]  # (texts done, texts in all)
 Vectors = NDArray[np.float32]
 
 CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
-_TOKEN = re.compile(rf"[{CJK}]|[^\W{CJK}]+|[^\w\s]")  # scripts without spaces: each sign a token
+CJK_SIGN = re.compile(rf"[{CJK}]")
+TOKEN = re.compile(rf"[{CJK}]|[^\W{CJK}]+|[^\w\s]")  # scripts without spaces: each sign a token
 
 
 @runtime_checkable
@@ -93,7 +94,7 @@ class HashEncoder:
         texts = checked_texts(texts, "HashEncoder.encode")
         rows = np.zeros((len(texts), self.dim), np.float32)
         for row, text in zip(rows, texts, strict=True):
-            for token in _TOKEN.findall(folded(text)):
+            for token in TOKEN.findall(folded(text)):
                 row += self._vector(token)
         if progress:
             progress(len(texts), len(texts))

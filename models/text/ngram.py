@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.text.encoder import (
-    CJK,
+    CJK_SIGN,
     Progress,
     Vectors,
     checked_dim,
@@ -25,7 +25,6 @@ from models.text.encoder import (
 )
 
 _RUN = re.compile(r"\w+|[^\w\s]+")
-_HAS_CJK = re.compile(rf"[{CJK}]")
 _PLACES = 4  # signed entries a gram
 _REMEMBERED = 500_000  # grams whose hash is kept, to bound memory
 
@@ -75,7 +74,7 @@ def grams(text: str) -> Iterator[str]:
     ['<o', 'ox', 'x>', '<ox', 'ox>', '<ox>']
     """
     for token in _RUN.findall(folded(text)):
-        if _HAS_CJK.search(token):
+        if CJK_SIGN.search(token):
             sizes = range(1, 4)
         else:
             token, sizes = f"<{token}>", range(2, 5)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from recsys.tensors import save_tensors
+from models.tensors import save_tensors
 
 
 def test_back_as_they_were(tmp_path):

@@ -1,0 +1,161 @@
+"""Texts that carry labels: queries, messages or verbalised behaviour, and what each one wants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from kg.errors import DataError, UsageError
+from kg.tables import pick_columns, read_table
+
+PARTS = {"train": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid",
+         "test": "test"}  # fmt: skip
+SEVERAL = "|"
+"""Stands between the labels of one cell."""
+
+
+@dataclass(frozen=True)
+class LabelledTexts:
+    """n texts and L labels, sorted by name; `carries` bool [n, L], row by row as the texts.
+
+    A text may carry several labels, or none. Raises `UsageError` where the sizes do not fit and
+    `DataError` for two labels that only capitals or spaces tell apart.
+    """
+
+    texts: tuple[str, ...]
+    labels: tuple[str, ...]
+    carries: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.carries.shape != (len(self.texts), len(self.labels)) or self.carries.dtype != bool:
+            raise UsageError(
+                f"'carries' must be bool [{len(self.texts)}, {len(self.labels)}]: texts by labels. "
+                f"Got {self.carries.dtype} {list(self.carries.shape)} instead."
+            )
+        seen: dict[str, str] = {}
+        for name in self.labels:
+            twin = seen.setdefault(" ".join(name.casefold().split()), name)
+            if twin != name:
+                raise DataError(
+                    f"Two labels must differ by more than capitals and spaces. "
+                    f"Got {twin!r} and {name!r}: write them alike."
+                )
+
+    @classmethod
+    def of(cls, texts: Iterable[str], labels: Iterable[str | Iterable[str]]) -> LabelledTexts:
+        """Texts with one label each, or with an iterable of labels each."""
+        rows = [{row} if isinstance(row, str) else set(row) for row in labels]
+        said = tuple(texts)
+        if len(said) != len(rows):
+            raise UsageError(
+                f"Each of {len(said)} texts must have its labels. Got {len(rows)} rows."
+            )
+        return cls._numbered(said, rows)
+
+    @classmethod
+    def _numbered(cls, texts: tuple[str, ...], rows: list[set[str]]) -> LabelledTexts:
+        names = tuple(sorted(set().union(*rows)))
+        column = {name: number for number, name in enumerate(names)}
+        carries = np.zeros((len(texts), len(names)), bool)
+        for row, found in enumerate(rows):
+            carries[row, [column[name] for name in found]] = True
+        return cls(texts, names, carries)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def many(self) -> bool:
+        """Whether some text carries not exactly one label."""
+        return bool((self.carries.sum(axis=1) != 1).any())
+
+    @property
+    def code(self) -> np.ndarray:
+        """int64 [n]: the number of each text's label; `UsageError` where `many`."""
+        if self.many:
+            raise UsageError("A text has one code only where each text carries exactly one label.")
+        return self.carries.argmax(axis=1)
+
+    def take(self, rows: Sequence[int] | np.ndarray) -> LabelledTexts:
+        """These rows (numbers or a mask), all labels kept."""
+        at = np.arange(len(self))[np.asarray(rows)]
+        return LabelledTexts(tuple(self.texts[row] for row in at), self.labels, self.carries[at])
+
+    def over(self, labels: Sequence[str]) -> LabelledTexts:
+        """The same texts over other labels: those not among them are no longer carried."""
+        column = {name: number for number, name in enumerate(self.labels)}
+        carries = np.zeros((len(self), len(labels)), bool)
+        for number, name in enumerate(labels):
+            if name in column:
+                carries[:, number] = self.carries[:, column[name]]
+        return LabelledTexts(self.texts, tuple(labels), carries)
+
+    def without(self, label: str) -> LabelledTexts:
+        """Without the rows that carry this label, and without the label."""
+        if label not in self.labels:
+            return self
+        kept = self.take(~self.carries[:, self.labels.index(label)])
+        return kept.over([name for name in kept.labels if name != label])
+
+    def contradictions(self) -> list[str]:
+        """Texts that stand here more than once and do not always carry the same labels."""
+        first: dict[str, bytes] = {}
+        found: dict[str, None] = {}
+        for text, row in zip(self.texts, self.carries, strict=True):
+            if first.setdefault(text, row.tobytes()) != row.tobytes():
+                found[text] = None
+        return list(found)
+
+
+def read_labelled(
+    path: str | Path, *, text: str = "text", label: str = "intent", split: str | None = None
+) -> dict[str, LabelledTexts]:
+    """Labelled texts of a table (CSV, TSV, Parquet) by part: "train" and maybe "valid", "test".
+
+    `text`, `label`, `split` name columns; without `split` all rows are "train". Several labels of
+    one cell are joined by '|'. Parts may know different labels. Rows without a text are left out.
+    Raises `UsageError` for no such file or column, `DataError` for a part of another name, for a
+    row without a label and for a file that cannot be read.
+    """
+    frame = read_table(path)
+    wanted = {"text": text, "label": label} | ({} if split is None else {"split": split})
+    columns = pick_columns(
+        frame, {role: (name,) for role, name in wanted.items()}, wanted,
+        needed=tuple(wanted), where=str(path),
+    )  # fmt: skip
+    part = _parts(frame, columns.get("split"), path)
+    texts = frame[columns["text"]].str.strip_chars().fill_null("").to_list()
+    cells = frame[columns["label"]].fill_null("").to_list()
+    found: dict[str, tuple[list[str], list[set[str]]]] = {}
+    for row, (said, cell, name) in enumerate(zip(texts, cells, part, strict=True), start=1):
+        if not said:
+            continue
+        labels = {piece.strip() for piece in cell.split(SEVERAL)} - {""}
+        if not labels:
+            raise DataError(
+                f"{path}, row {row}: each text must have a label in column {label!r}. "
+                f"Got none for {said[:40]!r}."
+            )
+        into = found.setdefault(name, ([], []))
+        into[0].append(said)
+        into[1].append(labels)
+    if not found:
+        raise DataError(f"{path}, column {text!r}, must hold at least one text. Got none.")
+    return {name: LabelledTexts._numbered(tuple(t), rows) for name, (t, rows) in found.items()}
+
+
+def _parts(frame: pl.DataFrame, column: str | None, path: str | Path) -> list[str]:
+    if column is None:
+        return ["train"] * frame.height
+    names = frame[column].fill_null("").str.strip_chars().to_list()
+    for row, name in enumerate(names, start=1):
+        if name.lower() not in PARTS:
+            raise DataError(
+                f"{path}, row {row}: column {column!r} must be train, valid or test. "
+                f"Got {name!r} instead."
+            )
+    return [PARTS[name.lower()] for name in names]

@@ -1,0 +1,161 @@
+"""Epochs over tokenised texts: the loop that every network of this package learns by."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.intent.linear import balanced_weights, classification_loss
+from models.intent.settings import TextTraining
+from models.text.batches import padded_ids
+
+STEPS = 2500
+"""How many steps there are about, where the settings leave the number of epochs open."""
+_POOL = 50  # batches that are sorted by length among themselves
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """n texts as token ids, each its own length, and what each carries: bool or soft [n, L]."""
+
+    ids: list[list[int]]
+    carries: np.ndarray
+    pad: int = 0
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def batch(self, at: Sequence[int] | np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+        """ids int64 [B, W], mask bool [B, W], target float32 [B, L] of these rows."""
+        rows = [self.ids[i] for i in at]
+        width = max(1, max(map(len, rows), default=1))
+        ids, mask = padded_ids(rows, width, self.pad)
+        real = torch.ones(ids.shape, dtype=torch.bool) if mask is None else torch.from_numpy(mask)
+        target = torch.from_numpy(self.carries[np.asarray(at)].astype(np.float32))
+        return torch.from_numpy(ids), real.bool(), target
+
+
+@dataclass(frozen=True)
+class TextEpoch:
+    """One epoch: its number from 1 and of how many, the mean loss, seconds."""
+
+    number: int
+    of: int
+    loss: float
+    seconds: float
+
+
+Objective = Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor]
+"""(network, ids [B, W], mask [B, W], target [B, L]) -> a scalar loss."""
+
+
+def plain_objective(data: Tokens, many: bool, config: TextTraining) -> Objective:
+    """The mean loss of the rows, the labels weighted where the settings say so."""
+    weight = torch.from_numpy(balanced_weights(data.carries)) if config.class_weights else None
+
+    def loss(network: nn.Module, ids: Tensor, mask: Tensor, target: Tensor) -> Tensor:
+        logits, _ = network(ids, mask)
+        return classification_loss(logits, target, many, weight, config.smoothing).mean()
+
+    return loss
+
+
+def train_epochs(
+    network: nn.Module,
+    data: Tokens,
+    objective: Objective,
+    groups: list[dict[str, Any]],
+    config: TextTraining,
+    rng: np.random.Generator,
+    *,
+    bfloat16: bool = False,
+    after: Callable[[int, int], None] | None = None,
+) -> Iterator[TextEpoch]:
+    """Train in place; stop asking and it stops. `groups` are those of AdamW, with their rates.
+
+    The rate rises in a line for `warmup` of the updates, then falls in a line to 0. `after` hears
+    (updates done, updates in all) after each, before the gradients are cleared.
+    """
+    epochs = config.epochs or planned_epochs(len(data), config.batch_size)
+    steps = -(-len(data) // config.batch_size)
+    total = epochs * -(-steps // config.accumulate)
+    optimiser = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _slope(total, config.warmup))
+    learned = [part for group in groups for part in group["params"]]
+    done = 0
+    for epoch in range(1, epochs + 1):
+        started, losses = time.perf_counter(), []
+        network.train()
+        for step, at in enumerate(_batches(data, config.batch_size, rng), start=1):
+            with _numbers(bfloat16):
+                loss = objective(network, *data.batch(at))
+            (loss / config.accumulate).backward()
+            losses.append(loss.item())
+            if step % config.accumulate and step < steps:
+                continue
+            torch.nn.utils.clip_grad_norm_(learned, config.clip)
+            optimiser.step()
+            done += 1
+            if after:
+                after(done, total)
+            schedule.step()
+            optimiser.zero_grad()
+        network.eval()
+        yield TextEpoch(epoch, epochs, float(np.mean(losses)), time.perf_counter() - started)
+
+
+def planned_epochs(rows: int, batch: int) -> int:
+    """About `STEPS` steps in all, in 3 to 40 epochs."""
+    return int(np.clip(round(STEPS * batch / max(rows, 1)), 3, 40))
+
+
+@torch.inference_mode()
+def read_tokens(network: nn.Module, data: Tokens, budget: int = 8192) -> tuple[Any, Any]:
+    """logits float32 [n, L] and vectors [n, D] of all rows, in batches of one length."""
+    network.eval()
+    order = np.argsort([len(ids) for ids in data.ids], kind="stable")
+    logits, vectors, at = [], [], 0
+    while at < len(order):
+        width = max(1, len(data.ids[order[at]]))
+        rows = order[at : at + max(1, budget // width)]
+        rows = rows[: sum(max(1, len(data.ids[row])) == width for row in rows)]
+        ids, mask, _ = data.batch(rows)
+        z, v = network(ids, mask)
+        logits.append(z.float().numpy())
+        vectors.append(v.float().numpy())
+        at += len(rows)
+    back = np.argsort(order)
+    return np.concatenate(logits)[back], np.concatenate(vectors)[back]
+
+
+def _batches(data: Tokens, size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """All rows once, in batches of like lengths: padding is work thrown away."""
+    lengths = np.array([len(ids) for ids in data.ids])
+    order = rng.permutation(len(data))
+    batches: list[np.ndarray] = []
+    for begin in range(0, len(order), size * _POOL):
+        pool = order[begin : begin + size * _POOL]
+        pool = pool[np.argsort(lengths[pool], kind="stable")]
+        batches += [pool[at : at + size] for at in range(0, len(pool), size)]
+    for number in rng.permutation(len(batches)):
+        yield batches[number]
+
+
+def _slope(total: int, warmup: float) -> Callable[[int], float]:
+    rise = max(1, round(warmup * total))
+
+    def factor(done: int) -> float:
+        return (done + 1) / rise if done < rise else max(0.0, (total - done) / max(1, total - rise))
+
+    return factor
+
+
+def _numbers(bfloat16: bool) -> AbstractContextManager[Any]:
+    return torch.autocast("cpu", dtype=torch.bfloat16) if bfloat16 else nullcontext()

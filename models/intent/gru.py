@@ -1,0 +1,100 @@
+"""A bidirectional GRU over words of its own: what a network learns from these texts alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from kg.labelled import LabelledTexts
+from models.intent.contract import Reading
+from models.intent.epochs import TextEpoch, Tokens, plain_objective, read_tokens, train_epochs
+from models.intent.settings import RATES, TextTraining
+from models.tensors import load_tensors, load_words, save_tensors, save_words
+from models.text.encoder import TOKEN, folded
+
+WORDS, FILE = "words.json", "gru.safetensors"
+WIDTH = 128
+MAX_WORDS = 30_000
+
+
+class GruNetwork(nn.Module):
+    """Word ids [B, W] -> logits [B, L] and vectors [B, 2·WIDTH], the largest over the places.
+
+    Cho et al. 2014, arXiv:1406.1078. Id 0 is padding, 1 a word never met in training.
+    """
+
+    def __init__(self, words: int, labels: int, dropout: float) -> None:
+        super().__init__()
+        self.words = nn.Embedding(words + 2, WIDTH, padding_idx=0)
+        self.gru = nn.GRU(WIDTH, WIDTH, batch_first=True, bidirectional=True)
+        self.dropout = nn.Dropout(max(dropout, 0.3))
+        self.head = nn.Linear(2 * WIDTH, labels)
+
+    def forward(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        lengths = mask.sum(1).clamp(min=1)
+        packed = nn.utils.rnn.pack_padded_sequence(
+            self.dropout(self.words(ids)), lengths, batch_first=True, enforce_sorted=False
+        )
+        states, _ = nn.utils.rnn.pad_packed_sequence(
+            self.gru(packed)[0], batch_first=True, padding_value=-2.0, total_length=ids.shape[1]
+        )  # a state lies in [-1, 1]
+        vector = states.amax(1)
+        return self.head(self.dropout(vector)), vector
+
+
+class GruClassifier:
+    """A `GruNetwork` with its words."""
+
+    def __init__(
+        self, labels: tuple[str, ...], many: bool, words: list[str], network: GruNetwork
+    ) -> None:
+        self.labels, self.many, self.words, self.network = labels, many, words, network
+        self._number = {word: number for number, word in enumerate(words, start=2)}
+
+    def read(self, texts: Sequence[str]) -> Reading:
+        carries = np.zeros((len(texts), len(self.labels)), bool)
+        return Reading(*read_tokens(self.network, self.tokens(texts, carries)))
+
+    def tokens(self, texts: Sequence[str], carries: np.ndarray) -> Tokens:
+        """Texts as word ids, cut at 200."""
+        split = (TOKEN.findall(folded(text))[:200] or [""] for text in texts)
+        return Tokens([[self._number.get(word, 1) for word in words] for words in split], carries)
+
+    def save(self, folder: Path) -> None:
+        save_words(folder / WORDS, self.words)
+        save_tensors(folder / FILE, {k: v.numpy() for k, v in self.network.state_dict().items()})
+
+    @classmethod
+    def load(cls, folder: Path, labels: tuple[str, ...], many: bool) -> Self:
+        words = load_words(folder / WORDS)
+        network = GruNetwork(len(words), len(labels), 0.0)
+        shapes = {name: tuple(part.shape) for name, part in network.state_dict().items()}
+        found = load_tensors(folder / FILE, shapes)
+        network.load_state_dict({name: torch.from_numpy(part) for name, part in found.items()})
+        return cls(labels, many, words, network.eval())
+
+
+def fresh_gru(data: LabelledTexts, config: TextTraining) -> GruClassifier:
+    """Untrained, with the words that stand in at least two texts, the most frequent first."""
+    often = Counter(word for text in data.texts for word in set(TOKEN.findall(folded(text))))
+    ranked = sorted(often.items(), key=lambda pair: (-pair[1], pair[0]))[:MAX_WORDS]
+    words = [word for word, count in ranked if count > 1] or [word for word, _ in ranked]
+    network = GruNetwork(len(words), len(data.labels), config.dropout)
+    return GruClassifier(data.labels, data.many, words, network)
+
+
+def train_gru(
+    model: GruClassifier, data: LabelledTexts, config: TextTraining, rng: np.random.Generator
+) -> Iterator[TextEpoch]:
+    """Train in place."""
+    tokens = model.tokens(data.texts, data.carries)
+    rate = config.learning_rate or RATES["gru"]
+    groups = [{"params": list(model.network.parameters()), "lr": rate}]
+    objective = plain_objective(tokens, data.many, config)
+    yield from train_epochs(model.network, tokens, objective, groups, config, rng)

@@ -1,0 +1,76 @@
+"""The methods by name: how each learns, and how it is read back from a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from kg.labelled import LabelledTexts
+from models.intent.contract import TextClassifier
+from models.intent.epochs import TextEpoch
+from models.intent.frozen import FrozenClassifier, fit_frozen
+from models.intent.gru import GruClassifier, fresh_gru, train_gru
+from models.intent.rules import RulesClassifier, fit_rules
+from models.intent.settings import TUNED, TextTraining
+from models.intent.svm import SvmClassifier, fit_svm
+from models.intent.tuned import TunedClassifier, fresh_tuned, train_tuned
+from models.text import TextCache, TextEncoder
+
+OnEpoch = Callable[[TextEpoch], None]
+
+
+def learn(
+    data: LabelledTexts,
+    method: str,
+    encoder: TextEncoder,
+    folder: Path | None,
+    config: TextTraining,
+    rng: np.random.Generator,
+    *,
+    cache: TextCache | None = None,
+    bfloat16: bool = False,
+    on_epoch: OnEpoch | None = None,
+) -> TextClassifier:
+    """A classifier of these texts.
+
+    `encoder` reads for "frozen"; `folder` is where the encoder lies that a tuned method changes.
+    """
+    if method == "svm":
+        return fit_svm(data, config, rng)
+    if method == "rules":
+        return fit_rules(data, config, rng)
+    if method == "frozen":
+        return fit_frozen(encoder, data, config, rng, cache=cache)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(rng.integers(2**31)))
+        model: GruClassifier | TunedClassifier
+        if method == "gru":
+            model = fresh_gru(data, config)
+            epochs = train_gru(model, data, config, rng)
+        else:
+            assert folder is not None, "a tuned method needs the folder of its encoder"
+            model = fresh_tuned(folder, method, data, config, rng)
+            epochs = train_tuned(model, data, config, rng, bfloat16=bfloat16)
+        for report in epochs:
+            if on_epoch:
+                on_epoch(report)
+    return model
+
+
+def restore(
+    folder: Path, method: str, labels: tuple[str, ...], many: bool, config: TextTraining,
+    encoder: TextEncoder, base: Path | None,
+) -> TextClassifier:  # fmt: skip
+    """What `save` of a classifier of this method left in the folder."""
+    if method == "frozen":
+        return FrozenClassifier.load(folder, labels, many, encoder)
+    if method in TUNED:
+        return TunedClassifier.load(folder, labels, many, method, base, config)
+    kinds: dict[str, type[SvmClassifier] | type[RulesClassifier] | type[GruClassifier]] = {
+        "svm": SvmClassifier, "rules": RulesClassifier, "gru": GruClassifier,
+    }  # fmt: skip
+    kind = kinds[method]
+    return kind.load(folder, labels, many)

@@ -1,0 +1,46 @@
+"""The settings of a text classifier's training."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Method = Literal["full", "lora", "adalora", "ia3", "adapter", "frozen", "svm", "gru", "rules"]
+TUNED = ("full", "lora", "adalora", "ia3", "adapter")
+"""The methods that change what BERT does; the others leave it as it is, or do not ask it."""
+
+
+class TextTraining(BaseModel):
+    """How a text classifier learns; nothing about the machine."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    epochs: int = Field(0, ge=0, description="0: about 2,500 steps, in 3 to 40 epochs.")
+    batch_size: int = Field(32, ge=1, description="Texts a step.")
+    accumulate: int = Field(1, ge=1, description="Steps whose gradients make one update.")
+    learning_rate: float | None = Field(
+        None, gt=0, description="Of BERT or what is added to it; None: as fits the method."
+    )
+    head_rate: float = Field(5e-3, gt=0, description="Learning rate of the head.")
+    warmup: float = Field(0.1, ge=0, lt=1, description="Share of the updates; then down to 0.")
+    weight_decay: float = Field(0.01, ge=0)
+    clip: float = Field(1.0, gt=0, description="Largest norm of the gradient of an update.")
+    dropout: float = Field(0.1, ge=0, lt=1, description="Of the vector that the head reads.")
+    hidden: int = Field(
+        0, ge=0, description="Width of a hidden layer of the head; 0: none, and the head starts "
+        "from a regression on the vectors of the untouched encoder.",
+    )  # fmt: skip
+    words: bool = Field(False, description="full: whether the word embeddings learn as well.")
+    rank: int = Field(8, ge=1, description="lora, adalora: rank of a change (adalora: at the end).")
+    alpha: float = Field(16.0, gt=0, description="lora, adalora: scale of a change, over the rank.")
+    bottleneck: int = Field(48, ge=1, description="adapter: width of its middle.")
+    class_weights: bool = Field(False, description="Rare labels count as much as frequent ones.")
+    smoothing: float = Field(0.0, ge=0, lt=1, description="Label smoothing, where one is meant.")
+    max_tokens: int = Field(64, ge=3, description="Longer texts are cut.")
+    validation: float = Field(
+        0.1, ge=0, lt=0.5, description="Held out for calibration where the file has no valid part."
+    )
+
+
+RATES = {"full": 2e-4, "lora": 2e-3, "adalora": 5e-3, "ia3": 1e-2, "adapter": 1e-3, "gru": 2e-3}
+"""Learning rates where the settings name none."""

@@ -1,0 +1,244 @@
+"""BERT that learns the task: all of its weights, or few new ones put in."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from kg.errors import DataError, UsageError
+from kg.labelled import LabelledTexts
+from models.intent.adapters import adapted, merged, new_weights, regulariser, share_budget
+from models.intent.contract import Reading
+from models.intent.epochs import (
+    Objective,
+    TextEpoch,
+    Tokens,
+    plain_objective,
+    planned_epochs,
+    read_tokens,
+    train_epochs,
+)
+from models.intent.linear import balanced_weights, choose_strength, fit_linear, held_out
+from models.intent.settings import RATES, TextTraining
+from models.tensors import disk_errors, load_tensors, save_tensors
+from models.text.encoder import checked_texts
+from models.text.folder import (
+    content_hash,
+    find_folder,
+    load_model,
+    load_tokenizer,
+    model_files,
+    tokenizer_files,
+)
+
+FILE = "tuned.safetensors"
+"""The head, and the new weights of the encoder unless all of it learned."""
+
+
+class TunedNetwork(nn.Module):
+    """Token ids [B, W] -> logits [B, L] and the vectors [B, D] that the head reads.
+
+    A vector is the mean of the last hidden states, scaled to length sqrt(D). `hidden` > 0 puts a
+    layer of this width and GELU before the last one.
+    """
+
+    def __init__(self, encoder: Any, labels: int, config: TextTraining) -> None:
+        super().__init__()
+        self.encoder = encoder
+        width = int(encoder.config.hidden_size)
+        self.dropout = nn.Dropout(config.dropout)
+        layers: list[nn.Module] = []
+        if config.hidden:
+            layers = [nn.Linear(width, config.hidden), nn.GELU(), nn.Dropout(config.dropout)]
+        self.last = nn.Linear(config.hidden or width, labels)
+        self.head = nn.Sequential(*layers, self.last)
+
+    def forward(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        vector = self.vector(ids, mask)
+        return self.head(self.dropout(vector)), vector
+
+    def vector(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """[B, D]."""
+        real = None if bool(mask.all()) else mask.long()
+        states = self.encoder(input_ids=ids, attention_mask=real).last_hidden_state  # [B, W, D]
+        weight = mask.unsqueeze(-1).to(states.dtype)
+        mean = (states * weight).sum(1) / weight.sum(1)
+        return nn.functional.normalize(mean.float(), dim=1) * math.sqrt(mean.shape[1])
+
+
+class TunedClassifier:
+    """A `TunedNetwork` with its tokenizer and the folder of the encoder that it began with."""
+
+    def __init__(
+        self, labels: tuple[str, ...], many: bool, method: str, folder: Path,
+        network: TunedNetwork, max_tokens: int,
+    ) -> None:  # fmt: skip
+        self.labels, self.many, self.method = labels, many, method
+        self.folder, self.network, self.max_tokens = folder, network, max_tokens
+        self._tokenizer = load_tokenizer(folder)
+        self._tokens = self._tokenizer.backend_tokenizer
+        self._tokens.enable_truncation(max_length=max_tokens)
+        self._tokens.no_padding()
+
+    def read(self, texts: Sequence[str]) -> Reading:
+        carries = np.zeros((len(texts), len(self.labels)), bool)
+        return Reading(*read_tokens(self.network, self.tokens(texts, carries)))
+
+    def tokens(self, texts: Sequence[str], carries: np.ndarray) -> Tokens:
+        """Texts as token ids, special tokens included, cut at `max_tokens`."""
+        said = checked_texts(texts, "TunedClassifier")
+        ids = [found.ids for found in self._tokens.encode_batch_fast(said)]
+        return Tokens(ids, carries, int(self._tokenizer.pad_token_id or 0))
+
+    def save(self, folder: Path) -> None:
+        parts = {f"head.{k}": v for k, v in self.network.head.state_dict().items()}
+        if self.method == "full":
+            save_encoder(self.network.encoder, self.folder, folder)
+        else:
+            parts |= new_weights(self.network.encoder)
+        save_tensors(folder / FILE, {name: part.numpy() for name, part in parts.items()})
+
+    @classmethod
+    def load(
+        cls, folder: Path, labels: tuple[str, ...], many: bool, method: str = "full",
+        base: Path | None = None, config: TextTraining | None = None,
+    ) -> Self:  # fmt: skip
+        """`base` is the folder of the encoder it began with; method "full" holds its own."""
+        config = config or TextTraining()
+        home = folder if method == "full" or base is None else base
+        encoder = load_model(home)
+        if method != "full":
+            encoder = adapted(encoder, method, config)
+        network = TunedNetwork(encoder, len(labels), config)
+        head = {f"head.{k}": v for k, v in network.head.state_dict().items()}
+        wanted = head | ({} if method == "full" else new_weights(encoder))
+        found = load_tensors(folder / FILE, {k: tuple(v.shape) for k, v in wanted.items()})
+        with torch.no_grad():
+            for name, part in wanted.items():  # state_dict() shares its memory with the weights
+                part.copy_(torch.from_numpy(found[name]))
+        return cls(labels, many, method, home, network.eval(), config.max_tokens)
+
+    def merge(self, folder: Path) -> None:
+        """Put an encoder that computes the same into this folder, as transformers loads it.
+
+        `UsageError` for method "adapter". The classifier itself is of no use afterwards.
+        """
+        save_encoder(merged(self.network.encoder), self.folder, folder)
+
+
+def save_encoder(encoder: Any, origin: Path, folder: Path) -> None:
+    """config.json, weights and the tokenizer of `origin`, so that any tool can load the folder."""
+    with disk_errors(folder, RuntimeError):
+        encoder.save_pretrained(folder, safe_serialization=True)
+    for file in tokenizer_files(origin):
+        shutil.copyfile(file, folder / file.name)
+
+
+def fresh_tuned(
+    name_or_dir: str | Path, method: str, data: LabelledTexts, config: TextTraining,
+    rng: np.random.Generator,
+) -> TunedClassifier:  # fmt: skip
+    """Before its first step: a head that knows what the untouched encoder's vectors tell.
+
+    With `hidden` the head begins at random. Raises `UsageError` for an encoder that is not there
+    or cannot take the method, or a `max_tokens` beyond its places.
+    """
+    folder = find_folder(name_or_dir)
+    encoder = load_model(folder)
+    places = int(encoder.config.max_position_embeddings)
+    if config.max_tokens > places:
+        raise UsageError(
+            f"'max_tokens' must be at most {places} for '{folder}'. Got {config.max_tokens}."
+        )
+    torch.manual_seed(int(rng.integers(2**31)))
+    if method == "full":
+        encoder.requires_grad_(True)
+        if not config.words:
+            encoder.get_input_embeddings().requires_grad_(False)
+        if (pooler := getattr(encoder, "pooler", None)) is not None:
+            pooler.requires_grad_(False)
+    else:
+        updates = _updates(len(data), config)
+        encoder = adapted(encoder, method, config, updates)
+    network = TunedNetwork(encoder, len(data.labels), config)
+    model = TunedClassifier(data.labels, data.many, method, folder, network, config.max_tokens)
+    if not config.hidden:
+        _start_head(model, data, config, rng)
+    return model
+
+
+def _updates(rows: int, config: TextTraining) -> int:
+    epochs = config.epochs or planned_epochs(rows, config.batch_size)
+    return epochs * -(-rows // (config.batch_size * config.accumulate))
+
+
+def _start_head(
+    model: TunedClassifier, data: LabelledTexts, config: TextTraining, rng: np.random.Generator
+) -> None:
+    _, x = read_tokens(model.network, model.tokens(data.texts, data.carries))
+    weight = balanced_weights(data.carries) if config.class_weights else None
+    held = held_out(data.carries, 0.1, rng)
+    scale = math.sqrt(x.shape[1])
+    unit = x / scale
+    mean = unit.mean(axis=0)
+    spread = unit.std() + 1e-9
+    rows = (unit - mean) / spread
+    strength = choose_strength(rows, data.carries, data.many, held, weight)
+    w, b = fit_linear(rows, data.carries, data.many, strength, weight=weight)
+    w = w / spread
+    last = model.network.last
+    with torch.no_grad():
+        last.weight.copy_(torch.from_numpy(w / scale))
+        last.bias.copy_(torch.from_numpy(b - w @ mean))
+
+
+def train_tuned(
+    model: TunedClassifier, data: LabelledTexts, config: TextTraining, rng: np.random.Generator,
+    *, objective: Objective | None = None, bfloat16: bool = False,
+) -> Iterator[TextEpoch]:  # fmt: skip
+    """Train in place; `objective` is `plain_objective` unless given."""
+    network = model.network
+    tokens = model.tokens(data.texts, data.carries)
+    rate = config.learning_rate or RATES[model.method]
+    inside = [part for part in network.encoder.parameters() if part.requires_grad]
+    groups = [
+        {"params": inside, "lr": rate},
+        {"params": list(network.head.parameters()), "lr": config.head_rate},
+    ]
+    wanted = objective or plain_objective(tokens, data.many, config)
+
+    def loss(net: nn.Module, ids: Tensor, mask: Tensor, target: Tensor) -> Tensor:
+        value = wanted(net, ids, mask, target)
+        penalty = regulariser(net.encoder)
+        return value if penalty is None else value + 0.5 * penalty
+
+    def after(done: int, total: int) -> None:
+        share_budget(network.encoder, done)
+
+    yield from train_epochs(
+        network, tokens, loss, groups, config, rng, bfloat16=bfloat16, after=after
+    )
+
+
+def base_hash(name_or_dir: str | Path) -> str:
+    """The content of an encoder's folder, 16 hex digits; `DataError` without weights."""
+    return content_hash(model_files(find_folder(name_or_dir)))
+
+
+def checked_base(name_or_dir: str | Path, known: str) -> Path:
+    """The encoder's folder; `DataError` unless it holds what the new weights were learned in."""
+    folder = find_folder(name_or_dir)
+    found = content_hash(model_files(folder))
+    if found != known:
+        raise DataError(
+            f"The encoder {str(name_or_dir)!r} must be the one these weights were learned in "
+            f"({known}). Got {found} instead: name the right one with --encoder."
+        )
+    return folder

