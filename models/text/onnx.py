@@ -19,7 +19,14 @@ from numpy.typing import NDArray
 from kg.errors import DataError, UsageError
 from models.text.bert import BertEncoder
 from models.text.encoder import Vectors
-from models.text.folder import content_hash, load_model, load_tokenizer, tokenizer_files
+from models.text.folder import (
+    PROMPT_FILE,
+    content_hash,
+    default_prompt,
+    load_model,
+    load_tokenizer,
+    tokenizer_files,
+)
 from models.text.pooled import PooledEncoder
 
 _MODEL, _FACTS = "model.int8.onnx", "onnx.json"
@@ -44,8 +51,10 @@ def export_int8(encoder: BertEncoder, directory: str | os.PathLike[str]) -> Path
             plain, small, per_channel=True, op_types_to_quantize=["MatMul", "Gather"]
         )
         os.replace(small, target / _MODEL)
-    for path in (encoder.folder / "config.json", *tokenizer_files(encoder.folder)):
-        shutil.copyfile(path, target / path.name)
+    prompt = encoder.folder / PROMPT_FILE
+    for path in (encoder.folder / "config.json", prompt, *tokenizer_files(encoder.folder)):
+        if path.is_file():
+            shutil.copyfile(path, target / path.name)
     facts = {"dim": encoder.dim, "max_tokens": encoder.max_tokens, "source": encoder.id}
     (target / _FACTS).write_text(json.dumps(facts, indent=1), "utf-8")
     return target
@@ -62,7 +71,8 @@ class OnnxEncoder(PooledEncoder):
         try:
             facts = json.loads((folder / _FACTS).read_text("utf-8"))
             self.dim = int(facts["dim"])
-            super().__init__(load_tokenizer(folder), int(facts["max_tokens"]), batch_tokens)
+            tokenizer, most = load_tokenizer(folder), int(facts["max_tokens"])
+            super().__init__(tokenizer, most, batch_tokens, default_prompt(folder))
             content = content_hash([folder / _MODEL, *tokenizer_files(folder)])
         except (OSError, TypeError, KeyError) as error:
             raise DataError(
@@ -76,7 +86,7 @@ class OnnxEncoder(PooledEncoder):
             )
         except Exception as error:  # onnxruntime has no common base for its own errors
             raise DataError(f"'{folder / _MODEL}' cannot be loaded: {error}") from error
-        self.id = f"onnx-int8:{content}:mean:len{self.max_tokens}"
+        self.id = f"onnx-int8:{content}:mean:len{self.max_tokens}{self._prompt_id}"
 
     def _pool(self, ids: NDArray[np.int64], mask: NDArray[np.int64] | None) -> Vectors:
         """Mean over real tokens, float32 [B, dim], computed inside the graph."""

