@@ -1,0 +1,44 @@
+"""Categories that are paths."""
+
+import pytest
+
+from kg.catalog import Catalog
+from kg.hierarchy import at_level, folded, segments, spellings, whole, with_paths
+
+
+def test_look_alikes_are_one():
+    assert folded(" Ｈａｉｒ  Care ") == folded("HAIR CARE") == "hair care"
+    assert whole("Beauty>Hair") == whole("BEAUTY  >  hair") == whole("Beauty＞Hair")
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("Beauty > Hair > Shampoo", ["Beauty", "Hair", "Shampoo"]),
+        ("服饰＞女装", ["服饰", "女装"]),
+        ("Home & Kitchen", ["Home & Kitchen"]),
+        (" > a > ", ["a"]),
+        (">", []),
+    ],
+)
+def test_segments(name, parts):
+    assert segments(name) == parts
+
+
+def test_levels():
+    path = "Beauty > Hair > Shampoo"
+    assert [at_level(path, n) for n in (1, 2, 3, 4)] == ["Beauty", "Beauty > Hair", path, ""]
+
+
+def test_beginnings_and_parts_are_spellings():
+    assert spellings("A>B > C") == ["a", "a > b", "a > b > c", "b", "c"]
+    assert spellings("Tea") == ["tea"]
+
+
+def test_cells_become_paths_in_their_order():
+    catalog = Catalog.of(list("abc"), attributes={
+        "category": [["Makeup", "Nails", "Polish"], ["Nails"], []], "brand": [["x", "y"], [], []],
+    })  # fmt: skip
+    found = with_paths(catalog)
+    assert found.attribute("category").cells(3) == [["Makeup > Nails > Polish"], ["Nails"], []]
+    assert found.attribute("brand") is catalog.attribute("brand")
