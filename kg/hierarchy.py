@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Collection
 from dataclasses import replace
 
 from kg.catalog import CATEGORY_NAMES, Attribute, Catalog
@@ -44,18 +45,22 @@ def spellings(name: str) -> list[str]:
     return list(dict.fromkeys([*begun, *parts]))
 
 
-def with_paths(catalog: Catalog) -> Catalog:
-    """The same items, the several categories of each joined to one path in the order of its cell.
+def with_paths(catalog: Catalog, names: Collection[str] = CATEGORY_NAMES) -> Catalog:
+    """The same items with the attributes of these names only, the several values of a cell joined
+    to one path in their order, unless some value is a path already.
 
     A cell "Makeup|Nails|Nail Polish" is a set to the graph; whoever asks for a level of it says
     that it is a path.
     """
-    made = tuple(
-        Attribute.of(a.name, [[joined(c)] if c else [] for c in a.cells(len(catalog))])
-        if a.name.lower() in CATEGORY_NAMES else a
-        for a in catalog.attributes
-    )  # fmt: skip
-    return replace(catalog, attributes=made)
+    kept = [a for a in catalog.attributes if a.name in names or a.name.lower() in names]
+    return replace(catalog, attributes=tuple(_as_paths(a, len(catalog)) for a in kept))
+
+
+def _as_paths(attribute: Attribute, rows: int) -> Attribute:
+    if any(_marked(value) for value in attribute.values.ids):
+        return attribute
+    cells = [[joined(cell)] if cell else [] for cell in attribute.cells(rows)]
+    return Attribute.of(attribute.name, cells)
 
 
 def _marked(name: str) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from kg.build import build_graph
-from kg.catalog import Catalog
+from kg.catalog import CATEGORY_NAMES, Catalog
 from kg.categories import categories_absent, categories_left, labels_of, taxonomy_labels
 from kg.events import EventLog
 from kg.graph import KnowledgeGraph
@@ -27,18 +27,22 @@ MOST = 2
 def graph_labels(
     graph: KnowledgeGraph, catalog: Catalog, train: EventLog, config: IntentConfig
 ) -> IntentLabels:
-    """Nodes of the graph; where a level is asked for and no category is a path, the categories
-    of each item, in the order of the catalogue, are one.
+    """Nodes of the graph, each on enough items (`intent_labels`).
+
+    Where a level is asked for, the several categories of an item in the catalogue are one path, in
+    their order: the graph has them as a set.
     """
 
     def named(facts: KnowledgeGraph) -> IntentLabels:
         least = max(1, min(5, len(catalog) // 20))
         return intent_labels(facts, relation=config.relation, level=config.level, min_items=least)
 
-    labels = named(graph.facts())
-    if config.level is None or len(labels):
-        return labels
-    return named(build_graph(train, with_paths(catalog)).facts())
+    if config.level is not None:
+        names = CATEGORY_NAMES if config.relation is None else (config.relation,)
+        paths = with_paths(catalog, names)
+        if paths.attributes and len(found := named(build_graph(train, paths).facts())):
+            return found
+    return named(graph.facts())
 
 
 def named_labels(

@@ -41,4 +41,10 @@ def test_cells_become_paths_in_their_order():
     })  # fmt: skip
     found = with_paths(catalog)
     assert found.attribute("category").cells(3) == [["Makeup > Nails > Polish"], ["Nails"], []]
-    assert found.attribute("brand") is catalog.attribute("brand")
+    assert found.attribute("brand") is None
+    assert with_paths(catalog, ("brand",)).attribute("brand").cells(3) == [["x > y"], [], []]
+
+
+def test_cells_of_paths_stay_as_they_are():
+    catalog = Catalog.of(["a"], attributes={"Category": [["Home > Baths", "Beauty > Baths"]]})
+    assert with_paths(catalog).attributes == catalog.attributes

@@ -62,7 +62,9 @@ def test_a_level_reads_lists_of_categories_from_the_top_down():
     cells = [["Makeup", "Nails"], ["Makeup", "Face"], ["Makeup", "Nails", "Polish"], ["Makeup"]]
     catalog = Catalog.of(list("abcd"), attributes={"categories": cells})
     log = EventLog.of(["u"] * 4, list("abcd"))
-    found = graph_labels(build_graph(log, catalog), catalog, log, IntentConfig(level=2))
+    graph = build_graph(log, catalog)
+    assert graph_labels(graph, catalog, log, IntentConfig(level=1)).names == ("Makeup",)
+    found = graph_labels(graph, catalog, log, IntentConfig(level=2))
     assert found.names == ("Makeup > Face", "Makeup > Nails")
     assert found.item.toarray().tolist() == [[0, 1], [1, 0], [0, 1], [0, 0]]
 
