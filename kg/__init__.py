@@ -25,7 +25,13 @@ graph; `verbalise` writes a history as a sentence that BERT can read. No torch h
     sampling    negatives and neighbours
     templates   phrases and how they are joined, in English and Chinese
     verbalise   a behaviour sequence as text
+    hierarchy   categories that are paths
     labels      named intents from the graph, and weak labels from what people did next
+    taxonomy    Taxonomy: named intents of one's own, in any language
+    taxonomy_file  its TOML file, checked key by key
+    taxonomies/ those that come with kgintent
+    categories  from the categories of the data to the intents of a taxonomy
+    stage       browsing, comparing or buying
     paths       short paths through the graph, as explanations
     storage     a built data folder on disk
     datasets    the bundled sample

@@ -13,6 +13,7 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     tasks        losses beside that of the next item, and weights of behaviours
     checkpoint   a training's state on disk
     intents      verbalised histories to embeddings and named intents
+    named        which named intents items have: by the graph, a taxonomy, or texts
     items        trained items and those added since
     index        VectorIndex: FAISS, or exact torch
     hits         top-k answers as arrays
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from kg.split import temporal_split as temporal_split
     from kg.storage import Dataset as Dataset
     from kg.storage import load_dataset as load_dataset
+    from kg.taxonomy import Taxonomy as Taxonomy
     from kg.triples import read_triples as read_triples
     from kg.vectors import Vectors as Vectors
     from kg.vectors import read_vectors as read_vectors
@@ -85,7 +87,7 @@ _HOMES = {
     "build_graph": "kg.build", "Catalog": "kg.catalog", "clean": "kg.clean",
     "EventLog": "kg.events", "leave_one_out": "kg.split", "temporal_split": "kg.split",
     "Dataset": "kg.storage", "load_dataset": "kg.storage", "Search": "kg.searches",
-    "read_triples": "kg.triples", "Vectors": "kg.vectors",
+    "Taxonomy": "kg.taxonomy", "read_triples": "kg.triples", "Vectors": "kg.vectors",
     "read_vectors": "kg.vectors",
     "load_movielens_small": "kg.datasets",
     "IntentRecommender": "models.recommender", "ModelConfig": "models.recommender",

@@ -207,6 +207,7 @@ def retrain(rec: Recommender, name: str, config: RunConfig, split: Split, **how:
         Dataset(rec.log, rec.catalog, rec.model.graph.facts(), rec.model.features.users),
         encoder, config, split=split,
         templates=rec.intent.templates if rec.intent is not None else None,
+        taxonomy=rec.intent.taxonomy if rec.intent is not None else None,
         change=lambda made: _CHANGES[name](made, np.random.default_rng([seed, 2])), **how,
     )  # fmt: skip
 

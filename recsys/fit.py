@@ -17,6 +17,7 @@ from kg.graph import KnowledgeGraph
 from kg.sequences import Sequences
 from kg.split import Split, leave_one_out, temporal_split
 from kg.storage import Dataset
+from kg.taxonomy import Taxonomy
 from kg.templates import Templates
 from models.features import Features, Queries
 from models.recommender import IntentRecommender, ModelConfig
@@ -91,6 +92,7 @@ def fit(
     hold_out: HoldOut = "none",
     split: Split | None = None,
     templates: Templates | None = None,
+    taxonomy: Taxonomy | None = None,
     cache: Path | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
@@ -105,6 +107,7 @@ def fit(
     A `split` of the caller's own, over events of `data.log`, takes the place of `hold_out`.
     Where `refit` says so, what is served was trained once more, on the validation events too.
     `templates` say how histories are verbalised; without them the language of the titles decides.
+    Named intents are those of the `taxonomy`, or else nodes of the graph.
     The training begins with what `start`, trained on other data with the same encoder, has learned
     of texts, graph and order (`models.transfer`); with max_epochs 0 it ends with that.
     `change` has the last word on what the model is made from (see `recsys.ablate`).
@@ -131,9 +134,11 @@ def fit(
         rng = np.random.default_rng([config.options.seed, 1])
         intents = learn_intents(
             encoder, split, data.log, data.catalog, data.graph, rng, config.intent,
-            templates=templates, cache=store,
+            templates=templates, taxonomy=taxonomy, cache=store, say=say,
             progress=progress("histories") if progress else None,
         )  # fmt: skip
+    elif taxonomy is not None:
+        say("The taxonomy is not used: no item has a text, so histories cannot be read.")
     recipe = _Recipe(
         data, config, text, settings, Features.of(data.catalog, data.users, queries), start, change
     )

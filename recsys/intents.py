@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -9,13 +10,15 @@ import numpy as np
 from kg.catalog import CATEGORY_NAMES, Catalog
 from kg.events import EventLog
 from kg.graph import KnowledgeGraph
-from kg.labels import IntentLabels, intent_labels, next_intents
+from kg.labels import IntentLabels, next_intents
 from kg.split import Split
+from kg.taxonomy import Taxonomy
 from kg.templates import Templates
 from kg.verbalise import verbalise_prefixes, verbalise_users
 from models.intent import IntentConfig, IntentHead, fit_intent_head
 from models.text import TextCache, TextEncoder, encode_texts
 from models.text.encoder import Progress
+from recsys.named import graph_labels, named_labels
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class IntentSignals:
     prefix float32 [n, T] with its user [n] and `at` [n], the number of item events that it has
     read, sorted by user; `valid` and `serve` float32 [U, T] read what is known when validation
     begins and all there is; `head` and `labels` name the intents (None, if the graph has none);
-    `templates` and `last` are how histories were verbalised, so that live ones read the same.
+    `templates` and `last` are how histories were verbalised, so that live ones read the same;
+    `taxonomy` tells names by language, where labels are keys of one.
     """
 
     prefix: np.ndarray
@@ -37,11 +41,18 @@ class IntentSignals:
     head: IntentHead | None
     templates: Templates = field(default_factory=Templates)
     last: int = 8
+    taxonomy: Taxonomy | None = None
 
     @property
     def dim(self) -> int:
         """T."""
         return self.prefix.shape[1]
+
+    def names(self, language: str) -> tuple[str, ...]:
+        """What to call the labels [L]; the language matters where a taxonomy names them."""
+        if self.taxonomy is None:
+            return self.labels.names
+        return tuple(self.taxonomy.name(key, language) for key in self.labels.names)
 
     def until(
         self, known: EventLog, encoder: TextEncoder, catalog: Catalog,
@@ -65,26 +76,35 @@ def learn_intents(
     *,
     texts: int = 6000,
     templates: Templates | None = None,
+    taxonomy: Taxonomy | None = None,
     cache: TextCache | None = None,
     progress: Progress | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> IntentSignals:
     """Verbalise training prefixes, embed them, and fit the head to what those users did next.
 
     About `texts` prefixes are read, at least one per user with two training events. Nothing later
     than `split.train` is a text or a label of the training part. Without `templates` the language
-    of the titles decides.
+    of the titles decides. Intents are nodes of the graph, or those of the `taxonomy`.
     """
     config = config or IntentConfig()
     templates = templates or Templates.for_titles(catalog.titles)
     told = with_categories(catalog)
     train = split.train
+    if taxonomy is None:
+        labels = graph_labels(graph, catalog, train, config)
+    else:
+        language = Templates.for_titles(catalog.titles).language
+        labels = named_labels(
+            taxonomy, graph, catalog, encoder, language, relation=config.relation, cache=cache,
+            say=say,
+        )  # fmt: skip
     ends = _cuts(train, texts, rng)
     prefix_texts = verbalise_prefixes(train, told, ends, last=config.last, templates=templates)
     valid_texts = verbalise_users(train, told, last=config.last, templates=templates)
     serve_texts = verbalise_users(full, told, last=config.last, templates=templates)
     vectors = encode_texts(encoder, prefix_texts + valid_texts + serve_texts, cache, progress)
     prefix, valid, serve = np.split(vectors, np.cumsum([len(prefix_texts), len(valid_texts)]))
-    labels = intent_labels(graph.facts(), min_items=max(1, min(5, len(catalog) // 20)))
     head = None
     if len(labels) and len(ends):
         targets = next_intents(train, labels, ends, config.horizon)
@@ -94,7 +114,7 @@ def learn_intents(
                                                        minlength=len(train.users)))])  # fmt: skip
     at = before[ends] - start[train.user[ends]]
     return IntentSignals(
-        prefix, train.user[ends], at, valid, serve, labels, head, templates, config.last
+        prefix, train.user[ends], at, valid, serve, labels, head, templates, config.last, taxonomy
     )
 
 

@@ -18,6 +18,8 @@ from kg.paths import PathIndex
 from kg.profiles import Profiles
 from kg.searches import Search, Searches, searched
 from kg.sequences import Sequences
+from kg.stage import LOOKED, Stage, stage
+from kg.templates import Templates
 from kg.verbalise import verbalise_items
 from models.recommender import IntentRecommender
 from models.text import TextEncoder
@@ -311,10 +313,19 @@ class Recommender:
     # ---- intents and reasons -------------------------------------------------------------
 
     def intents(
-        self, user: object | None = None, *, history: Sequence[object] | None = None, k: int = 5
+        self,
+        user: object | None = None,
+        *,
+        history: Sequence[object] | None = None,
+        k: int = 5,
+        language: str | None = None,
     ) -> list[Intent]:
-        """The k most probable named intents; empty where the graph has no categories."""
+        """The k most probable named intents; empty where the graph has no categories.
+
+        With a taxonomy they are called by their names in this language, or that of the titles.
+        """
         _check_k(k, "intents")
+        spoken = self._language(language)
         codes = self.history(user, history)
         nothing = len(codes) == 0 and (history is None or len(history) == 0)
         if self.intent is None or self.intent.head is None or nothing:
@@ -328,7 +339,42 @@ class Recommender:
             embedding = found
         p = self.intent.head.probabilities(embedding)[0]
         order = np.lexsort((np.arange(len(p)), -p))[:k]
-        return [Intent(self.intent.labels.names[i], float(p[i])) for i in order]
+        names = self.intent.names(spoken)
+        return [Intent(names[i], float(p[i])) for i in order]
+
+    def _language(self, language: str | None) -> str:
+        """The language of names, checked against those that the taxonomy has."""
+        taxonomy = self.intent.taxonomy if self.intent is not None else None
+        if language is None:
+            return Templates.for_titles(self.catalog.titles).language if taxonomy else ""
+        known = taxonomy.languages if taxonomy is not None else []
+        if language not in known:
+            raise UsageError(
+                f"The 'language' of intents must be one of the run's taxonomy: "
+                f"{', '.join(known) or 'this run has none'}. Got {language!r} instead."
+            )
+        return language
+
+    def stage(
+        self, user: object | None = None, *, history: Sequence[object] | None = None
+    ) -> Stage:
+        """browsing, comparing or buying, by the newest events (the rule: `kg.stage`).
+
+        The events of a given history are of the log's commonest kind, or searches.
+        """
+        codes = self.history(user, history)
+        labels = self.intent.labels if self.intent is not None else None
+        if history is not None:
+            kind = self.log.behaviours[self._usual].name
+            items = iter(codes.tolist())
+            told = [-1 if isinstance(key, Search) else next(items) for key in history]
+            return stage(["search" if code < 0 else kind for code in told], told, labels)
+        if self._profile_of(user) is not None:
+            return "browsing"
+        begin, end = np.searchsorted(self.log.user, self.log.users.encode([user])[0] + [0, 1])
+        at = slice(max(int(begin), int(end) - LOOKED), int(end))
+        kinds = [self.log.behaviours[code].name for code in self.log.behaviour[at].tolist()]
+        return stage(kinds, self.log.item[at].tolist(), labels)
 
     def explain(
         self, user: object | None = None, *, item: object, history: Sequence[object] | None = None

@@ -3,7 +3,7 @@
 manifest.json       hashes, encoder, sizes, configuration, versions
 model.safetensors   weights, whitening, item parts, intent embeddings
 data.json, .npz     events, catalogue and facts, as `kgintent build` made them
-run.json            configuration, added and removed items, names of intents
+run.json            configuration, added and removed items, names of intents, the taxonomy
 index.faiss         the index (absent until `kgintent index`, or where FAISS is not installed)
 """
 
@@ -30,6 +30,7 @@ from kg.paths import PathIndex
 from kg.searches import query_texts
 from kg.sequences import Sequences
 from kg.storage import Dataset, read_dataset, write_dataset
+from kg.taxonomy import Taxonomy
 from kg.templates import Templates
 from kg.vectors import Vectors
 from models.features import Features, Queries
@@ -133,12 +134,19 @@ def _plain(rec: Recommender) -> dict[str, Any]:
         "last": rec.intent.last if rec.intent is not None else 0,
         "labels": list(rec.intent.labels.names) if rec.intent is not None else [],
         "label_relation": rec.intent.labels.relation if rec.intent is not None else None,
+        **_plain_taxonomy(rec.intent),
         "added": {"ids": rec.items.ids[trained:], "titles": rec.items.titles[trained:]},
         "facts": [[c, r, n] for c, many in rec.items.facts.items() for r, n in many],
         "partners": _plain_partners(rec.partners),
         "hidden": hidden,
         "events": sorted(rec.model.graph.events),
     }
+
+
+def _plain_taxonomy(intent: IntentSignals | None) -> dict[str, Any]:
+    if intent is None or intent.taxonomy is None:
+        return {}
+    return {"taxonomy": intent.taxonomy.as_dict()}
 
 
 def _plain_partners(partners: Partners) -> dict[str, Any]:
@@ -288,4 +296,5 @@ def _intent(
     return IntentSignals(
         serve[:0], none, none, tensors["intent/valid"], serve, labels, head,
         Templates(**plain["templates"]), plain["last"],
+        Taxonomy.parse(plain["taxonomy"], "run.json") if "taxonomy" in plain else None,
     )  # fmt: skip

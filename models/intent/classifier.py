@@ -22,6 +22,8 @@ class IntentConfig(BaseModel):
     learning_rate: float = Field(2e-3, gt=0)
     horizon: int = Field(3, ge=1, description="Events ahead whose labels are the weak label.")
     last: int = Field(8, ge=1, description="Events that are verbalised.")
+    relation: str | None = Field(None, description="The fact about items that names intents.")
+    level: int | None = Field(None, ge=1, description="Of paths of categories, so many parts.")
 
 
 class IntentHead(nn.Module):

@@ -41,6 +41,10 @@ Phrases = Annotated[
     str | None,
     typer.Option("--templates", help="How events read: en, zh or a TOML file; else by the titles."),
 ]
+Intents = Annotated[
+    str | None,
+    typer.Option("--taxonomy", help="Named intents of your own: a TOML file, or everyday."),
+]
 HoldOut = Annotated[
     str, typer.Option(help="none, last (test on last events) or time (on the last tenth).")
 ]
@@ -115,6 +119,7 @@ def train(
     config: Config = None,
     encoder: Encoder = ENCODER,
     templates: Phrases = None,
+    taxonomy: Intents = None,
     hold_out: HoldOut = "none",
     max_epochs: MaxEpochs = None,
     seed: Seed = None,
@@ -129,7 +134,9 @@ def train(
     """Train on a data folder; the best epoch by validation becomes the run."""
     from recsys.cli.training import train_run
 
-    train_run(data, out, config, encoder, templates, hold_out, max_epochs, seed, resume, start)
+    train_run(
+        data, out, config, encoder, templates, taxonomy, hold_out, max_epochs, seed, resume, start
+    )
 
 
 @app.command()
@@ -239,15 +246,24 @@ def similar(
 
 @app.command()
 def intents(
-    run: Run, user: User = None, history: History = None, k: K = 5, json: Json = False
+    run: Run,
+    user: User = None,
+    history: History = None,
+    k: K = 5,
+    language: Annotated[
+        str | None, typer.Option(help="Of the names in a taxonomy: zh, en, …; else by the titles.")
+    ] = None,
+    json: Json = False,
 ) -> None:
-    """What the user wants now, by name and probability."""
+    """What the user wants now, by name and probability, and how far they are with it."""
     from recsys.cli.output import say, show
 
-    found = _load(run).intents(user, history=_ids(history), k=k)
+    rec, past = _load(run), _ids(history)
+    found = rec.intents(user, history=past, k=k, language=language)
+    stage = rec.stage(user, history=past)
     if not found:
         say("No intents: this run has no categories, or the history is empty.")
-    show([{"intent": i.name, "probability": i.probability} for i in found], json)
+    show([{"intent": i.name, "probability": i.probability, "stage": stage} for i in found], json)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from typing import cast
 from kg.errors import UsageError
 from kg.folders import check_place
 from kg.storage import load_dataset
+from kg.taxonomy import Taxonomy
 from kg.templates import Templates
 from recsys.cli.output import Stopped, bars, say
 from recsys.config import RunConfig
@@ -21,12 +22,14 @@ from recsys.train import best_of
 
 def train_run(
     data: Path, out: Path, config: Path | None, encoder: str, templates: str | None,
-    hold_out: str, max_epochs: int | None, seed: int | None, resume: bool, source: Path | None,
+    taxonomy: str | None, hold_out: str, max_epochs: int | None, seed: int | None, resume: bool,
+    source: Path | None,
 ) -> None:  # fmt: skip
     """Train and publish; Ctrl-C keeps the state in OUT.training and says how to go on."""
     held = checked_hold_out(hold_out)
     settings = read_settings(config, max_epochs, seed, least=0 if source is not None else 1)
     phrases = Templates.named(templates) if templates is not None else None
+    named = Taxonomy.read(taxonomy) if taxonomy is not None else None
     checkpoint = out.with_name(out.name + ".training")
     check_place(out, KIND)  # told before hours of training, not after
     if resume and not checkpoint.exists():
@@ -36,7 +39,7 @@ def train_run(
     started = time.perf_counter()
     try:
         fitted = fit(
-            dataset, encoder, settings, hold_out=held, templates=phrases,
+            dataset, encoder, settings, hold_out=held, templates=phrases, taxonomy=named,
             cache=data.parent / f"{data.name}.texts", checkpoint=checkpoint, resume=resume,
             start=start, say=say, progress=bars(), on_epoch=lambda report: say(str(report)),
         )  # fmt: skip

@@ -118,3 +118,23 @@ def test_misuse_is_refused() -> None:
         next_intents(world.log, labels_of(world), np.array([0]), 0)
     with pytest.raises(UsageError, match="'ends'"):
         next_intents(world.log, labels_of(world), np.array([-1]))
+
+
+def test_a_level_of_paths() -> None:
+    paths = ["Beauty > Hair > Soap", "Beauty>Hair>Oil", "Beauty > Nails", "Beauty", "Dogs > Hair"]
+    graph = graph_of(Catalog.of(list("abcde"), attributes={"category": [[p] for p in paths]}))
+    labels = intent_labels(graph, level=2, min_items=1)
+    assert labels.names == ("Beauty > Hair", "Beauty > Nails", "Dogs > Hair")
+    np.testing.assert_array_equal(
+        labels.item.toarray(), [[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 0], [0, 0, 1]]
+    )
+    assert intent_labels(graph, level=1, min_items=2).names == ("Beauty",)
+    assert intent_labels(graph, level=4, min_items=1).names == ()
+    with pytest.raises(UsageError, match="'level' of intent_labels"):
+        intent_labels(graph, level=0)
+
+
+def test_a_level_of_a_relation_with_an_unusual_name() -> None:
+    paths = ["a > x", "b > y", "c > z", "c > z"]
+    graph = graph_of(Catalog.of(list("mnop"), attributes={"shelf": [[p] for p in paths]}))
+    assert intent_labels(graph, level=1, min_items=1).names == ("a", "b", "c")

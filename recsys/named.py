@@ -1,0 +1,113 @@
+"""Which named intents items have: nodes of the graph, a taxonomy's by categories, or by texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from scipy import sparse
+
+from kg.build import build_graph
+from kg.catalog import CATEGORY_NAMES, Catalog
+from kg.categories import categories_absent, categories_left, labels_of, taxonomy_labels
+from kg.events import EventLog
+from kg.graph import KnowledgeGraph
+from kg.hierarchy import with_paths
+from kg.labels import IntentLabels, intent_labels
+from kg.taxonomy import Taxonomy, describe
+from models.intent import IntentConfig, zero_shot
+from models.text import TextCache, TextEncoder, encode_texts
+
+LEAST = 0.3
+"""From this probability an item has an intent that only its text speaks for."""
+MOST = 2
+"""So many intents an item has at most by its text (and their ancestors)."""
+
+
+def graph_labels(
+    graph: KnowledgeGraph, catalog: Catalog, train: EventLog, config: IntentConfig
+) -> IntentLabels:
+    """Nodes of the graph, each on enough items (`intent_labels`).
+
+    Where a level is asked for, the several categories of an item in the catalogue are one path, in
+    their order: the graph has them as a set.
+    """
+
+    def named(facts: KnowledgeGraph) -> IntentLabels:
+        least = max(1, min(5, len(catalog) // 20))
+        return intent_labels(facts, relation=config.relation, level=config.level, min_items=least)
+
+    if config.level is not None:
+        names = CATEGORY_NAMES if config.relation is None else (config.relation,)
+        paths = with_paths(catalog, names)
+        if paths.attributes and len(found := named(build_graph(train, paths).facts())):
+            return found
+    return named(graph.facts())
+
+
+def named_labels(
+    taxonomy: Taxonomy,
+    graph: KnowledgeGraph,
+    catalog: Catalog,
+    encoder: TextEncoder,
+    language: str,
+    *,
+    relation: str | None = None,
+    cache: TextCache | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> IntentLabels:
+    """The taxonomy's intents by the categories of items; where it lists none of them, by texts.
+
+    `language` is that of the titles, in which descriptions are read. What was found is said.
+    """
+    facts = graph.facts()
+    labels = taxonomy_labels(taxonomy, facts, relation)
+    if len(labels):
+        say(f"Intents by category: {_reach(labels, taxonomy)}.")
+        if left := categories_left(taxonomy, facts, relation):
+            say(f"  Categories that no intent lists: {_few(left)}.")
+        if absent := categories_absent(taxonomy, facts, relation):
+            listed = sum(len(intent.categories) for intent in taxonomy.intents)
+            few = 2 * len(absent) <= listed  # else a list for many shops: names would tell nothing
+            told = _few(absent) if few else f"{len(absent):,} of {listed:,}"
+            say(f"  Listed categories that no item has: {told}.")
+        return labels
+    labels = text_labels(taxonomy, catalog, encoder, language, cache)
+    say(f"The taxonomy lists no category of these items, so the nearness of texts to its "
+        f"descriptions gives intents: {_reach(labels, taxonomy)}.")  # fmt: skip
+    return labels
+
+
+def text_labels(
+    taxonomy: Taxonomy,
+    catalog: Catalog,
+    encoder: TextEncoder,
+    language: str,
+    cache: TextCache | None = None,
+) -> IntentLabels:
+    """At most `MOST` intents an item, those nearest to its text (`zero_shot`, centred on all
+    texts), each of at least `LEAST`. A taxonomy of one intent gives none: nothing else is farther.
+
+    In a catalogue all of one kind the common kind is centred away, and only differences are told.
+    """
+    texts = catalog.full_texts()
+    p = np.zeros((len(texts), len(taxonomy)), np.float32)
+    if len(taxonomy) > 1:
+        vectors = encode_texts(encoder, texts, cache)
+        told = vectors.any(1)
+        intents = encode_texts(encoder, describe(taxonomy, language), cache)
+        mean = vectors[told].mean(0) if told.sum() > 1 else None
+        p[told] = zero_shot(vectors[told], intents, mean=mean)
+    rank = np.argsort(np.argsort(-p, axis=1, kind="stable"), axis=1)
+    return labels_of(taxonomy, sparse.csr_matrix(p * ((p >= LEAST) & (rank < MOST))))
+
+
+def _reach(labels: IntentLabels, taxonomy: Taxonomy) -> str:
+    having = int((np.diff(labels.item.indptr) > 0).sum())
+    return (f"{len(labels)} of {len(taxonomy)} intents on {having:,} of "
+            f"{labels.item.shape[0]:,} items")  # fmt: skip
+
+
+def _few(names: Sequence[str], most: int = 8) -> str:
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
