@@ -2,6 +2,17 @@
 
 classifier  IntentHead (frozen BERT embedding -> several labels), its fit and calibration
 zeroshot    zero_shot: without labels, by similarity to what each intent is said to be
+
+Tools for texts with few labels, imported by name (nothing above needs them):
+
+augment     label-preserving changes of texts and behaviour sequences; mixup; back-translation
+attacks     typos and word attacks, and the worst of n: does the intent survive?
+active      which texts to label next, and the learning curve
+adversarial FGM, PGD and FreeLB on the word embeddings
+pieces      words of spaced scripts, signs of the others: what may move
+neighbours  words that stand near a word in an embedding table
+translate   a translator from a local folder
+distances   distances, clusters and densities below `active`
 """
 
 from models.intent.classifier import IntentConfig, IntentHead, fit_intent_head
