@@ -140,5 +140,5 @@ def _renumbered(log: EventLog, code: np.ndarray, items: Vocab) -> EventLog:
     return EventLog(
         Vocab(tuple(log.users.decode(seen)), "user"), items,
         tuple(log.behaviours[b] for b in shown), user.astype(np.int64), code,
-        behaviour.astype(np.int64), log.time, log.value, log.query, log.row,
+        behaviour.astype(np.int64), log.time, log.value, log.query, log.row, log.ordered,
     )  # fmt: skip

@@ -47,6 +47,7 @@ class EventLog:
     user, item, behaviour are int64 [E]; item is -1 for a search without an item. `time` is int64
     [E] UTC seconds or None when only the order is known. `value` is float32 [E] (NaN: none).
     `query` holds the search text per event, or is None. `row` is the row of the file, from 1.
+    Where not `ordered` a history is a bag: the order in which its events stand means nothing.
     """
 
     users: Vocab
@@ -59,8 +60,11 @@ class EventLog:
     value: np.ndarray | None = None
     query: tuple[str, ...] | None = None
     row: np.ndarray | None = None
+    ordered: bool = True
 
     def __post_init__(self) -> None:
+        if self.time is not None and not self.ordered:
+            raise DataError("The events of an EventLog with times are ordered: leave one out.")
         for name in ("item", "behaviour", "time", "value", "query", "row"):
             column = getattr(self, name)
             if column is not None and len(column) != len(self.user):
@@ -126,10 +130,13 @@ class EventLog:
         query: Sequence[str | None] | None = None,
         own: tuple[Behaviour, ...] = (),
         row: np.ndarray | None = None,
+        ordered: bool = True,
     ) -> EventLog:
         """A log from columns of external ids; an empty or missing item is -1.
 
-        `time` is int64 [E] UTC seconds. Raises `DataError` if a column has another length than
+        `time` is int64 [E] UTC seconds. With `ordered=False` the events of a user are put in an
+        order that is drawn, always the same, so that none of the file's can be taken for one (a
+        file is often sorted by item). Raises `DataError` if a column has another length than
         `user`, or a user id is empty.
         """
         columns = {"item": item, "time": time, "value": value, "query": query, "row": row}
@@ -150,6 +157,8 @@ class EventLog:
         user_code = users.encode(user)
         stamps = None if time is None else np.asarray(time, np.int64)
         by = (user_code,) if stamps is None else (stamps, user_code)
+        if not ordered:
+            by = (np.random.default_rng(0).random(len(keys)), user_code)
         order = np.lexsort(by)  # lexsort is stable: ties keep the order of the file
         rows = np.arange(1, len(keys) + 1) if row is None else row
         return cls(
@@ -160,6 +169,7 @@ class EventLog:
             None if value is None else np.asarray(value, np.float32)[order],
             None if query is None else tuple(query[i] or "" for i in order.tolist()),
             rows[order],
+            ordered,
         )  # fmt: skip
 
     @classmethod
@@ -170,21 +180,24 @@ class EventLog:
         columns: Mapping[str, str] | None = None,
         use_time: bool = True,
         own: tuple[Behaviour, ...] = (),
+        ordered: bool = True,
     ) -> EventLog:
         """Events from CSV, TSV, Parquet (gzipped or not) or one user a line ('user item item …').
 
         `columns` maps a role (user, item, behaviour, time, value, query) to a column name; what it
         leaves out is guessed from the usual spellings, and roles of other files are passed over.
-        `use_time=False` keeps the order of rows. Without a behaviour column, a row with a value
+        `use_time=False` keeps the order of rows; with `ordered=False` not even that counts, and
+        the events of each user are a bag. Without a behaviour column, a row with a value
         in a column called 'rating' is a rating, and any other row a view.
         """
         if _is_sequences(Path(path)):
-            return read_sequences(path, own=own)
+            return read_sequences(path, own=own, ordered=ordered)
         frame = read_table(path)
         roles = pick_columns(
             frame, EVENT_COLUMNS, columns or {}, needed=("user", "item"), where=str(path)
         )
         text = {role: frame[name].str.strip_chars() for role, name in roles.items()}
+        timed = use_time and ordered
         users = text["user"].fill_null("")
         if (users == "").all():
             raise DataError(f"{path}: column {roles['user']!r} must not be empty in every row.")
@@ -201,10 +214,11 @@ class EventLog:
             users.replace("", NOBODY).to_list(),  # such a row belongs to no one: clean counts it
             text["item"].fill_null("").to_list(),
             behaviour=behaviour,
-            time=to_seconds(text["time"], str(path)) if use_time and "time" in text else None,
+            time=to_seconds(text["time"], str(path)) if timed and "time" in text else None,
             value=value,
             query=text["query"].fill_null("").to_list() if "query" in text else None,
             own=own,
+            ordered=ordered,
         )
 
     def to_frame(self) -> pl.DataFrame:
@@ -242,7 +256,9 @@ def _is_sequences(path: Path) -> bool:
     return not all(names.intersection(EVENT_COLUMNS[role]) for role in ("user", "item"))
 
 
-def read_sequences(path: str | Path, *, own: tuple[Behaviour, ...] = ()) -> EventLog:
+def read_sequences(
+    path: str | Path, *, own: tuple[Behaviour, ...] = (), ordered: bool = True
+) -> EventLog:
     """One user a line, no header: 'user item item …', oldest first (the format of S3-Rec).
 
     Blank lines are passed over. Raises `DataError` naming the line of a user without an item or
@@ -266,4 +282,4 @@ def read_sequences(path: str | Path, *, own: tuple[Behaviour, ...] = ()) -> Even
         raise DataError(f"{file} cannot be read: {error}.") from None
     if not users:
         raise DataError(f"{file} is empty: at least one line 'user item …' is needed.")
-    return EventLog.of(users, items, own=own)
+    return EventLog.of(users, items, own=own, ordered=ordered)

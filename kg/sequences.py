@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -21,7 +21,8 @@ class Sequences:
     number of each person in the log that the histories come from, -1 for someone else.
 
     `searches` stand beside the events and are in no other array: whoever wants one sequence of
-    both asks for `interleaved`, of which `whole` is the origin.
+    both asks for `interleaved`, of which `whole` is the origin. Where not `ordered` each history
+    is a bag, and the order of its events means nothing.
     """
 
     offsets: np.ndarray
@@ -32,6 +33,7 @@ class Sequences:
     who: np.ndarray | None = None
     searches: Searches | None = None
     whole: Sequences | None = None
+    ordered: bool = True
 
     def __post_init__(self) -> None:
         bounds = self.offsets
@@ -127,8 +129,21 @@ class Sequences:
         who = None if self.who is None else self.who[rows]
         searches = None if self.searches is None else self.searches.take(rows)
         return Sequences(
-            offsets, self.item[index], self.behaviour[index], time, self.num_items, who, searches
-        )
+            offsets, self.item[index], self.behaviour[index], time, self.num_items, who, searches,
+            ordered=self.ordered,
+        )  # fmt: skip
+
+    def shuffled(self, rng: np.random.Generator, first: np.ndarray | None = None) -> Sequences:
+        """The same histories, each in an order that is drawn; the first `first` int64 [U] events
+        of each stay the first ones, in whatever order. Times are left out.
+        """
+        place = np.arange(len(self.item)) - self.offsets[self.row]
+        late = np.zeros(len(place), bool) if first is None else place >= first[self.row]
+        order = np.lexsort((rng.random(len(place)), late, self.row))
+        return replace(
+            self, item=self.item[order], behaviour=self.behaviour[order],
+            time=None, ordered=False,
+        )  # fmt: skip
 
     def interleaved(self, code: np.ndarray) -> Sequences:
         """Item events and searches in one sequence, in the order in which they happened.
@@ -150,7 +165,10 @@ class Sequences:
         if self.time is not None and found.time is not None:
             time = np.concatenate([found.time, self.time])[order]
         offsets = self.offsets + found.offsets
-        return Sequences(offsets, item, behaviour, time, self.num_items, self.who, whole=self)
+        return Sequences(
+            offsets, item, behaviour, time, self.num_items, self.who, whole=self,
+            ordered=self.ordered,
+        )  # fmt: skip
 
     @cached_property
     def place(self) -> np.ndarray:
@@ -179,7 +197,7 @@ class Sequences:
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         who = np.arange(len(log.users))
         return cls(offsets, keep.item, keep.behaviour, keep.time, len(log.items), who,
-                   Searches.of(log))  # fmt: skip
+                   Searches.of(log), ordered=log.ordered)  # fmt: skip
 
     @classmethod
     def single(

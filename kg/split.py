@@ -86,7 +86,7 @@ def merged(first: EventLog, second: EventLog) -> EventLog:
     assert behaviour is not None
     return EventLog(
         first.users, first.items, first.behaviours, user[order], item[order], behaviour[order],
-        sort(time), sort(both("value")), query, sort(both("row")),
+        sort(time), sort(both("value")), query, sort(both("row")), first.ordered,
     )  # fmt: skip
 
 

@@ -116,7 +116,8 @@ def _pack_log(log: EventLog, arrays: Arrays) -> dict[str, Any]:
             arrays[f"log.{name}"] = column
     kinds = [[b.name, b.weight, b.en, b.zh] for b in log.behaviours]
     query = list(log.query) if log.query is not None and any(log.query) else None
-    return {"users": log.users.ids, "behaviours": kinds, "query": query}
+    told = {"users": log.users.ids, "behaviours": kinds, "query": query}
+    return told if log.ordered else told | {"ordered": False}
 
 
 def _unpack_log(meta: dict[str, Any], arrays: Arrays, items: Vocab) -> EventLog:
@@ -126,6 +127,7 @@ def _unpack_log(meta: dict[str, Any], arrays: Arrays, items: Vocab) -> EventLog:
         tuple(Behaviour(*kind) for kind in meta["behaviours"]),
         arrays["log.user"], arrays["log.item"], arrays["log.behaviour"], arrays.get("log.time"),
         arrays.get("log.value"), None if query is None else tuple(query), arrays.get("log.row"),
+        meta.get("ordered", True),
     )  # fmt: skip
 
 

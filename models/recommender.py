@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -66,6 +67,12 @@ class ModelConfig(BaseModel):
         description="Score items that were met before by how often and when; None: where "
         "people meet an item again in at least 5 % of their events.",
     )
+    ordered: bool | None = Field(
+        None,
+        description="Whether the order of a history's events says something; None: as the log "
+        "says. Without order each epoch reads a history in a new one, and a query is the mean "
+        "over several.",
+    )
     searches: bool | None = Field(
         None,
         description="Read searches as events too; None: where at least 1 % of the training events "
@@ -87,11 +94,17 @@ class ModelConfig(BaseModel):
     def _heads_divide_dim(self) -> ModelConfig:
         if self.dim % self.heads:
             raise ValueError(f"heads ({self.heads}) must divide dim ({self.dim})")
+        if self.ordered is False and (self.repeats or self.searches):
+            raise ValueError("repeats and searches need ordered events")
         return self
 
 
-SETTLED = {"dim": 128, "dropout": 0.5, "max_length": 50, "id_dropout": 0.2}
+SETTLED = {"dim": 128, "dropout": 0.5, "max_length": 50, "id_dropout": 0.2, "ordered": True}
 """What a model has that nobody asked the data for."""
+
+
+ORDERS = 4
+"""In how many orders a history is read that has none of its own."""
 
 
 class IntentRecommender(nn.Module):
@@ -139,6 +152,7 @@ class IntentRecommender(nn.Module):
             config.dropout or 0.0,
             config.max_length,
             behaviours,
+            config.ordered is not False,
         )
         self.repeat = RepeatBonus(config.dim) if config.repeats else None
         self.intent_dim = intent_dim
@@ -238,6 +252,23 @@ class IntentRecommender(nn.Module):
         else:
             events = histories.interleaved(np.arange(len(searched)))
             search = torch.from_numpy(self.whitening.apply(searched))
+        for part in self._orders(events):
+            out += self._encoded(part, items, intent, profiles, search)
+        return out / (1 if self.config.ordered else ORDERS)
+
+    def _orders(self, events: Sequences) -> Iterator[Sequences]:
+        """The histories, or the same in `ORDERS` orders where their own means nothing."""
+        if self.config.ordered:
+            yield events
+            return
+        for seed in range(ORDERS):
+            yield events.shuffled(np.random.default_rng(seed))
+
+    def _encoded(
+        self, events: Sequences, items: Tensor, intent: np.ndarray | None,
+        profiles: Profiles | None, search: Tensor | None,
+    ) -> np.ndarray:  # fmt: skip
+        out = np.zeros((len(events), self.config.dim), np.float32)
         for rows, batch in history_batches(events, self.config.max_length, 512):
             batch = replace(batch, search=search)
             if intent is not None and self.intent_dim:

@@ -75,13 +75,15 @@ def attention_at(q: Tensor, k: Tensor, v: Tensor, distance: Tensor, at: Tensor) 
 class CausalTransformer(nn.Module):
     """Event vectors to query vectors: item + behaviour + time gap, then blocks.
 
-    Padding stands at the end, where causal attention of real events never looks.
+    Padding stands at the end, where causal attention of real events never looks. Where the order
+    of events means nothing (not `ordered`), how far apart they stand means nothing either.
     Shapes: batch of [B, L], item vectors [N, D] -> [B, L, D].
     """
 
     def __init__(
-        self, dim: int, layers: int, heads: int, dropout: float, max_length: int, behaviours: int
-    ) -> None:
+        self, dim: int, layers: int, heads: int, dropout: float, max_length: int, behaviours: int,
+        ordered: bool = True,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.behaviour = nn.Embedding(behaviours, dim)
         self.gap = nn.Embedding(NUM_GAPS, dim)
@@ -90,6 +92,8 @@ class CausalTransformer(nn.Module):
         self.blocks = nn.ModuleList(Block(dim, heads, dropout, max_length) for _ in range(layers))
         for table in (self.behaviour, self.gap):
             nn.init.normal_(table.weight, std=0.02)
+        for block in self.blocks:
+            block.distance.requires_grad_(ordered)  # it begins with zeros
 
     def forward(
         self,

@@ -2,13 +2,17 @@
 
 - `check_text_encoder`: shape, length 1, empty texts, order, duplicates, odd texts
 - `check_graph_layer`: value and gradient of a mean over neighbours
+- `check_text_classifier`: shape, odd texts, alone as beside others, back from a folder
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import nn
 
 from models.gnn.adjacency import Adjacency
+from models.intent.contract import TextClassifier
 from models.text.encoder import TextEncoder
 
 _TEXTS = (
@@ -81,3 +85,23 @@ def check_graph_layer(layer: nn.Module, adjacency: Adjacency, scale: float = 1.0
     weight = torch.randn(rows, 3, generator=generator)
     (found,) = torch.autograd.grad((out * weight).sum(), x)
     assert torch.allclose(found, scale * mean.T @ weight, atol=1e-5), "the gradient must be dense's"
+
+
+def check_text_classifier(
+    model: TextClassifier, texts: Sequence[str], back: TextClassifier, tolerance: float = 1e-4
+) -> None:
+    """Hold a classifier to `TextClassifier`; AssertionError names what it breaks.
+
+    `texts` are some that it has learned from; `back` is the same after `save` and `load`.
+    """
+    said = [*texts, "", "word " * 10_000, "猫粮 🐈\u200d⬛ \x00"]
+    logits = model.read(said).logits
+    assert logits.dtype == np.float32, f"logits must be float32, not {logits.dtype}"
+    assert logits.shape == (len(said), len(model.labels)), "logits must be [n, L]"
+    assert np.isfinite(logits).all(), "logits must be finite"
+    for text, row in zip(said, logits, strict=True):
+        alone = model.read([text]).logits[0]
+        assert np.allclose(alone, row, atol=tolerance), f"{text!r:.40} alone must equal it beside"
+    assert model.read([]).logits.shape == (0, len(model.labels)), "no text must give no row"
+    assert (back.labels, back.many) == (model.labels, model.many), "labels must come back"
+    assert np.allclose(back.read(said).logits, logits, atol=tolerance), "logits must come back"

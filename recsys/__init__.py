@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from kg.catalog import Catalog as Catalog
     from kg.clean import clean as clean
     from kg.events import EventLog as EventLog
+    from kg.labelled import LabelledTexts as LabelledTexts
+    from kg.labelled import read_labelled as read_labelled
     from kg.searches import Search as Search
     from kg.split import leave_one_out as leave_one_out
     from kg.split import temporal_split as temporal_split
@@ -72,6 +74,7 @@ if TYPE_CHECKING:
     from recsys.ablate import effect_table as effect_table
     from recsys.ablate import mask_parts as mask_parts
     from recsys.ablate import retrain_parts as retrain_parts
+    from recsys.classify import IntentClassifier as IntentClassifier
     from recsys.config import RunConfig as RunConfig
     from recsys.evaluate import evaluate_scores as evaluate_scores
     from recsys.fit import fit as fit
@@ -92,6 +95,8 @@ _HOMES = {
     "load_movielens_small": "kg.datasets",
     "IntentRecommender": "models.recommender", "ModelConfig": "models.recommender",
     "BertEncoder": "models.text", "HashEncoder": "models.text", "encode_texts": "models.text",
+    "LabelledTexts": "kg.labelled", "read_labelled": "kg.labelled",
+    "IntentClassifier": "recsys.classify",
     "RunConfig": "recsys.config", "evaluate_scores": "recsys.evaluate", "fit": "recsys.fit",
     "judge": "recsys.fit", "learn_intents": "recsys.intents", "Recommender": "recsys.recommender",
     "RunOptions": "recsys.train", "TrainConfig": "recsys.train", "train": "recsys.train",

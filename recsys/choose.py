@@ -158,6 +158,8 @@ def _neighbours(log: EventLog, config: NeighbourConfig, content: np.ndarray) -> 
     """One for each number of links, at the first of the decays and a weight of 1."""
     if config.kind == "none" or (widest := links(log, config, max(config.keeps))).nnz == 0:
         return []
+    if not log.ordered:  # then no event is later than another
+        config = config.model_copy(update={"decays": (1.0,)})
     found = {keep: heard(strongest(widest, keep), content) for keep in config.keeps}
     return [Neighbours(one, config.decays[0], 1.0, keep, config) for keep, one in found.items()]
 

@@ -275,11 +275,13 @@ def resolved(config: ModelConfig, split: Split) -> ModelConfig:
     lengths = histories.lengths[histories.lengths > 0]
     usual = int(np.percentile(lengths, 75)) if len(lengths) else 0
     each = len(histories.item) / max(len(np.unique(histories.item)), 1)
+    ordered = histories.ordered if config.ordered is None else config.ordered
     repeats = config.repeats
     if repeats is None:
-        repeats = histories.repeat_share >= REPEATS
+        repeats = ordered and histories.repeat_share >= REPEATS
     return config.settled(
-        dim=64 if repeats else 128, repeats=repeats, searches=histories.search_share >= SEARCHES,
+        dim=64 if repeats else 128, repeats=repeats, ordered=ordered,
+        searches=ordered and histories.search_share >= SEARCHES,
         max_length=min(max(usual, 50), 200),
         id_dropout=0.6 if repeats else 0.2,
         dropout=next(rate for events, rate in DROPOUT if each >= events),

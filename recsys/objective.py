@@ -32,12 +32,34 @@ class Objective:
     ) -> None:  # fmt: skip
         self.model, self.config, self.intents, self.short = model, config, intents, short
         self.events = model.events(histories)
+        self.picked: np.ndarray | None = None
         self.past = Past(histories) if model.repeat is not None else None
-        self.periods = target_periods(config, split, histories)
+        self.periods = None
+        if model.config.ordered:
+            self.periods = target_periods(config, split, histories)
         self.tasks = Tasks(model, split.train.behaviours, config)
         self.candidates = torch.nonzero(model.trained_items).ravel()  # int64 [M]
         few = len(self.candidates) <= (5000 if self.periods is None else 12_500)
         self.full = config.loss == "full" or (config.loss == "auto" and few)
+
+    def epoch_events(self, rng: np.random.Generator) -> Sequences:
+        """The histories as an epoch reads them: bags in a new order, but what each user's prefix
+        of this epoch has read comes first, so that its text says nothing of what is asked.
+        """
+        if self.model.config.ordered:
+            return self.events
+        first = None
+        if self.intents is not None and self.model.intent_dim:
+            self.picked = self._picks(np.arange(len(self.events)), rng)
+            first = np.where(self.picked >= 0, self.intents.at[self.picked], 0)
+        return self.events.shuffled(rng, first)
+
+    def _picks(self, user: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """int64 [n]: one of the verbalised prefixes of each user, -1 where there is none."""
+        assert self.intents is not None
+        low = np.searchsorted(self.intents.user, user, side="left")
+        high = np.searchsorted(self.intents.user, user, side="right")
+        return np.where(high > low, low + (rng.random(len(user)) * (high - low)).astype(int), -1)
 
     @property
     def batch_targets(self) -> int:
@@ -98,10 +120,8 @@ class Objective:
         if self.intents is None or not self.model.intent_dim:
             return batch
         signals, user = self.intents, batch.user.numpy()
-        low = np.searchsorted(signals.user, user, side="left")
-        high = np.searchsorted(signals.user, user, side="right")
-        pick = low + (rng.random(len(user)) * (high - low)).astype(np.int64)
-        has = high > low
+        pick = self.picked[user] if self.picked is not None else self._picks(user, rng)
+        has = pick >= 0
         pick = np.where(has, pick, 0)
         vectors = torch.from_numpy(signals.prefix[pick] * has[:, None])
         known = torch.from_numpy(np.where(has, signals.at[pick] - 1, 10**9)) - batch.start

@@ -197,7 +197,8 @@ class _Run:
         total, updates = 0.0, 0
         parts = self.config.accumulate
         periods = self.objective.periods
-        for group in training_groups(self.events, *self.sizes, rng, periods, parts):
+        events = self.objective.epoch_events(rng)
+        for group in training_groups(events, *self.sizes, rng, periods, parts):
             batches = [batch for batch in group if batch.target.any()]
             if not batches:
                 continue

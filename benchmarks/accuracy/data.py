@@ -36,7 +36,8 @@ class Source:
 
     `one_behaviour` names the events of a file that has no column for it, `nobody` a user to leave
     out. `future` attributes and `skip` relations know the whole period or a person. `doubled`
-    attributes are texts only: the triples hold the same facts for the graph.
+    attributes are texts only: the triples hold the same facts for the graph. Where not `ordered` a
+    history is a bag.
     """
 
     events: str = "interactions.csv.gz"
@@ -48,6 +49,7 @@ class Source:
     doubled: tuple[str, ...] = ()
     protocols: tuple[str, ...] = ("loo", "time", "rolling")
     tables: tuple[str, ...] = ("new",)
+    ordered: bool = True
 
 
 SEQUENCES = Source("sequences.txt.gz", {}, protocols=("loo",))
@@ -61,7 +63,7 @@ SOURCES: dict[str, Source] = {
     "movielens-small-kg": Source(columns=COLUMNS | {"value": "rating"}, skip=FILM,
                                  doubled=("genres", "year")),
     "lastfm-kg": Source("ratings.csv.gz", {"user": "user_id", "item": "item_id"},
-                        protocols=("given",)),
+                        protocols=("given",), ordered=False),
     "online-retail-ii": replace(SHOP, columns=COLUMNS | {"value": "quantity"}, nobody="1",
                                 skip=("in_price_band",), future=("median_price",),
                                 doubled=("category",)),
@@ -123,7 +125,7 @@ def load(data: Path, name: str, protocol: str) -> Task:
 def _events(folder: Path, source: Source) -> tuple[EventLog, np.ndarray | None]:
     """The log and, by row of the file, the part that the file itself gives an event."""
     file = folder / source.events
-    log = EventLog.read(file, columns=source.columns)
+    log = EventLog.read(file, columns=source.columns, ordered=source.ordered)
     if source.one_behaviour:
         log = replace(log, behaviours=(behaviour_named(source.one_behaviour, ()),))
     if source.nobody:

@@ -15,7 +15,7 @@ translate   a translator from a local folder
 distances   distances, clusters and densities below `active`
 """
 
-from models.intent.classifier import IntentConfig, IntentHead, fit_intent_head
+from models.intent.head import IntentConfig, IntentHead, fit_intent_head
 from models.intent.zeroshot import zero_shot
 
 __all__ = ["IntentConfig", "IntentHead", "fit_intent_head", "zero_shot"]

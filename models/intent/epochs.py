@@ -121,6 +121,8 @@ def read_tokens(network: nn.Module, data: Tokens, budget: int = 8192) -> tuple[A
     """logits float32 [n, L] and vectors [n, D] of all rows, in batches of one length."""
     network.eval()
     order = np.argsort([len(ids) for ids in data.ids], kind="stable")
+    if not len(order):
+        return np.zeros((0, data.carries.shape[1]), np.float32), np.zeros((0, 1), np.float32)
     logits, vectors, at = [], [], 0
     while at < len(order):
         width = max(1, len(data.ids[order[at]]))

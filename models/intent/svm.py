@@ -39,6 +39,8 @@ class SvmClassifier:
         self._vectorizer.idf_ = idf.astype(np.float64)
 
     def read(self, texts: Sequence[str]) -> Reading:
+        if not len(texts):
+            return Reading(np.zeros((0, len(self.labels)), np.float32))
         x = self._vectorizer.transform(texts)
         return Reading(np.asarray(x @ self.weight.T + self.bias, np.float32))
 

@@ -35,6 +35,7 @@ from models.text.folder import (
     load_model,
     load_tokenizer,
     model_files,
+    quiet,
     tokenizer_files,
 )
 
@@ -135,7 +136,7 @@ class TunedClassifier:
 
 def save_encoder(encoder: Any, origin: Path, folder: Path) -> None:
     """config.json, weights and the tokenizer of `origin`, so that any tool can load the folder."""
-    with disk_errors(folder, RuntimeError):
+    with quiet(), disk_errors(folder, RuntimeError):
         encoder.save_pretrained(folder, safe_serialization=True)
     for file in tokenizer_files(origin):
         shutil.copyfile(file, folder / file.name)

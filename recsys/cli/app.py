@@ -98,6 +98,9 @@ def build(
         str | None, typer.Option(help="role=NAME,… over both files, e.g. user=who,item_id=sku.")
     ] = None,
     no_time: Annotated[bool, typer.Option("--no-time", help="Rows are in order.")] = False,
+    no_order: Annotated[
+        bool, typer.Option("--no-order", help="Times unknown, and rows in no order: bags.")
+    ] = False,
     vectors: ItemVectors = None,
     user_vectors: Annotated[
         list[str] | None, typer.Option(help="NAME=FILE: vectors of users; repeatable.")
@@ -107,7 +110,7 @@ def build(
     from recsys.cli.building import build_folder
 
     build_folder(
-        events, items, out, users, triples, entities, triple_ids, columns, no_time,
+        events, items, out, users, triples, entities, triple_ids, columns, no_time, no_order,
         vectors or [], user_vectors or [],
     )  # fmt: skip
 

@@ -21,6 +21,7 @@ from recsys.cli.output import columns_of, say
 def build_folder(
     events: Path, items: Path, out: Path, users: Path | None, triples: Path | None,
     entities: Path | None, triple_ids: str | None, columns: str | None, no_time: bool,
+    no_order: bool,
     vectors: list[str], user_vectors: list[str],
 ) -> None:  # fmt: skip
     """Read, clean, join, publish; every step is told."""
@@ -36,7 +37,7 @@ def build_folder(
     if catalog.ignored:
         say(f"  not used, nearly one value per item: {', '.join(catalog.ignored)}")
     catalog, aside = with_vectors(catalog, vectors, mapping)
-    log = EventLog.read(events, columns=mapping, use_time=not no_time)
+    log = EventLog.read(events, columns=mapping, use_time=not no_time, ordered=not no_order)
     log, report = clean(log, catalog.ids)
     say(f"{events}: {report}")
     people, more = _people(users, user_vectors, log, mapping)

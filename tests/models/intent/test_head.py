@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models.intent import IntentConfig, fit_intent_head
-from models.intent import classifier as module
+from models.intent import head as module
 
 CONFIG = IntentConfig(hidden=32, epochs=40)
 
