@@ -381,6 +381,8 @@ def lacking(rec: Recommender) -> dict[str, str]:
         out["graph"] = "the graph holds no facts"
     if rec.intent is None or not rec.model.intent_dim:
         out["intent"] = "histories were not read"
+    if not rec.model.config.ordered:
+        out["sequence"] = "histories have no order"
     partners = rec.partners
     if partners.neighbours is None:
         out["neighbours"] = "they were switched off, or did not help on validation"

@@ -12,7 +12,7 @@ import pytest
 
 README = Path(__file__).parents[1] / "README.md"
 VERBS = {"build", "train", "recommend", "similar", "intents", "explain", "items", "evaluate",
-         "tune", "doctor"}  # fmt: skip
+         "tune", "doctor", "intent"}  # fmt: skip
 
 ALL = """
 import json, sys

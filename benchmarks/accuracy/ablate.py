@@ -36,7 +36,8 @@ def main(words: list[str] | None = None) -> None:
     folder = args.out / args.set / folder_of(args.protocol) / "ablation"
     with threadpool_limits(args.threads):
         task = replace(load(args.data, args.set, args.protocol), cache=args.cache)
-        config = RunConfig(options=RunOptions(seed=args.seed, threads=args.threads))
+        options = RunOptions(seed=args.seed, threads=args.threads)
+        config = RunConfig(train={"refit": task.again}, options=options)  # as run.py does
         started = time.perf_counter()
         found, absent = ablated(task, config, args.parts, folder)
     command = shown("ablate.py", sys.argv[1:] if words is None else words)

@@ -1,7 +1,21 @@
 """Named intents: what the verbalised history says the person wants, as calibrated probabilities.
 
-classifier  IntentHead (frozen BERT embedding -> several labels), its fit and calibration
+head        IntentHead (frozen BERT embedding -> several labels), its fit and calibration
 zeroshot    zero_shot: without labels, by similarity to what each intent is said to be
+
+Texts to one or several labels, learned from examples (`recsys.IntentClassifier` assembles them):
+
+contract    TextClassifier, Reading: what every method must do
+settings    TextTraining: how they learn
+linear      softmax and sigmoid regression, fitted to the end
+frozen      an untouched encoder and such a regression
+svm, rules  no encoder: n-grams against the rest; few terms a label that can be printed
+gru, tuned  networks: a GRU over words; BERT, in full or by few new weights
+adapters    LoRA, AdaLoRA, IA³ by peft, and bottleneck adapters
+epochs      the loop that these networks learn by
+methods     the methods by name
+calibrate   logits to probabilities that mean what they say
+scope       when a text is none of the intents
 
 Tools for texts with few labels, imported by name (nothing above needs them):
 
