@@ -156,9 +156,8 @@ class EventLog:
         code = {name: behaviours.index(kind) for name, kind in kinds.items()}
         user_code = users.encode(user)
         stamps = None if time is None else np.asarray(time, np.int64)
-        by = (user_code,) if stamps is None else (stamps, user_code)
-        if not ordered:
-            by = (np.random.default_rng(0).random(len(keys)), user_code)
+        within = stamps if ordered else np.random.default_rng(0).random(len(keys))
+        by = (user_code,) if within is None else (within, user_code)
         order = np.lexsort(by)  # lexsort is stable: ties keep the order of the file
         rows = np.arange(1, len(keys) + 1) if row is None else row
         return cls(
