@@ -42,7 +42,13 @@ def test_dropout_and_length_follow_the_data(users, each, items, dropout, length)
 
 def test_what_is_set_stays():
     config = ModelConfig(
-        dim=8, dropout=0.0, id_dropout=0.0, max_length=7, repeats=False, searches=True
+        dim=8,
+        dropout=0.0,
+        id_dropout=0.0,
+        max_length=7,
+        repeats=False,
+        searches=True,
+        ordered=True,
     )
     assert resolved(config, split(50, 400, 60)) == config
 
