@@ -12,6 +12,7 @@ frozen      an untouched encoder and such a regression
 svm, rules  no encoder: n-grams against the rest; few terms a label that can be printed
 gru, tuned  networks: a GRU over words; BERT, in full or by few new weights
 adapters    LoRA, AdaLoRA, IA³ by peft, and bottleneck adapters
+objectives  the loss of a step, and what may stand beside it: consistency, contrast, mixup, attacks
 epochs      the loop that these networks learn by
 methods     the methods by name
 calibrate   logits to probabilities that mean what they say

@@ -144,7 +144,9 @@ def share_budget(encoder: Any, update: int) -> None:
 
 
 def regulariser(encoder: Any) -> Tensor | None:
-    """AdaLoRA's penalty on factors that are not orthogonal: Σ |PᵀP - I| + |QQᵀ - I|, its mean."""
+    """Half of AdaLoRA's penalty on factors that are not orthogonal: the mean of |PᵀP - I| and
+    |QQᵀ - I| over the layers; None for other methods.
+    """
     base = getattr(encoder, "base_model", None)
     if base is None or not hasattr(base, "update_and_allocate"):
         return None
@@ -153,4 +155,4 @@ def regulariser(encoder: Any) -> Tensor | None:
         if "lora_A" in name or "lora_B" in name:
             square = part @ part.T if "lora_A" in name else part.T @ part
             found.append(torch.linalg.norm(square - torch.eye(len(square))))
-    return torch.stack(found).mean() if found else None
+    return torch.stack(found).mean() / 2 if found else None

@@ -18,6 +18,7 @@ import numpy as np
 from kg.errors import UsageError, suggest
 from models.intent.neighbours import Neighbours, renamed
 from models.intent.pieces import Piece, core, crop, drop, joined, some, swap, taken, words
+from models.intent.settings import TextTraining
 from models.text.encoder import checked_texts
 
 Row = TypeVar("Row", str, list[str])
@@ -152,6 +153,13 @@ def augmented(
         for i, text in zip(at, found, strict=True):
             texts[i] = text if text.strip() else texts[i]
     return texts
+
+
+def half_moved(texts: Sequence[str], config: TextTraining, rng: np.random.Generator) -> list[str]:
+    """The texts, each with a chance of a half by one of the moves that the settings name."""
+    moved = augmented(texts, config.augment, rng, config.augment_rate)
+    at = rng.random(len(moved)) < 0.5
+    return [new if change else old for new, old, change in zip(moved, texts, at, strict=True)]
 
 
 def _checked(rows: Sequence[Row]) -> Sequence[Row]:

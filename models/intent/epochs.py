@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.intent.linear import balanced_weights, classification_loss
+from models.intent.objectives import Step
 from models.intent.settings import TextTraining
 from models.text.batches import padded_ids
 
@@ -52,36 +52,23 @@ class TextEpoch:
     seconds: float
 
 
-Objective = Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor]
-"""(network, ids [B, W], mask [B, W], target [B, L]) -> a scalar loss."""
-
-
-def plain_objective(data: Tokens, many: bool, config: TextTraining) -> Objective:
-    """The mean loss of the rows, the labels weighted where the settings say so."""
-    weight = torch.from_numpy(balanced_weights(data.carries)) if config.class_weights else None
-
-    def loss(network: nn.Module, ids: Tensor, mask: Tensor, target: Tensor) -> Tensor:
-        logits, _ = network(ids, mask)
-        return classification_loss(logits, target, many, weight, config.smoothing).mean()
-
-    return loss
-
-
 def train_epochs(
     network: nn.Module,
     data: Tokens,
-    objective: Objective,
+    learn: Step,
     groups: list[dict[str, Any]],
     config: TextTraining,
     rng: np.random.Generator,
     *,
     bfloat16: bool = False,
-    after: Callable[[int, int], None] | None = None,
+    fresh: Callable[[], Tokens] | None = None,
+    after: Callable[[int], None] | None = None,
 ) -> Iterator[TextEpoch]:
     """Train in place; stop asking and it stops. `groups` are those of AdamW, with their rates.
 
-    The rate rises in a line for `warmup` of the updates, then falls in a line to 0. `after` hears
-    (updates done, updates in all) after each, before the gradients are cleared.
+    The rate rises in a line for `warmup` of the updates, then falls in a line to 0. `fresh` makes
+    what an epoch reads in place of `data`, as many texts; `after` hears the number of each update,
+    before the gradients are cleared.
     """
     epochs = config.epochs or planned_epochs(len(data), config.batch_size)
     steps = -(-len(data) // config.batch_size)
@@ -93,18 +80,17 @@ def train_epochs(
     for epoch in range(1, epochs + 1):
         started, losses = time.perf_counter(), []
         network.train()
-        for step, at in enumerate(_batches(data, config.batch_size, rng), start=1):
+        read = data if fresh is None else fresh()
+        for step, at in enumerate(_batches(read, config.batch_size, rng), start=1):
             with _numbers(bfloat16):
-                loss = objective(network, *data.batch(at))
-            (loss / config.accumulate).backward()
-            losses.append(loss.item())
+                losses.append(learn(*read.batch(at), 1 / config.accumulate))
             if step % config.accumulate and step < steps:
                 continue
             torch.nn.utils.clip_grad_norm_(learned, config.clip)
             optimiser.step()
             done += 1
             if after:
-                after(done, total)
+                after(done)
             schedule.step()
             optimiser.zero_grad()
         network.eval()

@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from kg.labelled import LabelledTexts
+from models.intent.augment import half_moved
 from models.intent.contract import Reading
-from models.intent.epochs import TextEpoch, Tokens, plain_objective, read_tokens, train_epochs
+from models.intent.epochs import TextEpoch, Tokens, read_tokens, train_epochs
+from models.intent.objectives import make_step
 from models.intent.settings import RATES, TextTraining
 from models.tensors import load_tensors, load_words, save_tensors, save_words
 from models.text.encoder import TOKEN, folded
@@ -31,21 +33,33 @@ class GruNetwork(nn.Module):
 
     def __init__(self, words: int, labels: int, dropout: float) -> None:
         super().__init__()
-        self.words = nn.Embedding(words + 2, WIDTH, padding_idx=0)
+        self.embedding = nn.Embedding(words + 2, WIDTH, padding_idx=0)
         self.gru = nn.GRU(WIDTH, WIDTH, batch_first=True, bidirectional=True)
         self.dropout = nn.Dropout(max(dropout, 0.3))
         self.head = nn.Linear(2 * WIDTH, labels)
 
     def forward(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        vector = self.vector(ids, mask)
+        return self.logits(vector), vector
+
+    def vector(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """[B, 2·WIDTH]."""
         lengths = mask.sum(1).clamp(min=1)
         packed = nn.utils.rnn.pack_padded_sequence(
-            self.dropout(self.words(ids)), lengths, batch_first=True, enforce_sorted=False
+            self.dropout(self.embedding(ids)), lengths, batch_first=True, enforce_sorted=False
         )
         states, _ = nn.utils.rnn.pad_packed_sequence(
             self.gru(packed)[0], batch_first=True, padding_value=-2.0, total_length=ids.shape[1]
         )  # a state lies in [-1, 1]
-        vector = states.amax(1)
-        return self.head(self.dropout(vector)), vector
+        return states.amax(1)
+
+    def logits(self, vector: Tensor) -> Tensor:
+        """[B, L]."""
+        return self.head(self.dropout(vector))
+
+    def words(self) -> nn.Embedding:
+        """That of the words."""
+        return self.embedding
 
 
 class GruClassifier:
@@ -94,7 +108,14 @@ def train_gru(
 ) -> Iterator[TextEpoch]:
     """Train in place."""
     tokens = model.tokens(data.texts, data.carries)
+    learn = make_step(model.network, data.carries, data.many, config, rng)
     rate = config.learning_rate or RATES["gru"]
     groups = [{"params": list(model.network.parameters()), "lr": rate}]
-    objective = plain_objective(tokens, data.many, config)
-    yield from train_epochs(model.network, tokens, objective, groups, config, rng)
+
+    def fresh() -> Tokens:
+        return model.tokens(half_moved(data.texts, config, rng), data.carries)
+
+    yield from train_epochs(
+        model.network, tokens, learn, groups, config, rng,
+        fresh=fresh if config.augment else None,
+    )  # fmt: skip

@@ -36,6 +36,22 @@ class TextTraining(BaseModel):
     bottleneck: int = Field(48, ge=1, description="adapter: width of its middle.")
     class_weights: bool = Field(False, description="Rare labels count as much as frequent ones.")
     smoothing: float = Field(0.0, ge=0, lt=1, description="Label smoothing, where one is meant.")
+    consistency: float = Field(
+        0.0, ge=0, description="Weight of two readings with other dropout agreeing (R-Drop)."
+    )
+    contrast: float = Field(
+        0.0, ge=0, description="Weight of texts of one label being near (supervised contrast)."
+    )
+    mixup: float = Field(0.0, ge=0, description="Mixing two texts: α of the shares; 0: off.")
+    adversarial: Literal["none", "fgm", "pgd", "freelb"] = Field(
+        "none", description="Also learn from the worst small change of the words' embeddings."
+    )
+    epsilon: float = Field(0.5, gt=0, description="adversarial: length of that change, a text.")
+    augment: tuple[str, ...] = Field(
+        (),
+        description="Moves (`models.intent.augment`) of half the texts, anew each epoch.",
+    )
+    augment_rate: float = Field(0.1, gt=0, le=1, description="Share of the words that move.")
     max_tokens: int = Field(64, ge=3, description="Longer texts are cut.")
     validation: float = Field(
         0.1, ge=0, lt=0.5, description="Held out for calibration where the file has no valid part."

@@ -15,17 +15,11 @@ from torch import Tensor, nn
 from kg.errors import DataError, UsageError
 from kg.labelled import LabelledTexts
 from models.intent.adapters import adapted, merged, new_weights, regulariser, share_budget
+from models.intent.augment import half_moved
 from models.intent.contract import Reading
-from models.intent.epochs import (
-    Objective,
-    TextEpoch,
-    Tokens,
-    plain_objective,
-    planned_epochs,
-    read_tokens,
-    train_epochs,
-)
+from models.intent.epochs import TextEpoch, Tokens, planned_epochs, read_tokens, train_epochs
 from models.intent.linear import balanced_weights, choose_strength, fit_linear, held_out
+from models.intent.objectives import make_step
 from models.intent.settings import RATES, TextTraining
 from models.tensors import disk_errors, load_tensors, save_tensors
 from models.text.encoder import checked_texts
@@ -63,7 +57,15 @@ class TunedNetwork(nn.Module):
 
     def forward(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         vector = self.vector(ids, mask)
-        return self.head(self.dropout(vector)), vector
+        return self.logits(vector), vector
+
+    def logits(self, vector: Tensor) -> Tensor:
+        """[B, L]."""
+        return self.head(self.dropout(vector))
+
+    def words(self) -> nn.Embedding:
+        """That of the encoder."""
+        return self.encoder.get_input_embeddings()
 
     def vector(self, ids: Tensor, mask: Tensor) -> Tensor:
         """[B, D]."""
@@ -202,9 +204,9 @@ def _start_head(
 
 def train_tuned(
     model: TunedClassifier, data: LabelledTexts, config: TextTraining, rng: np.random.Generator,
-    *, objective: Objective | None = None, bfloat16: bool = False,
+    *, bfloat16: bool = False,
 ) -> Iterator[TextEpoch]:  # fmt: skip
-    """Train in place; `objective` is `plain_objective` unless given."""
+    """Train in place."""
     network = model.network
     tokens = model.tokens(data.texts, data.carries)
     rate = config.learning_rate or RATES[model.method]
@@ -213,19 +215,18 @@ def train_tuned(
         {"params": inside, "lr": rate},
         {"params": list(network.head.parameters()), "lr": config.head_rate},
     ]
-    wanted = objective or plain_objective(tokens, data.many, config)
+    learn = make_step(
+        network, data.carries, data.many, config, rng, lambda: regulariser(network.encoder)
+    )
 
-    def loss(net: nn.Module, ids: Tensor, mask: Tensor, target: Tensor) -> Tensor:
-        value = wanted(net, ids, mask, target)
-        penalty = regulariser(net.encoder)
-        return value if penalty is None else value + 0.5 * penalty
-
-    def after(done: int, total: int) -> None:
-        share_budget(network.encoder, done)
+    def fresh() -> Tokens:
+        return model.tokens(half_moved(data.texts, config, rng), data.carries)
 
     yield from train_epochs(
-        network, tokens, loss, groups, config, rng, bfloat16=bfloat16, after=after
-    )
+        network, tokens, learn, groups, config, rng, bfloat16=bfloat16,
+        fresh=fresh if config.augment else None,
+        after=lambda update: share_budget(network.encoder, update),
+    )  # fmt: skip
 
 
 def base_hash(name_or_dir: str | Path) -> str:
