@@ -45,6 +45,16 @@ def verbalise_prefixes(
     return _texts(log, catalog, begin, ends, last, templates or Templates())
 
 
+def phrases_of_users(
+    log: EventLog, catalog: Catalog, *, last: int = 8, templates: Templates | None = None
+) -> list[list[str]]:
+    """What `verbalise_users` joins, oldest first: a phrase for each of the last events, by user."""
+    stop = np.cumsum(log.user_counts())
+    begin = np.maximum(stop - log.user_counts(), stop - _at_least_one(last))
+    told = _phrases(log, catalog, _covered(len(log), begin, stop), templates or Templates())
+    return [told[a:b] for a, b in zip(begin.tolist(), stop.tolist(), strict=True)]
+
+
 def verbalise_items(
     items: Sequence[int] | np.ndarray,
     catalog: Catalog,

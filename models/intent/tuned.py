@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -21,16 +20,16 @@ from models.intent.epochs import TextEpoch, Tokens, planned_epochs, read_tokens,
 from models.intent.linear import balanced_weights, choose_strength, fit_linear, held_out
 from models.intent.objectives import make_step
 from models.intent.settings import RATES, TextTraining
-from models.tensors import disk_errors, load_tensors, save_tensors
+from models.tensors import load_tensors, save_tensors
 from models.text.encoder import checked_texts
 from models.text.folder import (
     content_hash,
+    default_prompt,
     find_folder,
     load_model,
     load_tokenizer,
     model_files,
-    quiet,
-    tokenizer_files,
+    save_encoder,
 )
 
 FILE = "tuned.safetensors"
@@ -85,6 +84,7 @@ class TunedClassifier:
     ) -> None:  # fmt: skip
         self.labels, self.many, self.method = labels, many, method
         self.folder, self.network, self.max_tokens = folder, network, max_tokens
+        self._prompt = default_prompt(folder)
         self._tokenizer = load_tokenizer(folder)
         self._tokens = self._tokenizer.backend_tokenizer
         self._tokens.enable_truncation(max_length=max_tokens)
@@ -95,8 +95,10 @@ class TunedClassifier:
         return Reading(*read_tokens(self.network, self.tokens(texts, carries)))
 
     def tokens(self, texts: Sequence[str], carries: np.ndarray) -> Tokens:
-        """Texts as token ids, special tokens included, cut at `max_tokens`."""
-        said = checked_texts(texts, "TunedClassifier")
+        """Texts as token ids behind the encoder's prompt, special tokens included, cut at
+        `max_tokens`.
+        """
+        said = [self._prompt + text for text in checked_texts(texts, "TunedClassifier")]
         ids = [found.ids for found in self._tokens.encode_batch_fast(said)]
         return Tokens(ids, carries, int(self._tokenizer.pad_token_id or 0))
 
@@ -134,14 +136,6 @@ class TunedClassifier:
         `UsageError` for method "adapter". The classifier itself is of no use afterwards.
         """
         save_encoder(merged(self.network.encoder), self.folder, folder)
-
-
-def save_encoder(encoder: Any, origin: Path, folder: Path) -> None:
-    """config.json, weights and the tokenizer of `origin`, so that any tool can load the folder."""
-    with quiet(), disk_errors(folder, RuntimeError):
-        encoder.save_pretrained(folder, safe_serialization=True)
-    for file in tokenizer_files(origin):
-        shutil.copyfile(file, folder / file.name)
 
 
 def fresh_tuned(

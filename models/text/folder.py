@@ -4,12 +4,14 @@ import hashlib
 import importlib.util
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from kg.errors import DataError, UsageError
+from models.tensors import disk_errors
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before transformers is first imported
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -179,3 +181,12 @@ def quiet() -> Iterator[None]:
         logging.set_verbosity(level)
         if bar:
             logging.enable_progress_bar()
+
+
+def save_encoder(encoder: Any, origin: Path, folder: Path) -> None:
+    """config.json, weights and the tokenizer of `origin`, so that any tool can load the folder."""
+    with quiet(), disk_errors(folder, RuntimeError):
+        encoder.save_pretrained(folder, safe_serialization=True)
+    prompt = origin / PROMPT_FILE
+    for file in [*tokenizer_files(origin), *([prompt] if prompt.is_file() else [])]:
+        shutil.copyfile(file, folder / file.name)

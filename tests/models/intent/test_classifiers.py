@@ -1,5 +1,7 @@
 """Every method of the text classifiers, on texts that a few words tell apart."""
 
+import json
+import shutil
 from itertools import product
 from pathlib import Path
 
@@ -120,6 +122,20 @@ def test_a_merged_encoder_computes_the_same(method: str, tiny_bert: Path, tmp_pa
     np.testing.assert_allclose(rows * np.sqrt(16), vectors, atol=1e-4)
     untouched = BertEncoder(tiny_bert, dtype="float32").encode(data.texts)
     assert np.abs(rows - untouched).max() > 1e-3
+
+
+def test_the_prompt_of_an_encoder_is_read_and_goes_with_it(tiny_bert: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "prompted"
+    shutil.copytree(tiny_bert, folder)
+    told = {"prompts": {"query": "polish: "}, "default_prompt_name": "query"}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(told), "utf-8")
+    model = learned(shop_texts(), "lora", folder)
+    assert isinstance(model, TunedClassifier)
+    vectors = model.read(["red oil"]).vectors
+    (tmp_path / "merged").mkdir()
+    model.merge(tmp_path / "merged")
+    rows = BertEncoder(tmp_path / "merged", dtype="float32").encode(["red oil"])
+    np.testing.assert_allclose(4 * rows, vectors, atol=1e-4)
 
 
 def test_bottlenecks_cannot_be_merged(tiny_bert: Path, tmp_path: Path) -> None:

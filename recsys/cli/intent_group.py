@@ -1,0 +1,101 @@
+"""The verbs of `kgintent intent`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recsys.cli.options import ENCODER, Encoder, Json, K
+
+intent_app = typer.Typer(help="Texts to named intents.", no_args_is_help=True)
+
+Classifier = Annotated[Path, typer.Argument(help="A folder, as `kgintent intent train` makes it.")]
+Texts = Annotated[Path, typer.Argument(help="A table with a text and its intent in each row.")]
+TextColumn = Annotated[str, typer.Option("--text", help="The column of the texts.")]
+LabelColumn = Annotated[str, typer.Option("--label", help="That of the intents, several by '|'.")]
+SplitColumn = Annotated[str | None, typer.Option("--split", help="That of train, valid, test.")]
+Strange = Annotated[
+    str | None, typer.Option("--out-of-scope", help="The label of texts without an intent.")
+]
+Base = Annotated[str | None, typer.Option("--encoder", help="Where its encoder lies now.")]
+
+
+@intent_app.command("train")
+def intent_train(
+    file: Texts,
+    out: Annotated[Path, typer.Option("-o", "--out", help="The folder to make.")],
+    text: TextColumn = "text",
+    label: LabelColumn = "intent",
+    split: SplitColumn = None,
+    method: Annotated[
+        str,
+        typer.Option(help="full, lora, adalora, adapter, ia3, frozen, svm, gru or rules."),
+    ] = "lora",
+    encoder: Encoder = ENCODER,
+    out_of_scope: Strange = None,
+    config: Annotated[Path | None, typer.Option("-c", "--config", help="Settings, TOML.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Overrides the file.")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
+) -> None:
+    """Learn intents from texts that carry them."""
+    from recsys.cli.intent import train_intents
+
+    train_intents(
+        file, out, text, label, split, method, encoder, out_of_scope, config, epochs, seed
+    )
+
+
+@intent_app.command("predict")
+def intent_predict(
+    folder: Classifier,
+    file: Annotated[Path | None, typer.Argument(help="A table, or lines of a .txt.")] = None,
+    text: Annotated[list[str] | None, typer.Option(help="A text; may be repeated.")] = None,
+    column: Annotated[str, typer.Option(help="The column of the texts in FILE.")] = "text",
+    k: K = 3,
+    encoder: Base = None,
+    json: Json = False,
+) -> None:
+    """What each text wants, or that it is none of the intents."""
+    from recsys.cli.intent import predict_intents
+
+    predict_intents(folder, text or [], file, column, k, encoder, json)
+
+
+@intent_app.command("evaluate")
+def intent_evaluate(
+    folder: Classifier,
+    file: Texts,
+    text: TextColumn = "text",
+    label: LabelColumn = "intent",
+    split: SplitColumn = None,
+    part: Annotated[str, typer.Option(help="Which rows of --split: train, valid, test.")] = "test",
+    out_of_scope: Strange = None,
+    encoder: Base = None,
+    json: Json = False,
+) -> None:
+    """Accuracy, precision, recall, F1, calibration; with --out-of-scope also of refusing."""
+    from recsys.cli.intent import evaluate_intents
+
+    evaluate_intents(folder, file, text, label, split, part, out_of_scope, encoder, json)
+
+
+@intent_app.command("rules")
+def intent_rules(folder: Classifier, json: Json = False) -> None:
+    """Print the whole of a classifier of method rules."""
+    from recsys.cli.intent import show_rules
+
+    show_rules(folder, json)
+
+
+@intent_app.command("merge")
+def intent_merge(
+    folder: Classifier,
+    out: Annotated[Path, typer.Option("-o", "--out", help="The encoder's new folder.")],
+    encoder: Base = None,
+) -> None:
+    """Make an encoder of what a classifier learned, for `train --encoder`."""
+    from recsys.cli.intent import merge_intents
+
+    merge_intents(folder, out, encoder)

