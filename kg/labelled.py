@@ -94,6 +94,12 @@ class LabelledTexts:
                 carries[:, number] = self.carries[:, column[name]]
         return LabelledTexts(self.texts, tuple(labels), carries)
 
+    def and_(self, more: LabelledTexts) -> LabelledTexts:
+        """Both, over the labels of both."""
+        names = tuple(sorted({*self.labels, *more.labels}))
+        rows = [part.over(names).carries for part in (self, more)]
+        return LabelledTexts(self.texts + more.texts, names, np.concatenate(rows))
+
     def without(self, label: str) -> LabelledTexts:
         """Without the rows that carry this label, and without the label."""
         if label not in self.labels:
@@ -112,12 +118,14 @@ class LabelledTexts:
 
 
 def read_labelled(
-    path: str | Path, *, text: str = "text", label: str = "intent", split: str | None = None
-) -> dict[str, LabelledTexts]:
+    path: str | Path, *, text: str = "text", label: str = "intent", split: str | None = None,
+    skip: bool = False,
+) -> dict[str, LabelledTexts]:  # fmt: skip
     """Labelled texts of a table (CSV, TSV, Parquet) by part: "train" and maybe "valid", "test".
 
     `text`, `label`, `split` name columns; without `split` all rows are "train". Several labels of
-    one cell are joined by '|'. Parts may know different labels. Rows without a text are left out.
+    one cell are joined by '|'. Parts may know different labels. Rows without a text are left out,
+    and with `skip` those without a label.
     Raises `UsageError` for no such file or column, `DataError` for a part of another name, for a
     row without a label and for a file that cannot be read.
     """
@@ -132,7 +140,7 @@ def read_labelled(
     cells = frame[columns["label"]].fill_null("").to_list()
     found: dict[str, tuple[list[str], list[set[str]]]] = {}
     for row, (said, cell, name) in enumerate(zip(texts, cells, part, strict=True), start=1):
-        if not said:
+        if not said or (skip and not cell.strip()):
             continue
         labels = {piece.strip() for piece in cell.split(SEVERAL)} - {""}
         if not labels:
@@ -144,7 +152,8 @@ def read_labelled(
         into[0].append(said)
         into[1].append(labels)
     if not found:
-        raise DataError(f"{path}, column {text!r}, must hold at least one text. Got none.")
+        what = "labelled text" if skip else "text"
+        raise DataError(f"{path}, column {text!r}, must hold at least one {what}. Got none.")
     return {name: LabelledTexts._numbered(tuple(t), rows) for name, (t, rows) in found.items()}
 
 

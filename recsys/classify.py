@@ -17,6 +17,7 @@ from models.intent.contract import Reading, TextClassifier
 from models.intent.linear import held_out
 from models.intent.methods import OnEpoch, learn
 from models.intent.scope import Nearness, Scope, auroc, best_threshold
+from models.intent.selftrain import sure_labels
 from models.intent.settings import TUNED, Method, TextTraining
 from models.intent.tuned import TunedClassifier, base_hash
 from models.text import TextCache
@@ -86,6 +87,7 @@ class IntentClassifier:
         method: Method | str = "lora",
         *,
         valid: LabelledTexts | None = None,
+        unlabelled: Sequence[str] = (),
         out_of_scope: str | None = None,
         encoder: str | Path = ENCODER,
         config: TextTraining | None = None,
@@ -96,8 +98,9 @@ class IntentClassifier:
         """Learn the labels of `data`; calibrate on `valid`, or on a share of `data` kept back.
 
         `out_of_scope` is the label of texts that are none of the intents: they are no class, but
-        show where to stop believing. Raises `UsageError` for an unknown method or fewer than two
-        labels, `DataError` for an encoder that does not fit.
+        show where to stop believing. Texts of `unlabelled` that it is sure of are learned in
+        `config.rounds` further trainings. Raises `UsageError` for an unknown method or fewer than
+        two labels, `DataError` for an encoder that does not fit.
         """
         config, options = config or TextTraining(), options or RunOptions()
         _check(data, method, out_of_scope)
@@ -118,8 +121,14 @@ class IntentClassifier:
         base = base_hash(folder) if folder is not None else lazy.id if name is not None else None
         made = cls(model, method, config, Calibration(model.many), Scope(), 0.5, name, base)
         made = made._calibrated(train, checked, strangers)
+        more = [text for text in checked_texts(unlabelled, _HERE) if text.strip()]
+        for _ in range(config.rounds if more else 0):
+            rows, carries = sure_labels(made.probabilities(more), made.many, config.gate)
+            sure = LabelledTexts(tuple(more[row] for row in rows), made.labels, carries)
+            model = learned(train.over(made.labels).and_(sure))
+            made = replace(made, model=model)._calibrated(train, checked, strangers)
         whole = data if out_of_scope is None else data.without(out_of_scope)
-        if method in CHEAP and len(whole) > len(train):
+        if method in CHEAP and len(whole) > len(train) and not more:
             made = replace(made, model=learned(whole))
         return replace(made, facts={"texts": len(data), "labels": len(made.labels)})
 

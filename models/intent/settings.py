@@ -52,6 +52,12 @@ class TextTraining(BaseModel):
         description="Moves (`models.intent.augment`) of half the texts, anew each epoch.",
     )
     augment_rate: float = Field(0.1, gt=0, le=1, description="Share of the words that move.")
+    rounds: int = Field(
+        1, ge=0, description="Times that unlabelled texts, if there are, are labelled and learned."
+    )
+    gate: float = Field(
+        0.9, gt=0.5, lt=1, description="From this probability such a label is believed."
+    )
     max_tokens: int = Field(64, ge=3, description="Longer texts are cut.")
     validation: float = Field(
         0.1, ge=0, lt=0.5, description="Held out for calibration where the file has no valid part."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +23,17 @@ from recsys.settings import RunOptions
 
 
 def train_intents(
-    file: Path, out: Path, text: str, label: str, split: str | None, method: str, encoder: str,
-    out_of_scope: str | None, config: Path | None, epochs: int | None, seed: int,
+    files: list[Path], out: Path, text: str, label: str, split: str | None, method: str,
+    encoder: str, out_of_scope: str | None, unlabelled: Path | None, config: Path | None,
+    epochs: int | None, seed: int,
 ) -> None:  # fmt: skip
-    """Learn and publish; what the valid part (or what was kept back) says is told."""
+    """Learn from all files together and publish."""
     check_place(out, KIND)
-    parts = read_labelled(file, text=text, label=label, split=split)
+    read = [_told(file, text, label, split) for file in files]
+    parts = {name: reduce(LabelledTexts.and_, [part[name] for part in read if name in part])
+             for name in dict.fromkeys(chain.from_iterable(read))}  # fmt: skip
     if "train" not in parts:
-        raise DataError(f"{file} must have train rows in column {split!r}. Got none.")
+        raise DataError(f"{files[0]} must have train rows in column {split!r}. Got none.")
     data = parts["train"]
     settings = TextTraining() if config is None else read_settings_file(config, TextTraining)
     if epochs is not None:
@@ -36,6 +41,7 @@ def train_intents(
     _warn(data)
     made = IntentClassifier.fit(
         data, method, valid=parts.get("valid"), out_of_scope=out_of_scope, encoder=encoder,
+        unlabelled=() if unlabelled is None else texts_of(unlabelled, text),
         config=settings, options=RunOptions(seed=seed), cache=out.with_name(f"{out.name}.texts"),
         on_epoch=_tell,
     )  # fmt: skip
@@ -52,7 +58,7 @@ def predict_intents(
     """A row a text: its intents, or that it is out of scope."""
     if bool(texts) == (file is not None):
         raise UsageError("Say what to read: --text (repeatable) or a FILE, one of them.")
-    said = texts if file is None else _texts(file, column)
+    said = texts if file is None else texts_of(file, column)
     made = IntentClassifier.load(folder, encoder)
     rows: list[dict[str, Any]] = []
     for found in made.predict(said, k):
@@ -101,7 +107,16 @@ def merge_intents(folder: Path, out: Path, encoder: str | None) -> None:
     say(f"{out}: an encoder. Next: kgintent train DATA -o RUN --encoder {out}")
 
 
-def _texts(file: Path, column: str) -> list[str]:
+def _told(file: Path, text: str, label: str, split: str | None) -> dict[str, LabelledTexts]:
+    """The labelled rows of a file; how many have a text and no intent is said."""
+    parts = read_labelled(file, text=text, label=label, split=split, skip=True)
+    rows = sum(len(part) for part in parts.values())
+    if left := sum(bool(said.strip()) for said in texts_of(file, text)) - rows:
+        say(f"  {file}: {left:,} rows without an intent are left out.")
+    return parts
+
+
+def texts_of(file: Path, column: str) -> list[str]:
     """The texts of a table's column, or of a .txt file's lines."""
     if existing_file(file).suffix == ".txt":
         return list(lines_of(file))

@@ -24,7 +24,9 @@ Base = Annotated[str | None, typer.Option("--encoder", help="Where its encoder l
 
 @intent_app.command("train")
 def intent_train(
-    file: Texts,
+    files: Annotated[
+        list[Path], typer.Argument(help="Tables with a text and its intent in each row.")
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", help="The folder to make.")],
     text: TextColumn = "text",
     label: LabelColumn = "intent",
@@ -35,6 +37,9 @@ def intent_train(
     ] = "lora",
     encoder: Encoder = ENCODER,
     out_of_scope: Strange = None,
+    unlabelled: Annotated[
+        Path | None, typer.Option(help="More texts: a table (its --text) or lines of a .txt.")
+    ] = None,
     config: Annotated[Path | None, typer.Option("-c", "--config", help="Settings, TOML.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Overrides the file.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
@@ -43,7 +48,18 @@ def intent_train(
     from recsys.cli.intent import train_intents
 
     train_intents(
-        file, out, text, label, split, method, encoder, out_of_scope, config, epochs, seed
+        files,
+        out,
+        text,
+        label,
+        split,
+        method,
+        encoder,
+        out_of_scope,
+        unlabelled,
+        config,
+        epochs,
+        seed,
     )
 
 
@@ -79,6 +95,50 @@ def intent_evaluate(
     from recsys.cli.intent import evaluate_intents
 
     evaluate_intents(folder, file, text, label, split, part, out_of_scope, encoder, json)
+
+
+@intent_app.command("label")
+def intent_label(
+    folder: Classifier,
+    pool: Annotated[Path, typer.Argument(help="Texts: a table, or lines of a .txt.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The CSV of labels.")],
+    column: Annotated[str, typer.Option(help="The column of the texts in POOL.")] = "text",
+    k: K = 20,
+    strategy: Annotated[
+        str,
+        typer.Option(
+            help="random, least_confident, margin, entropy, core_set, badge, typical, "
+            "margin_diverse."
+        ),
+    ] = "margin",
+    encoder: Base = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
+) -> None:
+    """Ask for the labels that teach most: here on a terminal, else in a CSV to fill in."""
+    from recsys.cli.labelling import label_texts
+
+    label_texts(folder, pool, column, out, k, strategy, encoder, seed)
+
+
+@intent_app.command("curve")
+def intent_curve(
+    file: Texts,
+    text: TextColumn = "text",
+    label: LabelColumn = "intent",
+    split: SplitColumn = None,
+    strategy: Annotated[list[str] | None, typer.Option(help="Repeatable.")] = None,
+    start: Annotated[int, typer.Option(min=2, help="Labels at the beginning.")] = 50,
+    step: Annotated[int, typer.Option(min=1, help="Labels more a round.")] = 50,
+    rounds: Annotated[int, typer.Option(min=0)] = 5,
+    encoder: Encoder = ENCODER,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
+    json: Json = False,
+) -> None:
+    """Accuracy by number of labels, chosen by strategies, on texts that are labelled already."""
+    from recsys.cli.labelling import show_curve
+
+    names = strategy or ["random", "margin"]
+    show_curve(file, text, label, split, names, start, step, rounds, encoder, seed, json)
 
 
 @intent_app.command("rules")

@@ -1,5 +1,6 @@
 """IntentClassifier: learn, predict, judge, keep; and a user's mistakes, each one sentence."""
 
+import csv
 import json
 import shutil
 
@@ -10,6 +11,7 @@ from kg.errors import DataError, UsageError
 from kg.labelled import LabelledTexts
 from models.intent.settings import TextTraining
 from recsys import IntentClassifier
+from recsys.cli.labelling import label_texts
 
 WANTS = {"refund": "money back please", "parcel": "where is my parcel", "size": "which size fits"}
 
@@ -194,3 +196,78 @@ def test_mistakes_on_the_command_line(call, file, tmp_path):
     config.write_text("epoch = 3\n", "utf-8")
     found, _, err = call("intent", "train", file, "-o", out, "-c", config)
     assert (found, "Did you mean 'epochs'" in err) == (2, True)
+
+
+def test_unlabelled_texts_help_where_labels_are_few():
+    """Two words are labelled; others stand beside them in texts that nobody labelled."""
+    rng = np.random.default_rng(0)
+    beside = {"refund": ["voucher", "credit"], "parcel": ["courier", "doorstep"]}
+    known = {"refund": "money", "parcel": "package"}
+    data = LabelledTexts.of(["money"] * 4 + ["package"] * 4, ["refund"] * 4 + ["parcel"] * 4)
+    free = [f"{known[name]} {rng.choice(words)}" for _ in range(60)
+            for name, words in beside.items()]  # fmt: skip
+    test = LabelledTexts.of(["voucher", "credit", "courier", "doorstep"],
+                            ["refund", "refund", "parcel", "parcel"])  # fmt: skip
+    config = TextTraining(validation=0.0, gate=0.6)
+    alone = IntentClassifier.fit(data, "rules", config=config)
+    helped = IntentClassifier.fit(data, "rules", config=config, unlabelled=free)
+    assert alone.evaluate(test)["accuracy"] == 0.5
+    assert helped.evaluate(test)["accuracy"] == 1.0
+
+
+def test_files_go_together_and_a_filled_in_file_is_one_of_them(call, file, tmp_path):
+    out, ask = tmp_path / "c", tmp_path / "ask.csv"
+    call("intent", "train", file, "-o", out, "--method", "svm", "--out-of-scope", "none")
+    pool = tmp_path / "pool.txt"
+    pool.write_text("money parcel\nwhere is my parcel\nwhich size fits\n\n", "utf-8")
+    code, _, err = call("intent", "label", out, pool, "-o", ask, "-k", 2)
+    assert (code, "2 texts. Fill in the column intent" in err) == (0, True)
+    with open(ask, newline="", encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    assert rows[0]["text"] == "money parcel"  # the least sure one first
+    assert rows[0]["intent"] == ""
+    code, _, err = call("intent", "label", out, pool, "-o", ask)
+    assert (code, "would be lost" in err) == (2, True)
+    rows[0]["intent"] = "complaint"
+    with open(ask, "w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    code, _, err = call("intent", "train", file, ask, "-o", out, "--method", "svm",
+                        "--out-of-scope", "none")  # fmt: skip
+    assert (code, "1 rows without an intent are left out" in err) == (0, True), err
+    assert "complaint" in IntentClassifier.load(out).labels
+    code, _, err = call("intent", "label", out, pool, "-o", tmp_path / "x", "--strategy", "marge")
+    assert (code, "Did you mean 'margin'" in err) == (2, True)
+
+
+def test_labels_are_asked_for_on_a_terminal_and_kept_one_by_one(call, file, tmp_path, monkeypatch):
+    out, done = tmp_path / "c", tmp_path / "done.csv"
+    call("intent", "train", file, "-o", out, "--method", "svm", "--out-of-scope", "none")
+    pool = tmp_path / "pool.txt"
+    pool.write_text("money parcel\nsize money\nwhich parcel size\n", "utf-8")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    answers = iter(["2", "refnd", "refund", "q"])
+    monkeypatch.setattr("builtins.input", lambda prompt: next(answers))
+    label_texts(out, pool, "text", done, 3, "margin", None, 0)
+    with open(done, newline="", encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    assert len(rows) == 2
+    assert rows[0]["intent"] in ("parcel", "refund", "size")
+    assert rows[1]["intent"] == "refund"
+    left = iter(["q"])
+    monkeypatch.setattr("builtins.input", lambda prompt: next(left))
+    label_texts(out, pool, "text", done, 3, "margin", None, 0)  # the third is asked now
+    assert next(left, "none left") == "none left"
+
+
+def test_a_learning_curve_of_two_strategies(call, file):
+    code, told, err = call("intent", "curve", file, "--split", "split", "--encoder", "hash",
+                           "--start", 6, "--step", 6, "--rounds", 2, "--json")  # fmt: skip
+    assert code == 0, err
+    rows = rows_of(told)
+    assert [(r["strategy"], r["labels"]) for r in rows] == [
+        (name, count) for name in ("random", "margin") for count in (6, 12, 18)
+    ]
+    assert rows[-1]["accuracy"] > 0.8

@@ -1,0 +1,172 @@
+"""`kgintent intent label` and `intent curve`: which texts to label next, and what it gains."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kg.errors import DataError, UsageError, suggest
+from kg.folders import whole_file
+from kg.labelled import LabelledTexts, read_labelled
+from models.intent.active import STRATEGIES, learning_curve
+from models.intent.linear import fit_linear
+from models.text import TextCache, encode_texts, load_encoder
+from recsys.classify import IntentClassifier, RecognisedIntent
+from recsys.cli.intent import texts_of
+from recsys.cli.output import say, show
+
+HEADER = ("text", "guess", "probability", "intent")
+
+
+def label_texts(
+    folder: Path, pool: Path, column: str, out: Path, k: int, strategy: str, encoder: str | None,
+    seed: int,
+) -> None:  # fmt: skip
+    """Ask for the k texts that teach most: on a terminal one by one, else by a file to fill in."""
+    chosen = checked_strategy(strategy)
+    asked = sys.stdin.isatty() and sys.stdout.isatty()
+    if not asked and out.exists():
+        raise UsageError(f"{out} exists, and what was filled in would be lost: give another name.")
+    made = IntentClassifier.load(folder, encoder)
+    known = set(read_labelled(out, skip=True)["train"].texts) if out.exists() else set()
+    texts = [t for t in dict.fromkeys(texts_of(pool, column)) if t.strip() and t not in known]
+    if not texts:
+        raise DataError(f"{pool} has no text that is not labelled in {out} already.")
+    vectors = made.model.read(texts).vectors
+    at = STRATEGIES[chosen](
+        made.probabilities(texts), vectors, min(k, len(texts)), np.random.default_rng(seed)
+    )
+    found = [(texts[i], made.predict([texts[i]])[0].intents) for i in at.tolist()]
+    if asked:
+        _ask(found, made.labels, out)
+        return
+    with whole_file(out) as handle:
+        rows = csv.writer(handle)
+        rows.writerow(HEADER)
+        for text, guesses in found:
+            rows.writerow([text, *_best(guesses), ""])
+    say(f"{out}: {len(found)} texts. Fill in the column intent, then: "
+        f"kgintent intent train LABELLED.csv {out} -o NEW")  # fmt: skip
+
+
+def _best(guesses: Sequence[RecognisedIntent]) -> tuple[str, str]:
+    return (guesses[0].name, f"{guesses[0].probability:.3f}") if guesses else ("", "")
+
+
+def _ask(
+    found: list[tuple[str, tuple[RecognisedIntent, ...]]], labels: tuple[str, ...], out: Path
+) -> None:
+    say("A number takes a guess, a name any intent, Enter passes, q ends.")
+    done = 0
+    for number, (text, guesses) in enumerate(found, start=1):
+        say(f"\n{number}/{len(found)}  {text}")
+        say("  " + "  ".join(f"{n}: {g.name} ({g.probability:.2f})"
+                             for n, g in enumerate(guesses, start=1)))  # fmt: skip
+        answer = _answer(guesses, labels)
+        if answer is None:
+            break
+        if answer:
+            _append(out, [text, *_best(guesses), answer])
+            done += 1
+    say(f"{out}: {done} more labels.")
+
+
+def _answer(guesses: Sequence[RecognisedIntent], labels: tuple[str, ...]) -> str | None:
+    """A label, '' to pass, None to end."""
+    before = None
+    while True:
+        said = input("> ").strip()
+        if said == "q":
+            return None
+        if said.isdigit() and 1 <= int(said) <= len(guesses):
+            return guesses[int(said) - 1].name
+        if not said or said in labels or said == before:
+            return said
+        before = said
+        say(f"  {said!r} is no intent that was learned.{suggest(said, list(labels))} "
+            f"To add it all the same, say it again.")  # fmt: skip
+
+
+def _append(out: Path, row: Sequence[str]) -> None:
+    """One row more, on disk before the next question."""
+    fresh = not out.exists()
+    with open(out, "a", encoding="utf-8", newline="") as handle:
+        rows = csv.writer(handle)
+        if fresh:
+            rows.writerow(HEADER)
+        rows.writerow(row)
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def show_curve(
+    file: Path, text: str, label: str, split: str | None, strategies: list[str], start: int,
+    step: int, rounds: int, encoder: str, seed: int, json: bool,
+) -> None:  # fmt: skip
+    """Accuracy by number of labels, a regression on frozen vectors, of each strategy.
+
+    Learned from the train rows, judged on the valid rows, or on a fifth of the train rows that is
+    kept back.
+    """
+    names = [checked_strategy(name) for name in strategies]
+    parts = read_labelled(file, text=text, label=label, split=split)
+    data = parts["train"]
+    rng = np.random.default_rng(seed)
+    held = parts.get("valid")
+    if held is None:
+        aside = rng.random(len(data)) < 0.2
+        data, held = data.take(~aside), data.take(aside)
+    if data.many or held.many:
+        raise UsageError("A learning curve needs texts of one label each.")
+    cache = TextCache(file.with_name(f"{file.stem}.texts"))
+    reader = load_encoder(encoder)
+    x, y = (encode_texts(reader, list(part.texts), cache) for part in (data, held))
+    rows: list[dict[str, Any]] = []
+    for name in names:
+        rows += _curve(name, x, data, y, held, start, step, rounds, seed)
+    show(rows, json)
+
+
+def _curve(
+    name: str, x: np.ndarray, data: LabelledTexts, y: np.ndarray, held: LabelledTexts, start: int,
+    step: int, rounds: int, seed: int,
+) -> list[dict[str, Any]]:  # fmt: skip
+    truth = held.over(data.labels)
+
+    def fit(vectors: np.ndarray, code: np.ndarray) -> Any:
+        carries = np.arange(len(data.labels)) == code[:, None]
+        mean, spread = x.mean(axis=0), x.std() + 1e-9
+        w, b = fit_linear((vectors - mean) / spread, carries, False, 1.0)
+
+        def probabilities(some: np.ndarray) -> np.ndarray:
+            z = ((some - mean) / spread) @ w.T + b
+            e = np.exp(z - z.max(axis=1, keepdims=True))
+            return e / e.sum(axis=1, keepdims=True)
+
+        return probabilities
+
+    def score(model: Any) -> float:
+        best = model(y).argmax(axis=1)
+        return float(truth.carries[np.arange(len(y)), best].mean())
+
+    curve = learning_curve(
+        x, data.code, fit, score, STRATEGIES[name], start, step, rounds,
+        np.random.default_rng(seed),
+    )  # fmt: skip
+    return [{"strategy": name, "labels": used, "accuracy": value} for used, value in curve]
+
+
+def checked_strategy(name: str) -> str:
+    """The name of a strategy, or `UsageError`."""
+    if name not in STRATEGIES:
+        raise UsageError(
+            f"--strategy must be one of {', '.join(STRATEGIES)}. Got {name!r} instead."
+            f"{suggest(name, list(STRATEGIES))}"
+        )
+    return name
