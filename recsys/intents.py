@@ -11,6 +11,7 @@ from kg.catalog import CATEGORY_NAMES, Catalog
 from kg.events import EventLog
 from kg.graph import KnowledgeGraph
 from kg.labels import IntentLabels, next_intents
+from kg.recent import recent_before, recent_intents
 from kg.split import Split
 from kg.taxonomy import Taxonomy
 from kg.templates import Templates
@@ -53,6 +54,13 @@ class IntentSignals:
         if self.taxonomy is None:
             return self.labels.names
         return tuple(self.taxonomy.name(key, language) for key in self.labels.names)
+
+    def probabilities(self, embedding: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """float32 [L] of one person: what BERT reads, [1, T], and the items met, oldest first."""
+        assert self.head is not None, "there are no named intents to be probable"
+        stop = np.array([len(items)])
+        recent = recent_intents(items, np.zeros(1, np.int64), stop, self.labels)
+        return self.head.probabilities(embedding, recent)[0]
 
     def until(
         self, known: EventLog, encoder: TextEncoder, catalog: Catalog,
@@ -108,7 +116,8 @@ def learn_intents(
     head = None
     if len(labels) and len(ends):
         targets = next_intents(train, labels, ends, config.horizon)
-        head = fit_intent_head(prefix, targets, train.user[ends], config, rng)
+        recent = recent_before(train, labels, ends)
+        head = fit_intent_head(prefix, targets, train.user[ends], config, rng, recent)
     before = np.cumsum(train.has_item) - train.has_item  # item events before each event
     start = np.concatenate([[0], np.cumsum(np.bincount(train.user[train.has_item],
                                                        minlength=len(train.users)))])  # fmt: skip

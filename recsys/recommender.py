@@ -337,7 +337,7 @@ class Recommender:
             if found is None:
                 raise UsageError("Intents of a given history need the encoder of this run.")
             embedding = found
-        p = self.intent.head.probabilities(embedding)[0]
+        p = self.intent.probabilities(embedding, codes)
         order = np.lexsort((np.arange(len(p)), -p))[:k]
         names = self.intent.names(spoken)
         return [Intent(names[i], float(p[i])) for i in order]

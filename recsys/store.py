@@ -288,7 +288,8 @@ def _intent(
         matrix = sparse.csr_matrix((np.ones(len(row), np.float32), (row, col)), shape=shape)
         weights = _part(tensors, "head")
         hidden = len(weights["net.0.bias"])
-        head = IntentHead(serve.shape[1], len(names), IntentConfig(hidden=hidden))
+        recent = len(weights.get("own", ()))
+        head = IntentHead(serve.shape[1], len(names), IntentConfig(hidden=hidden), recent)
         head.load_state_dict(weights)
     relation = plain["label_relation"]
     labels = IntentLabels(tuple(relation) if relation else None, names, matrix)

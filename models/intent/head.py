@@ -9,6 +9,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from models.intent.calibrate import calibrated
 from models.losses import multi_label
 
 
@@ -27,34 +28,49 @@ class IntentConfig(BaseModel):
 
 
 class IntentHead(nn.Module):
-    """Intent embedding [n, T] -> logits [n, L]; `probabilities` are calibrated.
+    """Intent embedding [n, T] and recent labels [n, R, L] -> logits [n, L].
 
-    p = sigmoid(a · logit + b) with a, b fitted on held-out users (Platt 1999), one pair for all
-    labels, so that rare labels are not fitted to noise.
+    z = net([√T · embedding, recent]) + Σ_r w_r ⊙ recent_r: what was read, and for each label how
+    much of it there was lately (`kg.recent`). `probabilities` are calibrated: sigmoid(a z + b), a
+    and b fitted on held-out users (Platt 1999), one pair for all labels, so that rare labels are
+    not fitted to noise.
     """
 
     scale: Tensor
     shift: Tensor
 
-    def __init__(self, width: int, labels: int, config: IntentConfig | None = None) -> None:
+    def __init__(
+        self, width: int, labels: int, config: IntentConfig | None = None, recent: int = 0
+    ) -> None:
+        """`recent` is R, 0 for a head that hears of no labels."""
         super().__init__()
         config = config or IntentConfig()
+        self.own = nn.Parameter(torch.zeros(recent, labels))
         self.net = nn.Sequential(
-            nn.Linear(width, config.hidden), nn.GELU(), nn.Dropout(config.dropout),
-            nn.Linear(config.hidden, labels),
+            nn.Linear(width + recent * labels, config.hidden), nn.GELU(),
+            nn.Dropout(config.dropout), nn.Linear(config.hidden, labels),
         )  # fmt: skip
         self.register_buffer("scale", torch.tensor(1.0))
         self.register_buffer("shift", torch.tensor(0.0))
 
-    def forward(self, embedding: Tensor) -> Tensor:
-        return self.net(embedding)
+    def forward(self, embedding: Tensor, recent: Tensor) -> Tensor:
+        told = torch.cat([embedding * embedding.shape[1] ** 0.5, recent.flatten(1)], 1)
+        return self.net(told) + (self.own * recent).sum(1)
 
     @torch.inference_mode()
-    def probabilities(self, embedding: np.ndarray) -> np.ndarray:
-        """float32 [n, L] in (0, 1)."""
+    def probabilities(self, embedding: np.ndarray, recent: np.ndarray | None = None) -> np.ndarray:
+        """float32 [n, L] in (0, 1); `recent` is needed by a head that hears of it."""
         self.eval()
-        logits = self(torch.from_numpy(np.ascontiguousarray(embedding, np.float32)))
+        logits = self(*_inputs(embedding, recent, self.own.shape[1]))
         return torch.sigmoid(self.scale * logits + self.shift).numpy()
+
+
+def _inputs(embedding: np.ndarray, recent: np.ndarray | None, labels: int) -> tuple[Tensor, Tensor]:
+    if recent is None:
+        recent = np.zeros((len(embedding), 0, labels), np.float32)
+    told = (np.ascontiguousarray(part, np.float32) for part in (embedding, recent))
+    one, other = (torch.from_numpy(part) for part in told)
+    return one, other
 
 
 def fit_intent_head(
@@ -63,63 +79,58 @@ def fit_intent_head(
     group: np.ndarray,
     config: IntentConfig,
     rng: np.random.Generator,
+    recent: np.ndarray | None = None,
 ) -> IntentHead:
-    """A head fitted to float32 [n, T] and 0/1 labels [n, L]; `group` [n] (users) is never divided.
+    """A head fitted to float32 [n, T], recent labels [n, R, L] and 0/1 labels [n, L]; `group` [n]
+    (users) is never divided.
 
     A tenth of the groups is held out: for the choice of the epoch and for the calibration.
     """
     with torch.random.fork_rng(devices=[]):
-        return _fit(embedding, labels, group, config, rng)
+        return _fit(_inputs(embedding, recent, labels.shape[1]), labels, group, config, rng)
+
+
+def held_groups(group: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """bool [n]: the rows of a tenth of the groups, drawn; of none where there is only one."""
+    groups = np.unique(group)
+    count = max(1, len(groups) // 10) if len(groups) > 1 else 0
+    return np.isin(group, rng.permutation(groups)[:count])
 
 
 def _fit(
-    embedding: np.ndarray, labels: np.ndarray, group: np.ndarray, config: IntentConfig,
+    told: tuple[Tensor, Tensor], labels: np.ndarray, group: np.ndarray, config: IntentConfig,
     rng: np.random.Generator,
 ) -> IntentHead:  # fmt: skip
-    groups = np.unique(group)
-    held = rng.permutation(groups)[: max(1, len(groups) // 10)] if len(groups) > 1 else groups[:0]
-    is_held = np.isin(group, held)
+    is_held = held_groups(group, rng)
     torch.manual_seed(int(rng.integers(2**31)))
-    head = IntentHead(embedding.shape[1], labels.shape[1], config)
-    x, y = torch.from_numpy(embedding), torch.from_numpy(labels)
-    train_x, train_y = x[~is_held], y[~is_held]
-    held_x, held_y = (x[is_held], y[is_held]) if is_held.any() else (train_x, train_y)
+    width, recent = told[0].shape[1], told[1].shape[1]
+    head = IntentHead(width, labels.shape[1], config, recent)
+    y = torch.from_numpy(labels)
+    fitted, kept = (torch.from_numpy(np.flatnonzero(rows)) for rows in (~is_held, is_held))
+    kept = kept if len(kept) else fitted
     optimiser = torch.optim.AdamW(head.parameters(), lr=config.learning_rate, weight_decay=1e-2)
     best, state, waited = float("inf"), copy.deepcopy(head.state_dict()), 0
     for _ in range(config.epochs):
         head.train()
-        for part in np.array_split(rng.permutation(len(train_x)), max(1, len(train_x) // 256)):
-            loss = multi_label(head(train_x[part]), train_y[part])
+        for part in np.array_split(rng.permutation(len(fitted)), max(1, len(fitted) // 256)):
+            rows = fitted[part]
+            loss = multi_label(head(told[0][rows], told[1][rows]), y[rows])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
         head.eval()
         with torch.inference_mode():
-            now = multi_label(head(held_x), held_y).item()
+            logits = head(told[0][kept], told[1][kept])
+            now = multi_label(logits, y[kept]).item()
         if now < best:
             best, state, waited = now, copy.deepcopy(head.state_dict()), 0
         elif (waited := waited + 1) >= 5:
             break
     head.load_state_dict(state)
-    _calibrate(head, held_x, held_y)
-    return head
-
-
-def _calibrate(head: IntentHead, x: Tensor, y: Tensor) -> None:
     head.eval()
-    with torch.no_grad():
-        logits = head(x)
-    scale = torch.ones((), requires_grad=True)
-    shift = torch.zeros((), requires_grad=True)
-    optimiser = torch.optim.LBFGS([scale, shift], max_iter=50)
-
-    def closure() -> Tensor:
-        optimiser.zero_grad()
-        loss = multi_label(scale * logits + shift, y)
-        loss.backward()
-        return loss
-
-    optimiser.step(closure)
-    if torch.isfinite(scale) and torch.isfinite(shift) and scale > 0:
-        head.scale.copy_(scale.detach())
-        head.shift.copy_(shift.detach())
+    with torch.inference_mode():
+        logits = head(told[0][kept], told[1][kept]).numpy()
+    found = calibrated(logits, y[kept].numpy() > 0, many=True)
+    head.scale.fill_(found.scale)
+    head.shift.fill_(found.shift)
+    return head

@@ -7,6 +7,7 @@ import pytest
 
 from kg.build import build_graph
 from kg.events import EventLog
+from kg.recent import recent_of_users
 from kg.split import leave_one_out, merged
 from kg.testing import planted
 from models.intent import IntentConfig
@@ -115,7 +116,7 @@ def test_a_real_head_names_intents(parts):
     out = learn_intents(HashEncoder(16), split, world.log, world.catalog, graph,
                         np.random.default_rng(0), CONFIG)  # fmt: skip
     assert out.head is not None
-    p = out.head.probabilities(out.serve)
+    p = out.head.probabilities(out.serve, recent_of_users(world.log, out.labels))
     assert p.shape == (30, len(out.labels)) == (30, 6)
     assert ((p > 0) & (p < 1)).all()
     assert (out.dim, out.valid.shape, out.serve.shape) == (16, (30, 16), (30, 16))

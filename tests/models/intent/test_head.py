@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models.intent import IntentConfig, fit_intent_head
-from models.intent import head as module
+from models.intent.head import held_groups
 
 CONFIG = IntentConfig(hidden=32, epochs=40)
 
@@ -51,34 +51,28 @@ def test_noise_gives_the_base_rate():
     assert p.std() < 0.1
 
 
-def test_calibration_repairs_an_overconfident_head():
-    rng = np.random.default_rng(3)
-    x, y, _ = toy(rng)
-    head = fit_intent_head(x, y, np.arange(len(x)), CONFIG, rng)
-    with torch.no_grad():
-        head.net[-1].weight.mul_(6)
-        head.net[-1].bias.mul_(6)
-    before = calibration_error(y, head.probabilities(x))
-    module._calibrate(head, torch.from_numpy(x), torch.from_numpy(y))
-    after = calibration_error(y, head.probabilities(x))
-    assert after < 0.05 < before
-
-
-def test_no_group_is_divided(monkeypatch):
+def test_no_group_is_divided():
     rng = np.random.default_rng(4)
-    x, y, _ = toy(rng, 400)
     group = rng.integers(0, 40, 400)
-    seen = {}
-
-    def spy(head, held_x, held_y):
-        seen["held"] = held_x.numpy()
-
-    monkeypatch.setattr(module, "_calibrate", spy)
-    module.fit_intent_head(x, y, group, IntentConfig(epochs=1), rng)
-    held = (x[:, None] == seen["held"][None]).all(-1).any(1)
+    held = held_groups(group, rng)
     shares = np.array([held[group == g].mean() for g in np.unique(group)])
     assert set(shares.tolist()) == {0.0, 1.0}
     assert shares.sum() == 4  # a tenth of the groups
+    assert not held_groups(np.zeros(3), rng).any()
+
+
+def test_what_there_was_lately_is_heard():
+    """The label of the last event comes again; the embedding says nothing."""
+    rng = np.random.default_rng(6)
+    last = rng.integers(4, size=1500)
+    recent = np.eye(4, dtype=np.float32)[last][:, None]
+    again = np.where(rng.random(1500) < 0.8, last, rng.integers(4, size=1500))
+    labels = np.eye(4, dtype=np.float32)[again]
+    x = rng.normal(size=(1500, 6)).astype(np.float32)
+    head = fit_intent_head(x, labels, np.arange(1500), CONFIG, rng, recent)
+    p = head.probabilities(x, recent)
+    assert (p.argmax(1) == last).mean() > 0.95
+    assert p.max(1).mean() == pytest.approx(0.85, abs=0.05)
 
 
 def test_same_seed_same_head_and_the_callers_randomness_is_left_alone():
