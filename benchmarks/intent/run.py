@@ -26,7 +26,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from data import SOURCES, Task, load
+from texts import SOURCES, Task, load
 from threadpoolctl import threadpool_limits
 
 from kg.folders import write_text

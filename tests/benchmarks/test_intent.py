@@ -27,7 +27,7 @@ def world(tmp_path):
 
 
 def test_shots_are_drawn_by_seed_and_the_rest_is_left(world):
-    from data import load
+    from texts import load
 
     task = load(world / "data", "snips", 4, 0, "test")
     assert np.bincount(task.train.code).tolist() == [4, 4, 4]
