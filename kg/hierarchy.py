@@ -38,11 +38,16 @@ def whole(name: str) -> str:
     return joined([folded(part) for part in segments(name)])
 
 
+def beginnings(name: str) -> list[str]:
+    """The folded path cut to its first part, its first two parts, and so on."""
+    parts = [folded(part) for part in segments(name)]
+    return [joined(parts[: count + 1]) for count in range(len(parts))]
+
+
 def spellings(name: str) -> list[str]:
     """What a category may be listed as, folded: each beginning of its path, and each part."""
     parts = [folded(part) for part in segments(name)]
-    begun = [joined(parts[: count + 1]) for count in range(len(parts))]
-    return list(dict.fromkeys([*begun, *parts]))
+    return list(dict.fromkeys([*beginnings(name), *parts]))
 
 
 def with_paths(catalog: Catalog, names: Collection[str] = CATEGORY_NAMES) -> Catalog:

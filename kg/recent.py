@@ -20,14 +20,14 @@ def recent_intents(
     items: np.ndarray,
     begin: np.ndarray,
     stop: np.ndarray,
-    labels: IntentLabels,
+    labels: sparse.csr_matrix,
     decays: tuple[float, ...] = DECAYS,
 ) -> np.ndarray:
     """float32 [n, R, L]: Σ_j d^(stop - 1 - j) y_l(item_j) / Σ_j d^(stop - 1 - j), j of the window.
 
     `items` int64 [E] are codes, oldest first, and window n is begin:stop, int64 [n] each, of which
-    the last `LAST` events count; y_l is 1 where the item has label l. A code that the labels do not
-    know (an item that came later) takes its place and has none. An empty window is all 0.
+    the last `LAST` events count; y is a row of `labels`, csr float32 [N, L], 1 where the item has
+    label l. A code beyond its rows takes its place and has none. An empty window is all 0.
     """
     begin = np.maximum(begin, stop - LAST)
     if (begin > stop).any() or (len(stop) and (begin.min() < 0 or stop.max() > len(items))):
@@ -35,9 +35,9 @@ def recent_intents(
     length = stop - begin
     row = np.repeat(np.arange(len(stop)), length)
     at = np.arange(len(row)) - np.repeat(np.cumsum(length) - length, length) + begin[row]
-    known = (items >= 0) & (items < labels.item.shape[0])
-    each = labels.item[np.where(known, items, 0)].multiply(known[:, None]).tocsr()  # [E, L]
-    out = np.zeros((len(stop), len(decays), len(labels)), np.float32)
+    known = (items >= 0) & (items < labels.shape[0])
+    each = labels[np.where(known, items, 0)].multiply(known[:, None]).tocsr()  # [E, L]
+    out = np.zeros((len(stop), len(decays), labels.shape[1]), np.float32)
     for number, decay in enumerate(decays):
         weight = np.power(decay, stop[row] - 1 - at)
         total = np.maximum(np.bincount(row, weight, len(stop)), 1e-12)
@@ -67,4 +67,4 @@ def _of_items(
 ) -> np.ndarray:
     """The windows begin:stop of all events, among those with an item."""
     place = np.concatenate([[0], np.cumsum(log.has_item)])
-    return recent_intents(log.item[log.has_item], place[begin], place[stop], labels)
+    return recent_intents(log.item[log.has_item], place[begin], place[stop], labels.item)

@@ -26,6 +26,12 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     fusion       weights of several scores, fitted to what people went on to choose
     popular      what people of whom nothing is known are answered with
     retrieval    from queries to lists: the index, what is added, what is left out
+    carried      which named intents items carry, added ones too
+    nearness     how near items are to a vector
+    quota        lists that hold several intents in given shares
+    steering     what a wish (an intent, a text, a quota, what to avoid) makes of a list
+    titles       what items are called in verbalised histories
+    answers      what a recommender answers with, and what it accepts
     recommender  Recommender: recommend, similar, intents, explain, with_items
     explain      why: a path, a near text, the parts of the score
     store        a run on disk
@@ -36,6 +42,7 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     tune         a search for settings on validation
     ablate       a run without its parts, and with parts that say nothing
     compare      a run beside the baselines
+    steering_report  what steering does to hits, coverage and diversity
     demo         the demo
     cli/         the command line
     testing      the contract of a recommender
@@ -74,6 +81,7 @@ if TYPE_CHECKING:
     from recsys.ablate import effect_table as effect_table
     from recsys.ablate import mask_parts as mask_parts
     from recsys.ablate import retrain_parts as retrain_parts
+    from recsys.answers import intent_mix as intent_mix
     from recsys.classify import IntentClassifier as IntentClassifier
     from recsys.config import RunConfig as RunConfig
     from recsys.evaluate import evaluate_scores as evaluate_scores
@@ -81,6 +89,7 @@ if TYPE_CHECKING:
     from recsys.fit import judge as judge
     from recsys.intents import learn_intents as learn_intents
     from recsys.recommender import Recommender as Recommender
+    from recsys.steering_report import steering_report as steering_report
     from recsys.train import RunOptions as RunOptions
     from recsys.train import TrainConfig as TrainConfig
     from recsys.train import train as train
@@ -102,7 +111,8 @@ _HOMES = {
     "RunOptions": "recsys.train", "TrainConfig": "recsys.train", "train": "recsys.train",
     "search_settings": "recsys.tune", "mask_parts": "recsys.ablate",
     "retrain_parts": "recsys.ablate", "effect_table": "recsys.ablate",
-    "bucket_table": "recsys.ablate",
+    "bucket_table": "recsys.ablate", "intent_mix": "recsys.answers",
+    "steering_report": "recsys.steering_report",
 }  # fmt: skip
 _SHADOWED = ("train", "fit")
 """Functions called like the module they live in, which any import of that module puts here."""

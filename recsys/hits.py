@@ -64,6 +64,11 @@ def top_k(scores: np.ndarray, k: int) -> Hits:
     return Hits(index, score)
 
 
+def best(scores: np.ndarray, k: int) -> list[int]:
+    """The indices of the k best of float32 [N], as `top_k` has them; none of -inf."""
+    return [int(code) for code in top_k(scores[None], k).index[0] if code >= 0] if k else []
+
+
 def _chosen(scores: np.ndarray, k: int) -> np.ndarray:
     """int64 [B, k]: the k best of each row, unsorted, equal scores by smaller index.
 

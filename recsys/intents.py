@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from scipy import sparse
 
 from kg.catalog import CATEGORY_NAMES, Catalog
 from kg.events import EventLog
@@ -55,11 +56,15 @@ class IntentSignals:
             return self.labels.names
         return tuple(self.taxonomy.name(key, language) for key in self.labels.names)
 
-    def probabilities(self, embedding: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """float32 [L] of one person: what BERT reads, [1, T], and the items met, oldest first."""
+    def probabilities(
+        self, embedding: np.ndarray, items: np.ndarray, carried: sparse.csr_matrix
+    ) -> np.ndarray:
+        """float32 [L] of one person: what BERT reads, [1, T], and the items met, oldest first;
+        `carried` csr [N, L] says which intents items have, those added since too.
+        """
         assert self.head is not None, "there are no named intents to be probable"
         stop = np.array([len(items)])
-        recent = recent_intents(items, np.zeros(1, np.int64), stop, self.labels)
+        recent = recent_intents(items, np.zeros(1, np.int64), stop, carried)
         return self.head.probabilities(embedding, recent)[0]
 
     def until(

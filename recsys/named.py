@@ -98,8 +98,13 @@ def text_labels(
         intents = encode_texts(encoder, describe(taxonomy, language), cache)
         mean = vectors[told].mean(0) if told.sum() > 1 else None
         p[told] = zero_shot(vectors[told], intents, mean=mean)
+    return labels_of(taxonomy, sparse.csr_matrix(p * likeliest(p)))
+
+
+def likeliest(p: np.ndarray) -> np.ndarray:
+    """bool [N, L]: the intents that items have by probabilities float32 [N, L] of their texts."""
     rank = np.argsort(np.argsort(-p, axis=1, kind="stable"), axis=1)
-    return labels_of(taxonomy, sparse.csr_matrix(p * ((p >= LEAST) & (rank < MOST))))
+    return np.asarray((p >= LEAST) & (rank < MOST))
 
 
 def _reach(labels: IntentLabels, taxonomy: Taxonomy) -> str:

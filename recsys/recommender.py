@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
 import torch
+from scipy import sparse
 
 from kg.catalog import Catalog
 from kg.errors import UsageError
@@ -23,33 +25,20 @@ from kg.templates import Templates
 from kg.verbalise import verbalise_items
 from models.recommender import IntentRecommender
 from models.text import TextEncoder
+from recsys.answers import Intent, Recommendation, check_k, check_many
+from recsys.carried import Carried
 from recsys.explain import Explanation, explain_item
 from recsys.hits import Hits, top_k
 from recsys.index import VectorIndex
-from recsys.intents import IntentSignals, with_categories
+from recsys.intents import IntentSignals
 from recsys.items import ItemStore
+from recsys.nearness import cosines
 from recsys.partners import Partners
 from recsys.popular import popularity
-from recsys.retrieval import index_of, queries_of, retrieve
-
-MAX_K = 1000
-
-
-@dataclass(frozen=True)
-class Recommendation:
-    """One answer: external id, what to call it, and the score (higher is better)."""
-
-    item: str
-    title: str
-    score: float
-
-
-@dataclass(frozen=True)
-class Intent:
-    """A named intent and its calibrated probability."""
-
-    name: str
-    probability: float
+from recsys.quota import likely_shares
+from recsys.retrieval import index_of, queries_of, retrieve, scores_of
+from recsys.steering import Wish, steered
+from recsys.titles import told_titles
 
 
 @dataclass(frozen=True)
@@ -105,7 +94,7 @@ class Recommender:
         if (user is None) == (history is None):
             raise UsageError("Say either a user or a history, not both and not neither.")
         if history is not None:
-            _check_many(history, "history")
+            check_many(history, "history")
             keys = [key for key in history if not isinstance(key, Search)]
             return np.array([self.items.code(key) for key in keys], np.int64)
         if self._profile_of(user) is not None:
@@ -180,18 +169,12 @@ class Recommender:
     @cached_property
     def _told(self) -> Catalog:
         """Titles with categories by code, added items too (ids are not looked up)."""
-        trained = with_categories(self.catalog)
-        codes = range(len(self.catalog), len(self.items))
-        if len(codes) == 0:
-            return trained
-        cells: dict[str, list[list[str]]] = {}
-        for row, code in enumerate(codes):
-            for relation, node in self.items.facts.get(code, ()):
-                column = cells.setdefault(relation[1], [[] for _ in codes])
-                column[row].append(self.model.graph.name(relation[2], node))
-        keys = [f"{code:012d}" for code in codes]
-        added = Catalog.of(keys, [self.items.title(code) for code in codes], attributes=cells)
-        return _Titles(trained, with_categories(added).titles)
+        return told_titles(self.catalog, self.items, self.model.graph)
+
+    @cached_property
+    def carried(self) -> Carried:
+        """The named intents that items carry, added ones too, by names of the titles' language."""
+        return Carried.of(self.intent, self.items, self.model.graph, self._language(None))
 
     def recommend(
         self,
@@ -201,6 +184,9 @@ class Recommender:
         profile: Mapping[str, object] | None = None,
         k: int = 10,
         filter_seen: bool | None = None,
+        intent: str | Sequence[str] | None = None,
+        avoid: str | Sequence[str] | None = None,
+        intent_quota: Mapping[str, float] | Literal["auto"] | None = None,
     ) -> list[Recommendation]:
         """The k best items for a known user or a given history (ids, oldest first; a `Search` is
         read as an event where the model has learned to, and by intents everywhere).
@@ -211,22 +197,61 @@ class Recommender:
         these data, as in a food shop, and the model counts repeats.
         Without an event or a profile to go by, the most popular items. May return fewer than k
         where the catalogue has no more. `UsageError` for an unknown id or a k outside [1, 1000].
+
+        `intent`: only items that carry this named intent (or one of several), best first; where
+        they are fewer than k, then the nearest to them by text. Words that are no name: of the
+        items nearest to them those that fit the person too. `avoid`: no item that carries one of
+        these. `intent_quota` {"Drama": 0.5, "Comedy": 0.3} (or counts): such shares of the list,
+        the rest free, the order by turns; "auto": the likeliest `intents`, as likely as they are.
+        The order is that of the wish; a score is the person's own (rules: `recsys.steering`).
         """
-        _check_k(k, "recommend")
+        check_k(k, "recommend")
+        wish = None
+        if intent is not None or avoid is not None or intent_quota is not None:
+            wish = Wish.of(self.carried, intent, avoid, intent_quota, k)
         query, one = self._query(user, history, profile)
-        if len(one.item) == 0 and not query.any():
+        popular = len(one.item) == 0 and not query.any()
+        if wish is not None:
+            scores = self._counts() if popular else self._scores(query, one, filter_seen)
+            return self._steered(self._shared(wish, user, history), scores, k)
+        if popular:
             return self._popular(k)
         return self._named(self._found(query, one, k, filter_seen), 0)
 
+    def _steered(self, wish: Wish, scores: np.ndarray, k: int) -> list[Recommendation]:
+        encode = None if self.encoder is None else self.encoder.encode
+        codes = steered(wish, scores, self.carried, self.items, k, encode)
+        return [self._answer(code, float(scores[code])) for code in codes]
+
+    def _shared(self, wish: Wish, user: object | None, history: Sequence[object] | None) -> Wish:
+        """A wish for the person's own mix of intents, once it is known."""
+        if not wish.auto:
+            return wish
+        known = user is not None or history is not None
+        p = self._probabilities(user, history) if known else None
+        return wish.sharing({} if p is None else likely_shares(p))
+
+    def _scores(self, query: np.ndarray, one: Sequences, filter_: bool | None) -> np.ndarray:
+        """float32 [N], the score of every item for one history; -inf: it may not be answered."""
+        return scores_of(self.index, self.items, *self._asked(query, one, filter_))[0]
+
     def _found(self, queries: np.ndarray, part: Sequences, k: int, filter_: bool | None) -> Hits:
         """Hits [B, k] of these histories, items met before masked or scored as repeats."""
+        queries, seen, added = self._asked(queries, part, filter_)
+        return retrieve(self.index, self.items, queries, seen, k, added)
+
+    def _asked(
+        self, queries: np.ndarray, part: Sequences, filter_: bool | None
+    ) -> tuple[np.ndarray, list[np.ndarray], sparse.csr_matrix | None]:
+        """What the index is asked with, for queries [B, D] of these histories: vectors, the codes
+        that are masked, and what is added.
+        """
         masked = not self.repeats if filter_ is None else filter_
         none = part.item[:0]
         seen = [part.items_of(row) if masked else none for row in range(len(part))]
         mixed = self.repeats and not masked
         added = self.partners.added(self.model, part, queries, self.items.vectors, mixed=mixed)
-        queries = queries_of(queries, self.partners, part, mixed=mixed)
-        return retrieve(self.index, self.items, queries, seen, k, added)
+        return queries_of(queries, self.partners, part, mixed=mixed), seen, added
 
     @property
     def repeats(self) -> bool:
@@ -234,11 +259,12 @@ class Recommender:
         return self.model.repeat is not None
 
     def _named(self, hits: Hits, row: int) -> list[Recommendation]:
-        return [
-            Recommendation(self.items.ids[code], self.items.title(code), float(score))
-            for code, score in zip(hits.index[row].tolist(), hits.score[row].tolist(), strict=True)
-            if code >= 0
-        ]
+        found = zip(hits.index[row].tolist(), hits.score[row].tolist(), strict=True)
+        return [self._answer(code, score) for code, score in found if code >= 0]
+
+    def _answer(self, code: int, score: float) -> Recommendation:
+        item, title = self.items.ids[code], self.items.title(code)
+        return Recommendation(item, title, score, self.carried.of_item(code))
 
     def _popular(self, k: int) -> list[Recommendation]:
         return self._named(top_k(self._counts()[None], k), 0)
@@ -255,7 +281,7 @@ class Recommender:
         self, k: int = 10, *, filter_seen: bool | None = None, batch: int = 1024
     ) -> Iterator[pl.DataFrame]:
         """Every user once, a frame (user_id, item_id, score, rank) per `batch` users."""
-        _check_k(k, "recommend_all")
+        check_k(k, "recommend_all")
         vectors = torch.from_numpy(self.items.vectors)
         ids = np.array(self.items.ids, dtype=object)
         for start in range(0, len(self.log.users), batch):
@@ -287,7 +313,7 @@ class Recommender:
         self, item: object | None = None, *, text: str | None = None, k: int = 10
     ) -> list[Recommendation]:
         """The k items most like an item (cosine of item vectors) or a text (cosine of texts)."""
-        _check_k(k, "similar")
+        check_k(k, "similar")
         if (item is None) == (text is None):
             raise UsageError("Say either an item or a text, not both and not neither.")
         if item is not None:
@@ -303,9 +329,8 @@ class Recommender:
             space, query, own = self.items.text, self.encoder.encode([text])[0], -1
         if not query.any():
             return []  # nothing is known of it, so nothing is near
-        cosine = _cosines(space, query)
+        cosine = cosines(space, query)
         cosine[self.items.hidden] = -np.inf
-        cosine[np.linalg.norm(space, axis=1) == 0] = -np.inf
         if own >= 0:
             cosine[own] = -np.inf
         return self._named(top_k(cosine[None], k), 0)
@@ -324,12 +349,23 @@ class Recommender:
 
         With a taxonomy they are called by their names in this language, or that of the titles.
         """
-        _check_k(k, "intents")
+        check_k(k, "intents")
         spoken = self._language(language)
+        p = self._probabilities(user, history)
+        if self.intent is None or p is None:
+            return []
+        order = np.lexsort((np.arange(len(p)), -p))[:k]
+        names = self.intent.names(spoken)
+        return [Intent(names[i], float(p[i])) for i in order]
+
+    def _probabilities(
+        self, user: object | None, history: Sequence[object] | None
+    ) -> np.ndarray | None:
+        """float32 [L], those of the named intents; None without any or without an event."""
         codes = self.history(user, history)
         nothing = len(codes) == 0 and (history is None or len(history) == 0)
         if self.intent is None or self.intent.head is None or nothing:
-            return []
+            return None
         if history is None:
             embedding = self.intent.serve[self.log.users.encode([user])]
         else:
@@ -337,10 +373,8 @@ class Recommender:
             if found is None:
                 raise UsageError("Intents of a given history need the encoder of this run.")
             embedding = found
-        p = self.intent.probabilities(embedding, codes)
-        order = np.lexsort((np.arange(len(p)), -p))[:k]
-        names = self.intent.names(spoken)
-        return [Intent(names[i], float(p[i])) for i in order]
+        own = self.carried.item[:, : len(self.intent.labels)]
+        return self.intent.probabilities(embedding, codes, own)
 
     def _language(self, language: str | None) -> str:
         """The language of names, checked against those that the taxonomy has."""
@@ -399,7 +433,7 @@ class Recommender:
 
     def without_items(self, keys: Sequence[object]) -> Recommender:
         """These items in no answer from now on."""
-        _check_many(keys, "without_items")
+        check_many(keys, "without_items")
         store = self.items.without([str(key) for key in keys])
         return replace(self, items=store)
 
@@ -417,35 +451,6 @@ class Recommender:
         return load_run(path, encoder)
 
 
-class _Titles(Catalog):
-    """A catalogue read by code only: trained items, then added ones."""
-
-    def __init__(self, base: Catalog, added: tuple[str, ...]) -> None:
-        object.__setattr__(self, "ids", base.ids)
-        object.__setattr__(self, "titles", base.titles + added)
-        object.__setattr__(self, "texts", base.texts)
-        object.__setattr__(self, "attributes", ())
-        object.__setattr__(self, "ignored", ())
-
-    def __len__(self) -> int:
-        return len(self.titles)
-
-
-def _check_k(k: int, where: str) -> None:
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= MAX_K:
-        raise UsageError(
-            f"The 'k' parameter of Recommender.{where} must be an int in [1, {MAX_K}]. "
-            f"Got {k!r} instead."
-        )
-
-
-def _check_many(keys: object, name: str) -> None:
-    if isinstance(keys, str | bytes):
-        raise UsageError(
-            f"The ids of {name} must be a sequence, not one string. Got {keys!r} instead."
-        )
-
-
 def _with_rows(hits: Hits, rows: np.ndarray, one: Hits, k: int) -> Hits:
     """The hits with these rows replaced by one list, all padded to k."""
     short = ((0, 0), (0, k - hits.index.shape[1]))
@@ -453,9 +458,3 @@ def _with_rows(hits: Hits, rows: np.ndarray, one: Hits, k: int) -> Hits:
     score = np.pad(hits.score, short, constant_values=-np.inf)
     index[rows], score[rows] = one.index[0], one.score[0]
     return Hits(index, score)
-
-
-def _cosines(space: np.ndarray, query: np.ndarray) -> np.ndarray:
-    norms = np.linalg.norm(space, axis=1) * np.linalg.norm(query)
-    dots = space @ query
-    return np.divide(dots, norms, out=np.zeros_like(dots), where=norms > 0).astype(np.float32)

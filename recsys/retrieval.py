@@ -120,6 +120,24 @@ def _with_added(
     return Hits(found, best)
 
 
+def scores_of(
+    index: VectorIndex,
+    items: ItemStore,
+    queries: np.ndarray,
+    seen: Sequence[np.ndarray],
+    added: sparse.csr_matrix | None = None,
+) -> np.ndarray:
+    """float32 [B, N], the score of every item; -inf where `retrieve` would leave it out."""
+    scores = np.asarray(queries @ index.vectors.T)
+    if added is not None:
+        more = added.tocoo()
+        np.add.at(scores, (more.row, items.newest[more.col]), more.data)
+    scores[:, items.hidden] = -np.inf
+    row = np.repeat(np.arange(len(seen)), [len(some) for some in seen])
+    scores[row, items.newest[np.concatenate([*seen, np.zeros(0, np.int64)])]] = -np.inf
+    return scores
+
+
 def score_all(
     index: VectorIndex,
     items: ItemStore,
@@ -133,15 +151,8 @@ def score_all(
     parts = []
     for start in range(0, len(queries), step):
         rows = slice(start, start + step)
-        scores = queries[rows] @ index.vectors.T  # [b, N]
-        if added is not None:
-            more = added[rows].tocoo()
-            np.add.at(scores, (more.row, items.newest[more.col]), more.data)
-        scores[:, items.hidden] = -np.inf
-        codes = seen[rows]
-        row = np.repeat(np.arange(len(codes)), [len(some) for some in codes])
-        scores[row, items.newest[np.concatenate([*codes, np.zeros(0, np.int64)])]] = -np.inf
-        parts.append(top_k(scores, k))
+        more = added[rows] if added is not None else None
+        parts.append(top_k(scores_of(index, items, queries[rows], seen[rows], more), k))
     if len(parts) == 1:
         return parts[0]
     if not parts:

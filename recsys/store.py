@@ -116,8 +116,8 @@ def _tensors(rec: Recommender) -> dict[str, np.ndarray]:
         out["intent/valid"] = rec.intent.valid
         if rec.intent.head is not None:
             out |= {f"head/{k}": v.numpy() for k, v in rec.intent.head.state_dict().items()}
-            item = rec.intent.labels.item.tocoo()
-            out["labels/pairs"] = np.stack([item.row, item.col]).astype(np.int64)
+        item = rec.intent.labels.item.tocoo()
+        out["labels/pairs"] = np.stack([item.row, item.col]).astype(np.int64)
     return out
 
 
@@ -286,6 +286,7 @@ def _intent(
     if "labels/pairs" in tensors:
         row, col = tensors["labels/pairs"]
         matrix = sparse.csr_matrix((np.ones(len(row), np.float32), (row, col)), shape=shape)
+    if "head/scale" in tensors:
         weights = _part(tensors, "head")
         hidden = len(weights["net.0.bias"])
         recent = len(weights.get("own", ()))

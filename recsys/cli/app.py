@@ -183,32 +183,29 @@ def recommend(
         bool | None,
         typer.Option("--with-seen/--without-seen", help="Items met before; else the data decide."),
     ] = None,
+    intent: Annotated[
+        list[str] | None,
+        typer.Option(help="Only items of this named intent, or near to this text; repeatable."),
+    ] = None,
+    avoid: Annotated[
+        list[str] | None, typer.Option(help="No item of this named intent; repeatable.")
+    ] = None,
+    quota: Annotated[
+        str | None, typer.Option(help="Intents in shares or counts: Drama=0.5,Comedy=0.3; or auto.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """The best items for a user, a history, or every user."""
-    from kg.errors import UsageError
-    from kg.searches import Search
-    from recsys.cli.output import columns_of, show
+    from recsys.cli.answering import Steering, recommend_all, recommend_one
 
     filter_seen = None if with_seen is None else not with_seen
+    steering = Steering(intent, avoid, quota)
     if all_:
-        if any(told is not None for told in (user, history, profile, search)):
-            raise UsageError("Say one of --all and who it is (--user, --history, …).")
-        from recsys.cli.bulk import write_all
-
-        return write_all(_load(run), out, k, filter_seen)
-    if out is not None:
-        raise UsageError("-o needs --all.")
-    rec = _load(run)
-    past: list[Any] | None = _ids(history)
-    if search is not None:
-        if user is not None:
-            raise UsageError("--search goes with --history or stands alone, not with --user.")
-        past = [*(past or []), Search(search)]
-    told = None if profile is None else columns_of(profile, "--profile")
-    found = rec.recommend(user, history=past, profile=told, k=k, filter_seen=filter_seen)
-    show([{"item": r.item, "title": r.title, "score": r.score} for r in found], json)
-    return None
+        who = (user, history, profile, search)
+        return recommend_all(run, who, steering, out, k, filter_seen)
+    return recommend_one(
+        run, user, _ids(history), profile, search, steering, out, k, filter_seen, json
+    )
 
 
 @app.command()
@@ -320,14 +317,21 @@ def evaluate(
     texts: Annotated[
         Path | None, typer.Option(help="Texts encoded before: DATA.texts, for --retrain.")
     ] = None,
+    steering: Annotated[
+        bool, typer.Option("--steering", help="What quotas and wishes by intent do to the lists.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Held-out accuracy beside popularity, item-kNN, EASE and text-kNN, same users, same rule;
-    with --ablate or --retrain: of the run without its parts.
+    with --ablate or --retrain: of the run without its parts; with --steering: of steered lists.
     """
     from kg.errors import UsageError
-    from recsys.cli.judging import ablate_run, judge_run
+    from recsys.cli.judging import ablate_run, judge_run, steer_run
 
+    if steering:
+        if ablate is not None or retrain or buckets or texts is not None:
+            raise UsageError("--steering stands alone.")
+        return steer_run(run, json)
     if ablate is not None or retrain:
         return ablate_run(run, ablate, retrain, buckets, texts, json)
     if buckets or texts is not None:

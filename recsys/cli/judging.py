@@ -26,6 +26,7 @@ from recsys.config import RunConfig
 from recsys.evaluate import SCORE
 from recsys.fit import HoldOut, make_split
 from recsys.recommender import Recommender
+from recsys.steering_report import steering_report
 
 
 def judge_run(run: Path, json: bool) -> None:
@@ -34,6 +35,13 @@ def judge_run(run: Path, json: bool) -> None:
     rows = compare(rec, split, part)
     rule = "those met before too" if rec.repeats else "those met before masked"
     show(rows, json, f"{part} part, all items ranked, {rule}")
+
+
+def steer_run(run: Path, json: bool) -> None:
+    """Lists with quotas, of the intent of the next event, and others, beside the unsteered ones."""
+    rec, split, part, _ = _held_out(run)
+    say("next intent is an oracle: it knows an intent of the event that it is judged by.")
+    show(steering_report(rec, split, part), json, f"{part} part; gain over unsteered, p by Holm")
 
 
 def ablate_run(

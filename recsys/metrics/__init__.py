@@ -4,7 +4,8 @@ The idea: a metric sees no model and no data set. Ranking metrics get which rank
 how many items were relevant, and answer per user, so that two models can be compared user by user.
 
     ranking        hit_rate, precision, recall, ndcg, mrr, average_precision: did the list hit?
-    lists          coverage, gini, novelty, intra_list_diversity: what are the lists like?
+    lists          coverage, gini, novelty, intra_list_diversity, label_diversity, category_match:
+                   what are the lists like?
     labels         accuracy, precision, recall, f1, calibration_error: are named intents right?
     buckets        items by training events, users by history: where does it help?
     significance   paired_bootstrap, holm: is the difference between two models more than luck?

@@ -1,13 +1,14 @@
 """What the lists are like, whether or not they hit.
 
 Every function takes `index` int64 [U, K], the recommended items of each user, -1 for none.
-`coverage` and `gini` describe all lists at once (a float); `novelty` and `intra_list_diversity`
-describe each list (float64 [U], NaN where a list is too short to have one).
+`coverage` and `gini` describe all lists at once (a float); the others describe each list (float64
+[U], NaN where a list is too short to have one). Labels are csr [N, L], above 0: the item has it.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from scipy import sparse
 
 from kg.errors import UsageError
 
@@ -63,6 +64,34 @@ def intra_list_diversity(index: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     length = (index >= 0).sum(axis=1)
     pairs = length * (length - 1) / 2
     return _mean(pairs - ((total**2).sum(axis=1) - own) / 2, pairs)
+
+
+def label_diversity(index: np.ndarray, labels: sparse.csr_matrix) -> np.ndarray:
+    """`intra_list_diversity` by the labels of items: 0 where all have the same, 1 where none has
+    one in common with another.
+    """
+    _exposure(index, labels.shape[0])
+    used, at = np.unique(index, return_inverse=True)
+    some = used[used >= 0]
+    place = at.reshape(index.shape) - (len(used) - len(some))
+    return intra_list_diversity(
+        place, np.vstack([labels[some].toarray(), np.zeros(labels.shape[1])])
+    )
+
+
+def category_match(
+    index: np.ndarray, labels: sparse.csr_matrix, wanted: sparse.csr_matrix
+) -> np.ndarray:
+    """Share of the list whose items have a label in common with `wanted` csr [U, L], the labels of
+    what the user went on to take; NaN also where these have none.
+    """
+    _exposure(index, labels.shape[0])
+    met = np.zeros(len(index))
+    for column in index.T:
+        both = labels[np.maximum(column, 0)].multiply(wanted > 0)
+        met += (np.asarray(both.sum(1)).ravel() > 0) & (column >= 0)
+    some = np.diff(wanted.indptr) > 0
+    return _mean(met, (index >= 0).sum(axis=1) * some)
 
 
 def _mean(total: np.ndarray, count: np.ndarray) -> np.ndarray:

@@ -17,13 +17,13 @@ LABELS = IntentLabels(
 
 
 def test_by_hand():
-    found = recent_intents(np.array([0, 1, 2]), np.array([0]), np.array([3]), LABELS, (0.5,))
+    found = recent_intents(np.array([0, 1, 2]), np.array([0]), np.array([3]), LABELS.item, (0.5,))
     weights = np.array([0.25, 0.5, 1.0]) / 1.75
     np.testing.assert_allclose(found[0, 0], [weights[0] + weights[2], weights[1] + weights[2]])
 
 
 def test_later_items_take_a_place_and_have_no_label():
-    found = recent_intents(np.array([0, 9, 9]), np.array([0]), np.array([3]), LABELS, (0.5,))
+    found = recent_intents(np.array([0, 9, 9]), np.array([0]), np.array([3]), LABELS.item, (0.5,))
     np.testing.assert_allclose(found[0, 0], [0.25 / 1.75, 0])
 
 
@@ -39,9 +39,9 @@ def test_searches_have_no_place():
 
 def test_an_empty_window_is_nothing_and_a_wrong_one_an_error():
     none = np.array([0])
-    assert (recent_intents(np.array([0, 1]), none, none, LABELS) == 0).all()
+    assert (recent_intents(np.array([0, 1]), none, none, LABELS.item) == 0).all()
     with pytest.raises(UsageError, match=r"within \[0, 2\]"):
-        recent_intents(np.array([0, 1]), none, np.array([3]), LABELS)
+        recent_intents(np.array([0, 1]), none, np.array([3]), LABELS.item)
 
 
 @given(st.lists(st.integers(0, 3), min_size=2, max_size=100), st.data())

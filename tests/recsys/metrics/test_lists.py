@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 
 from kg.errors import UsageError
 from recsys.metrics import lists
@@ -76,3 +77,24 @@ def test_misuse_is_named():
         lists.novelty(INDEX, np.ones(4), 0)
     with pytest.raises(UsageError, match="Got -1 to 1"):
         lists.intra_list_diversity(INDEX, np.ones((1, 3)))
+
+
+LABELS = sparse.csr_matrix(np.array([[1, 0], [1, 0], [0, 1], [1, 1], [0, 0]], np.float32))
+
+
+def test_label_diversity_by_hand():
+    index = np.array([[0, 1, -1], [0, 2, -1], [0, 4, 2], [3, 0, -1], [3, -1, -1]])
+    value = lists.label_diversity(index, LABELS)
+    np.testing.assert_allclose(value[:4], [0, 1, 1, 1 - 2**-0.5], atol=1e-7)
+    assert np.isnan(value[4])
+    dense = lists.intra_list_diversity(index, LABELS.toarray())
+    np.testing.assert_allclose(value, dense)
+    np.testing.assert_allclose(lists.label_diversity(index[:, :2], LABELS)[:2], [0, 1])
+
+
+def test_category_match_by_hand():
+    index = np.array([[0, 2, 4], [2, 3, -1], [0, -1, -1], [-1, -1, -1]])
+    wanted = sparse.csr_matrix(np.array([[2, 0], [0, 1], [0, 0], [1, 0]], np.float32))
+    value = lists.category_match(index, LABELS, wanted)
+    np.testing.assert_allclose(value[:2], [1 / 3, 1])
+    assert np.isnan(value[2:]).all()  # nothing was wanted, and nothing was listed

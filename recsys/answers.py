@@ -1,0 +1,59 @@
+"""What a recommender answers with, and what it accepts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kg.errors import UsageError
+
+MAX_K = 1000
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """One answer: external id, what to call it, its score (higher is better) and the names of the
+    intents that it carries.
+    """
+
+    item: str
+    title: str
+    score: float
+    intents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A named intent and its calibrated probability."""
+
+    name: str
+    probability: float
+
+
+def intent_mix(found: Sequence[Recommendation]) -> dict[str, float]:
+    """The share of a list that carries each intent, the largest first.
+
+    An item may carry several intents, or none, so the shares need not sum to 1.
+    """
+    counts = Counter(name for one in found for name in one.intents)
+    return {name: count / len(found) for name, count in counts.most_common()}
+
+
+def check_k(k: int, where: str) -> None:
+    """`UsageError` unless k is a number of answers that may be asked for."""
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= MAX_K:
+        raise UsageError(
+            f"The 'k' parameter of Recommender.{where} must be an int in [1, {MAX_K}]. "
+            f"Got {k!r} instead."
+        )
+
+
+def check_many(keys: object, name: str) -> None:
+    """`UsageError` for one string where several ids are asked for."""
+    if isinstance(keys, str | bytes):
+        raise UsageError(
+            f"The ids of {name} must be a sequence, not one string. Got {keys!r} instead."
+        )
