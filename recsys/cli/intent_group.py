@@ -79,6 +79,27 @@ def intent_predict(
     predict_intents(folder, text or [], file, column, k, encoder, json)
 
 
+@intent_app.command("explain")
+def intent_explain(
+    folder: Classifier,
+    text: Annotated[str, typer.Option(help="What to explain.")],
+    label: Annotated[str | None, typer.Option(help="An intent; else the most probable.")] = None,
+    how: Annotated[
+        str, typer.Option(help="removal (each word left out in turn) or gradients (of BERT).")
+    ] = "removal",
+    events: Annotated[
+        bool, typer.Option("--events", help="Events of a told behaviour in place of words.")
+    ] = False,
+    html: Annotated[Path | None, typer.Option(help="Also a picture: the file to write.")] = None,
+    encoder: Base = None,
+    json: Json = False,
+) -> None:
+    """Which words or events speak for an intent of a text, and which against it."""
+    from recsys.cli.intent import explain_intent
+
+    explain_intent(folder, text, label, how, events, html, encoder, json)
+
+
 @intent_app.command("evaluate")
 def intent_evaluate(
     folder: Classifier,
