@@ -118,6 +118,30 @@ def intent_evaluate(
     evaluate_intents(folder, file, text, label, split, part, out_of_scope, encoder, json)
 
 
+@intent_app.command("reply")
+def intent_reply(
+    folder: Classifier,
+    answers: Annotated[Path, typer.Argument(help="Answers by intent, TOML.")],
+    file: Annotated[
+        Path | None, typer.Argument(help="Messages: a table (its other columns are facts) or .txt.")
+    ] = None,
+    text: Annotated[list[str] | None, typer.Option(help="A message; may be repeated.")] = None,
+    column: Annotated[str, typer.Option(help="The column of the messages in FILE.")] = "text",
+    fact: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; may be repeated.")] = None,
+    close: Annotated[float, typer.Option(help="Two intents nearer than this are asked.")] = 0.2,
+    least: Annotated[float, typer.Option(help="Below this probability: to a person.")] = 0.5,
+    language: Annotated[str | None, typer.Option(help="Else by the letters: en or zh.")] = None,
+    encoder: Base = None,
+    json: Json = False,
+) -> None:
+    """Answer messages, ask which of two intents is meant, or hand over to a person."""
+    from recsys.cli.replying import reply_messages
+
+    reply_messages(
+        folder, answers, text or [], file, column, fact or [], close, least, language, encoder, json
+    )
+
+
 @intent_app.command("label")
 def intent_label(
     folder: Classifier,
