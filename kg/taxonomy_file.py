@@ -41,10 +41,13 @@ _RULES = {
 }
 
 
-def read_toml(file: Path) -> dict[str, Any]:
-    """The values of a file in UTF-8, with or without a byte order mark; errors name the line."""
+def read_toml(file: Path, least: str = _LEAST) -> dict[str, Any]:
+    """The values of a file in UTF-8, with or without a byte order mark; errors name the line.
+
+    `least` says what must stand in it, for the error of an empty file.
+    """
     if file.is_file() and not file.read_bytes().strip():
-        raise DataError(f"{file} is empty: {_LEAST}.")
+        raise DataError(f"{file} is empty: {least}.")
     raw = existing_file(file).read_bytes()
     try:
         return tomllib.loads(raw.decode("utf-8-sig"))
@@ -84,16 +87,16 @@ def _wrong(error: ValidationError, raw: Mapping[str, Any]) -> str:
 
 
 def _fields(table: _Table) -> dict[str, Any]:
-    examples = _spoken(table.examples)
+    examples = spoken(table.examples)
     return {
-        "key": table.key, "names": _spoken(table.name), "description": _spoken(table.description),
+        "key": table.key, "names": spoken(table.name), "description": spoken(table.description),
         "examples": {code: tuple(texts) for code, texts in examples.items()},
         "categories": tuple(table.categories), "parent": table.parent,
     }  # fmt: skip
 
 
-def _spoken(value: Any) -> dict[str, Any]:
-    """A text or list without a language takes that of its letters."""
+def spoken(value: Any) -> dict[str, Any]:
+    """A text or list by language; one without a language takes that of its letters."""
     if isinstance(value, dict):
         return value
     texts: Sequence[str] = [value] if isinstance(value, str) else value

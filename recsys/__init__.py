@@ -36,6 +36,12 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     explain      why: a path, a near text, the parts of the score
     store        a run on disk
     encoders     the encoder of a run, loaded when it is needed
+    classify     IntentClassifier: what a text wants, and which words say so
+    intent_store such a classifier on disk
+    service      Desk: answers, questions and handovers by intent
+    replies      their templates, from a TOML file
+    pretraining  what a log says to an encoder before anybody labels a text
+    named        which named intents items have: of the graph, of a taxonomy, by texts
     metrics/     ranking, lists, labels
     evaluate     full ranking, seen items masked
     baselines/   popularity, item-kNN, EASE, text-kNN
@@ -89,6 +95,8 @@ if TYPE_CHECKING:
     from recsys.fit import judge as judge
     from recsys.intents import learn_intents as learn_intents
     from recsys.recommender import Recommender as Recommender
+    from recsys.service import Desk as Desk
+    from recsys.service import coverage as coverage
     from recsys.steering_report import steering_report as steering_report
     from recsys.train import RunOptions as RunOptions
     from recsys.train import TrainConfig as TrainConfig
@@ -105,7 +113,7 @@ _HOMES = {
     "IntentRecommender": "models.recommender", "ModelConfig": "models.recommender",
     "BertEncoder": "models.text", "HashEncoder": "models.text", "encode_texts": "models.text",
     "LabelledTexts": "kg.labelled", "read_labelled": "kg.labelled",
-    "IntentClassifier": "recsys.classify",
+    "IntentClassifier": "recsys.classify", "Desk": "recsys.service", "coverage": "recsys.service",
     "RunConfig": "recsys.config", "evaluate_scores": "recsys.evaluate", "fit": "recsys.fit",
     "judge": "recsys.fit", "learn_intents": "recsys.intents", "Recommender": "recsys.recommender",
     "RunOptions": "recsys.train", "TrainConfig": "recsys.train", "train": "recsys.train",

@@ -12,6 +12,8 @@ import numpy as np
 from kg.errors import DataError, UsageError, suggest
 from kg.folders import fresh_folder
 from kg.labelled import LabelledTexts
+from models.intent.attribute import attribute
+from models.intent.attribution import Attribution
 from models.intent.calibrate import Calibration, calibrated
 from models.intent.contract import Reading, TextClassifier
 from models.intent.linear import held_out
@@ -201,6 +203,20 @@ class IntentClassifier:
             none = not text.strip() or confidence < self.scope.threshold or not intents
             out.append(Recognition(text, intents, float(confidence), none))
         return out
+
+    def explain(
+        self, text: str, label: str | None = None, how: str = "removal", units: str = "words"
+    ) -> Attribution:
+        """Which words speak for a label (None: the most probable one), and which against it.
+
+        `units` "events" weighs those of a verbalised behaviour. `how` is "removal", each left out
+        in turn, or "gradients", integrated gradients where BERT reads (extra [explain]); both say
+        what a piece adds to the label's logit. `models.intent.picture` makes HTML of it.
+        """
+        (said,) = checked_texts([text], f"{_HERE}.explain")
+        if label is None:
+            label = self.labels[int(self.model.read([said]).logits[0].argmax())]
+        return attribute(self.model, said, label, how, units)
 
     def evaluate(self, data: LabelledTexts, out_of_scope: str | None = None) -> dict[str, Any]:
         """Accuracy, precision, recall and F1 (micro, macro), calibration error on these texts.

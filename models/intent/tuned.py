@@ -31,6 +31,7 @@ from models.text.folder import (
     model_files,
     save_encoder,
 )
+from models.text.spans import Span, token_spans
 
 FILE = "tuned.safetensors"
 """The head, and the new weights of the encoder unless all of it learned."""
@@ -101,6 +102,10 @@ class TunedClassifier:
         said = [self._prompt + text for text in checked_texts(texts, "TunedClassifier")]
         ids = [found.ids for found in self._tokens.encode_batch_fast(said)]
         return Tokens(ids, carries, int(self._tokenizer.pad_token_id or 0))
+
+    def spans(self, text: str) -> tuple[list[int], list[Span | None]]:
+        """Token ids of a text as in `tokens`, and its characters in each: `token_spans`."""
+        return token_spans(self._tokens, text, self._prompt)
 
     def save(self, folder: Path) -> None:
         parts = {f"head.{k}": v for k, v in self.network.head.state_dict().items()}

@@ -16,6 +16,7 @@ reused only where the ids are equal, and the cache on disk rests on that.
 - `ngram`: `NgramEncoder`, character n-grams for languages the BERT at hand cannot read
 - `batches`: texts cut into batches of equal length, because padding is work thrown away
 - `pooled`: what every token-by-token encoder shares: tokens, batches, one row a text
+- `spans`: which characters of a text each token is
 - `folder`: where a model lies on disk, what its content is, and how it is loaded
 - `bert`: `BertEncoder`, mean-pooled BERT
 - `imported`: weights in another form (extra `[multilingual]`) made a folder for `BertEncoder`

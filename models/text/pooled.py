@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from kg.errors import UsageError
 from models.text.batches import length_batches, padded_ids
 from models.text.encoder import Progress, Vectors, checked_texts, unit_rows
+from models.text.spans import Span, token_spans
 
 _CHUNK = 65_536  # texts tokenised at a time, to bound memory
 
@@ -85,6 +86,10 @@ class PooledEncoder:
         rows = self._ids(texts)
         total = sum(max(len(ids) - self._special, 0) for ids in rows)
         return sum(ids.count(self._unknown) for ids in rows) / total if total else 0.0
+
+    def spans(self, text: str) -> tuple[list[int], list[Span | None]]:
+        """Token ids of a text behind the prompt, and its characters in each: `token_spans`."""
+        return token_spans(self._tokens, text, self.prompt)
 
     def _ids(self, texts: list[str]) -> list[list[int]]:
         """Token ids of each text, special tokens included, cut at `max_tokens`."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from functools import reduce
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from kg.errors import DataError, UsageError
-from kg.folders import check_place
+from kg.folders import check_place, write_text
 from kg.labelled import LabelledTexts, read_labelled
 from kg.tables import existing_file, pick_columns, read_table
 from models.intent.epochs import TextEpoch
+from models.intent.picture import shown, told
 from models.intent.rules import RulesClassifier
 from models.intent.settings import TextTraining
 from recsys.classify import IntentClassifier
@@ -71,6 +73,22 @@ def predict_intents(
             scope = "out of scope" if found.out_of_scope else ""
             rows.append({"text": found.text[:60], "intents": named, "": scope})
     show(rows, json)
+
+
+def explain_intent(
+    folder: Path, text: str, label: str | None, how: str, events: bool, html: Path | None,
+    encoder: str | None, json: bool,
+) -> None:  # fmt: skip
+    """What each word or event adds to an intent: lines on a terminal, else JSON; maybe HTML."""
+    made = IntentClassifier.load(folder, encoder)
+    found = made.explain(text, label, how, "events" if events else "words")
+    if html is not None:
+        write_text(html, shown(found))
+        say(f"{html}: the picture.")
+    if json or not sys.stdout.isatty():
+        show([found.as_dict()], True)
+    else:
+        print(told(found))
 
 
 def evaluate_intents(

@@ -79,6 +79,27 @@ def intent_predict(
     predict_intents(folder, text or [], file, column, k, encoder, json)
 
 
+@intent_app.command("explain")
+def intent_explain(
+    folder: Classifier,
+    text: Annotated[str, typer.Option(help="What to explain.")],
+    label: Annotated[str | None, typer.Option(help="An intent; else the most probable.")] = None,
+    how: Annotated[
+        str, typer.Option(help="removal (each word left out in turn) or gradients (of BERT).")
+    ] = "removal",
+    events: Annotated[
+        bool, typer.Option("--events", help="Events of a told behaviour in place of words.")
+    ] = False,
+    html: Annotated[Path | None, typer.Option(help="Also a picture: the file to write.")] = None,
+    encoder: Base = None,
+    json: Json = False,
+) -> None:
+    """Which words or events speak for an intent of a text, and which against it."""
+    from recsys.cli.intent import explain_intent
+
+    explain_intent(folder, text, label, how, events, html, encoder, json)
+
+
 @intent_app.command("evaluate")
 def intent_evaluate(
     folder: Classifier,
@@ -95,6 +116,30 @@ def intent_evaluate(
     from recsys.cli.intent import evaluate_intents
 
     evaluate_intents(folder, file, text, label, split, part, out_of_scope, encoder, json)
+
+
+@intent_app.command("reply")
+def intent_reply(
+    folder: Classifier,
+    answers: Annotated[Path, typer.Argument(help="Answers by intent, TOML.")],
+    file: Annotated[
+        Path | None, typer.Argument(help="Messages: a table (its other columns are facts) or .txt.")
+    ] = None,
+    text: Annotated[list[str] | None, typer.Option(help="A message; may be repeated.")] = None,
+    column: Annotated[str, typer.Option(help="The column of the messages in FILE.")] = "text",
+    fact: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; may be repeated.")] = None,
+    close: Annotated[float, typer.Option(help="Two intents nearer than this are asked.")] = 0.2,
+    least: Annotated[float, typer.Option(help="Below this probability: to a person.")] = 0.5,
+    language: Annotated[str | None, typer.Option(help="Else by the letters: en or zh.")] = None,
+    encoder: Base = None,
+    json: Json = False,
+) -> None:
+    """Answer messages, ask which of two intents is meant, or hand over to a person."""
+    from recsys.cli.replying import reply_messages
+
+    reply_messages(
+        folder, answers, text or [], file, column, fact or [], close, least, language, encoder, json
+    )
 
 
 @intent_app.command("label")
