@@ -22,13 +22,15 @@ SEVERAL = "|"
 class LabelledTexts:
     """n texts and L labels, sorted by name; `carries` bool [n, L], row by row as the texts.
 
-    A text may carry several labels, or none. Raises `UsageError` where the sizes do not fit and
+    A text may carry several labels, or none. `several` says whether it is so among the texts that
+    these were taken from; None: as these say. Raises `UsageError` where the sizes do not fit and
     `DataError` for two labels that only capitals or spaces tell apart.
     """
 
     texts: tuple[str, ...]
     labels: tuple[str, ...]
     carries: np.ndarray
+    several: bool | None = None
 
     def __post_init__(self) -> None:
         if self.carries.shape != (len(self.texts), len(self.labels)) or self.carries.dtype != bool:
@@ -70,20 +72,27 @@ class LabelledTexts:
 
     @property
     def many(self) -> bool:
-        """Whether some text carries not exactly one label."""
+        """Whether some text, of these or of those that they were taken from, carries not exactly
+        one label.
+        """
+        return self._uneven if self.several is None else self.several
+
+    @property
+    def _uneven(self) -> bool:
         return bool((self.carries.sum(axis=1) != 1).any())
 
     @property
     def code(self) -> np.ndarray:
-        """int64 [n]: the number of each text's label; `UsageError` where `many`."""
-        if self.many:
+        """int64 [n]: the number of each text's label; `UsageError` unless each has just one."""
+        if self._uneven:
             raise UsageError("A text has one code only where each text carries exactly one label.")
         return self.carries.argmax(axis=1)
 
     def take(self, rows: Sequence[int] | np.ndarray) -> LabelledTexts:
         """These rows (numbers or a mask), all labels kept."""
         at = np.arange(len(self))[np.asarray(rows)]
-        return LabelledTexts(tuple(self.texts[row] for row in at), self.labels, self.carries[at])
+        texts = tuple(self.texts[row] for row in at)
+        return LabelledTexts(texts, self.labels, self.carries[at], self.many)
 
     def over(self, labels: Sequence[str]) -> LabelledTexts:
         """The same texts over other labels: those not among them are no longer carried."""
@@ -92,13 +101,14 @@ class LabelledTexts:
         for number, name in enumerate(labels):
             if name in column:
                 carries[:, number] = self.carries[:, column[name]]
-        return LabelledTexts(self.texts, tuple(labels), carries)
+        return LabelledTexts(self.texts, tuple(labels), carries, self.many)
 
     def and_(self, more: LabelledTexts) -> LabelledTexts:
         """Both, over the labels of both."""
         names = tuple(sorted({*self.labels, *more.labels}))
         rows = [part.over(names).carries for part in (self, more)]
-        return LabelledTexts(self.texts + more.texts, names, np.concatenate(rows))
+        several = self.many or more.many
+        return LabelledTexts(self.texts + more.texts, names, np.concatenate(rows), several)
 
     def without(self, label: str) -> LabelledTexts:
         """Without the rows that carry this label, and without the label."""

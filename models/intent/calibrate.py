@@ -32,19 +32,24 @@ class Calibration:
 def calibrated(logits: np.ndarray, carries: np.ndarray, many: bool) -> Calibration:
     """The pair of the lowest log loss on rows that nothing was fitted to; 1 and 0 without rows.
 
-    logits [n, L], carries bool [n, L]; rows that carry nothing are left out unless `many`.
+    logits [n, L], carries bool [n, L]; rows that carry nothing are left out unless `many`. What is
+    true counts 1 - e and what is not e (shared by all others of one label), e = 1 / (n + 2), as in
+    Platt's targets: n rows that are all right do not make it sure.
     """
     told = np.ones(len(carries), bool) if many else carries.any(axis=1)
     z, y = logits[told].astype(np.float64), carries[told]
     if not len(z):
         return Calibration(many)
 
+    doubt = 1 / (len(z) + 2)
+    target = np.where(y, 1 - doubt, doubt if many else doubt / max(z.shape[1] - 1, 1))
+
     def loss(p: np.ndarray) -> float:
         scaled = np.exp(p[0]) * z
         if many:
             scaled = scaled + p[1]
-            return float(np.logaddexp(0.0, np.where(y, -scaled, scaled)).mean())
-        return float(-log_softmax(scaled, axis=1)[y].mean())
+            return float((np.logaddexp(0.0, scaled) - target * scaled).mean())
+        return float(-(target * log_softmax(scaled, axis=1)).sum(axis=1).mean())
 
     found = minimize(loss, np.zeros(2 if many else 1), method="Nelder-Mead")
     scale = float(np.exp(np.clip(found.x[0], -7, 7)))

@@ -76,8 +76,9 @@ def best_threshold(
 ) -> float:
     """The highest threshold that costs at most a share `reject` of the rightly recognised texts.
 
-    inside float [n] with right bool [n], outside float [m] (may be empty: then nothing says where
-    strangers lie, and the same share is given up). -inf where no text is right.
+    inside float [n] with right bool [n], outside float [m]. Where that is empty nothing says how
+    strangers look, and the threshold is at most .5: below it no intent is likelier than not.
+    -inf where no text is right.
     """
     sure = np.sort(inside[right])
     if not len(sure):
@@ -85,7 +86,7 @@ def best_threshold(
     allowed = int(reject * len(inside))
     top = float(sure[min(allowed, len(sure) - 1)])
     if not len(outside):
-        return top
+        return min(top, 0.5)
     stranger = outside[outside < top]
     # as low as refuses the same strangers: halfway between the last of them and the next text
     return top if not len(stranger) else float((stranger.max() + top) / 2)

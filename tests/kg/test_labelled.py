@@ -21,7 +21,7 @@ def test_by_hand():
     with pytest.raises(UsageError, match="exactly one label"):
         _ = data.code
     one = data.take([0])
-    assert not one.many
+    assert one.many  # as those that it was taken from
     assert one.code.tolist() == [1]
     assert one.over(["y", "z"]).carries.tolist() == [[True, False]]
 

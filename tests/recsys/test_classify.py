@@ -11,6 +11,7 @@ from kg.errors import DataError, UsageError
 from kg.labelled import LabelledTexts
 from models.intent.settings import TextTraining
 from recsys import IntentClassifier
+from recsys.classify import _fifths
 from recsys.cli.labelling import label_texts
 
 WANTS = {"refund": "money back please", "parcel": "where is my parcel", "size": "which size fits"}
@@ -271,3 +272,26 @@ def test_a_learning_curve_of_two_strategies(call, file):
         (name, count) for name in ("random", "margin") for count in (6, 12, 18)
     ]
     assert rows[-1]["accuracy"] > 0.8
+
+
+def test_few_texts_do_not_make_it_sure():
+    """The README's twelve messages: words that stand in none of them leave it in doubt."""
+    texts = ["where is my parcel", "my order has not arrived", "the package is late",
+             "I want my money back", "refund the last order", "give me back what I paid",
+             "does it come in red", "which size fits me", "is it matte"]  # fmt: skip
+    data = LabelledTexts.of(texts, ["delivery"] * 3 + ["refund"] * 3 + ["product"] * 3)
+    made = IntentClassifier.fit(data, "svm")
+    assert made.probabilities(["cheese on the moon"]).max() < 0.9
+    assert made.probabilities(["where is my parcel"]).argmax() == 0
+
+
+def test_fifths_lose_no_label():
+    carries = np.eye(4, dtype=bool)[[0] * 12 + [1] * 5 + [2] * 2 + [3]]
+    fold = _fifths(carries, np.random.default_rng(0))
+    assert fold[-1] == -1
+    assert (fold[:-1] >= 0).all()
+    for number in range(5):
+        assert carries[fold != number].any(axis=0).all()
+    assert len(set(fold[12:17])) == 5
+    both = np.array([[True, True], [True, False], [False, True], [False, False]])
+    assert (_fifths(both, np.random.default_rng(0)) >= 0).all()
