@@ -30,6 +30,8 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     explain      why: a path, a near text, the parts of the score
     store        a run on disk
     encoders     the encoder of a run, loaded when it is needed
+    classify     IntentClassifier: what a text wants
+    compress     such a classifier made small, and what that costs
     metrics/     ranking, lists, labels
     evaluate     full ranking, seen items masked
     baselines/   popularity, item-kNN, EASE, text-kNN
@@ -75,6 +77,8 @@ if TYPE_CHECKING:
     from recsys.ablate import mask_parts as mask_parts
     from recsys.ablate import retrain_parts as retrain_parts
     from recsys.classify import IntentClassifier as IntentClassifier
+    from recsys.compress import compressed as compressed
+    from recsys.compress import costs as costs
     from recsys.config import RunConfig as RunConfig
     from recsys.evaluate import evaluate_scores as evaluate_scores
     from recsys.fit import fit as fit
@@ -96,7 +100,8 @@ _HOMES = {
     "IntentRecommender": "models.recommender", "ModelConfig": "models.recommender",
     "BertEncoder": "models.text", "HashEncoder": "models.text", "encode_texts": "models.text",
     "LabelledTexts": "kg.labelled", "read_labelled": "kg.labelled",
-    "IntentClassifier": "recsys.classify",
+    "IntentClassifier": "recsys.classify", "compressed": "recsys.compress",
+    "costs": "recsys.compress",
     "RunConfig": "recsys.config", "evaluate_scores": "recsys.evaluate", "fit": "recsys.fit",
     "judge": "recsys.fit", "learn_intents": "recsys.intents", "Recommender": "recsys.recommender",
     "RunOptions": "recsys.train", "TrainConfig": "recsys.train", "train": "recsys.train",

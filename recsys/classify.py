@@ -105,7 +105,7 @@ class IntentClassifier:
         config, options = config or TextTraining(), options or RunOptions()
         _check(data, method, out_of_scope)
         rng = np.random.default_rng(options.seed)
-        train, checked, strangers = _parts(data, valid, out_of_scope, config, rng)
+        train, checked, strangers = divided(data, valid, out_of_scope, config, rng)
         name = str(encoder) if method in (*TUNED, "frozen") else None
         lazy = LazyEncoder(str(encoder))
         folder = find_folder(encoder) if method in TUNED else None
@@ -120,21 +120,25 @@ class IntentClassifier:
         model = learned(train)
         base = base_hash(folder) if folder is not None else lazy.id if name is not None else None
         made = cls(model, method, config, Calibration(model.many), Scope(), 0.5, name, base)
-        made = made._calibrated(train, checked, strangers)
+        made = made.recalibrated(train, checked, strangers)
         more = [text for text in checked_texts(unlabelled, _HERE) if text.strip()]
         for _ in range(config.rounds if more else 0):
             rows, carries = sure_labels(made.probabilities(more), made.many, config.gate)
             sure = LabelledTexts(tuple(more[row] for row in rows), made.labels, carries)
             model = learned(train.over(made.labels).and_(sure))
-            made = replace(made, model=model)._calibrated(train, checked, strangers)
+            made = replace(made, model=model).recalibrated(train, checked, strangers)
         whole = data if out_of_scope is None else data.without(out_of_scope)
         if method in CHEAP and len(whole) > len(train) and not more:
             made = replace(made, model=learned(whole))
         return replace(made, facts={"texts": len(data), "labels": len(made.labels)})
 
-    def _calibrated(
+    def recalibrated(
         self, train: LabelledTexts, checked: LabelledTexts, strangers: Sequence[str]
     ) -> IntentClassifier:
+        """With probabilities and limits that fit the texts `checked`, which it did not learn.
+
+        `train` are those it learned, `strangers` some that are out of scope, if there are any.
+        """
         if not len(checked):
             return self
         reading = self.model.read(checked.texts)
@@ -305,11 +309,14 @@ def _apart(data: LabelledTexts, label: str | None) -> tuple[LabelledTexts, list[
     return data.without(label), [data.texts[row] for row in np.flatnonzero(column)]
 
 
-def _parts(
+def divided(
     data: LabelledTexts, valid: LabelledTexts | None, label: str | None, config: TextTraining,
     rng: np.random.Generator,
 ) -> tuple[LabelledTexts, LabelledTexts, list[str]]:  # fmt: skip
-    """What is learned from, what is checked, and texts that are out of scope."""
+    """What is learned from, what is checked, and texts that are out of scope (of this label).
+
+    Without `valid` a share of `data` is checked, the same under the same generator.
+    """
     inside, strangers = _apart(data, label)
     if valid is not None:
         checked, more = _apart(valid, label)
