@@ -32,6 +32,11 @@ def compress_intents(
     if "train" not in parts:
         raise DataError(f"{file} must have train rows in column {split!r}. Got none.")
     made = IntentClassifier.load(folder, encoder)
+    _, checked, _ = divided(
+        parts["train"], parts.get("valid"), out_of_scope, made.config, np.random.default_rng(seed)
+    )
+    if not len(checked):
+        raise DataError(f"{file} must have texts to compare on: valid rows, or more. Got none.")
     found = {"before": made}
     for step in how:
         say(f"  {step}")
@@ -43,8 +48,6 @@ def compress_intents(
         )  # fmt: skip
         found[step if step not in found else f"{step} again"] = made
     made.save(out)
-    rng = np.random.default_rng(seed)
-    _, checked, _ = divided(parts["train"], parts.get("valid"), out_of_scope, made.config, rng)
     rows = costs(found, checked)
     show(rows, json)
     say(f"{out}: {rows[-1]['MB']:.1f} MB. Accuracy is that of {len(checked):,} texts kept back. "

@@ -155,3 +155,8 @@ def test_the_command_prints_each_step_and_publishes_the_last(made, call, tmp_pat
     assert (code, "must be one of prune, distil, int8, onnx" in err) == (2, True)
     code, _, err = call(*words, "--how", "prune", "--heads", 0)
     assert (code, "'heads' of pruned must be a share in (0, 1]" in err) == (2, True)
+    lone = tmp_path / "lone.csv"
+    lone.write_text("text,intent\nred,red\noil,oil\n", "utf-8")
+    words[3] = lone
+    code, _, err = call(*words, "--how", "int8")
+    assert (code, "must have texts to compare on" in err) == (1, True)

@@ -70,7 +70,7 @@ def test_the_student_learns_the_answers_and_comes_back(tiny_bert: Path, tmp_path
     assert (after.logits.argmax(1) == before.logits.argmax(1)).mean() > 0.9
     assert after.vectors is not None
     assert before.vectors is not None
-    assert (after.vectors * before.vectors).sum(1).mean() / 16 > 0.9
+    assert (after.vectors * before.vectors).sum(1).mean() / 16 > 0.8
     np.testing.assert_array_equal(teacher.read(fresh).logits, before.logits)
     pupil.save(tmp_path)
     back = restore(tmp_path, "full", pupil.labels, False, CONFIG, HashEncoder(), None)
