@@ -6,10 +6,13 @@ calibrate (ONNX Runtime, "Quantize ONNX Models"). Needs the extra `[onnx]`.
 
 import importlib
 import json
+import logging
 import os
 import shutil
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -104,13 +107,25 @@ def int8_bytes(network: Any, outputs: list[str], longest: int) -> bytes:
     quantization = needed("onnxruntime.quantization")
     with tempfile.TemporaryDirectory() as work:
         plain, small = Path(work) / "plain.onnx", Path(work) / "small.onnx"
-        with warnings.catch_warnings():  # the exporter warns about its own internals
-            warnings.simplefilter("ignore")
+        with _quiet_export():
             _export_plain(network, plain, outputs, longest)
-        quantization.quantize_dynamic(
-            plain, small, per_channel=True, op_types_to_quantize=["MatMul", "Gather"]
-        )
+            quantization.quantize_dynamic(
+                plain, small, per_channel=True, op_types_to_quantize=["MatMul", "Gather"]
+            )
         return small.read_bytes()
+
+
+@contextmanager
+def _quiet_export() -> Iterator[None]:
+    """Without what the exporter and the quantiser say about their own internals."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def _export_plain(network: Any, path: Path, outputs: list[str], longest: int) -> None:
