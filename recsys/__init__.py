@@ -42,6 +42,7 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     replies      their templates, from a TOML file
     pretraining  what a log says to an encoder before anybody labels a text
     named        which named intents items have: of the graph, of a taxonomy, by texts
+    compress     such a classifier made small, and what that costs
     metrics/     ranking, lists, labels
     evaluate     full ranking, seen items masked
     baselines/   popularity, item-kNN, EASE, text-kNN
@@ -89,6 +90,8 @@ if TYPE_CHECKING:
     from recsys.ablate import retrain_parts as retrain_parts
     from recsys.answers import intent_mix as intent_mix
     from recsys.classify import IntentClassifier as IntentClassifier
+    from recsys.compress import compressed as compressed
+    from recsys.compress import costs as costs
     from recsys.config import RunConfig as RunConfig
     from recsys.evaluate import evaluate_scores as evaluate_scores
     from recsys.fit import fit as fit
@@ -114,6 +117,7 @@ _HOMES = {
     "BertEncoder": "models.text", "HashEncoder": "models.text", "encode_texts": "models.text",
     "LabelledTexts": "kg.labelled", "read_labelled": "kg.labelled",
     "IntentClassifier": "recsys.classify", "Desk": "recsys.service", "coverage": "recsys.service",
+    "compressed": "recsys.compress", "costs": "recsys.compress",
     "RunConfig": "recsys.config", "evaluate_scores": "recsys.evaluate", "fit": "recsys.fit",
     "judge": "recsys.fit", "learn_intents": "recsys.intents", "Recommender": "recsys.recommender",
     "RunOptions": "recsys.train", "TrainConfig": "recsys.train", "train": "recsys.train",

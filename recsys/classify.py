@@ -110,7 +110,7 @@ class IntentClassifier:
         config, options = config or TextTraining(), options or RunOptions()
         _check(data, method, out_of_scope)
         rng = np.random.default_rng(options.seed)
-        train, checked, strangers = _parts(data, valid, out_of_scope, config, rng)
+        train, checked, strangers = divided(data, valid, out_of_scope, config, rng)
         name = str(encoder) if method in (*TUNED, "frozen") else None
         lazy = LazyEncoder(str(encoder))
         folder = find_folder(encoder) if method in TUNED else None
@@ -128,10 +128,11 @@ class IntentClassifier:
         base = base_hash(folder) if folder is not None else lazy.id if name is not None else None
         made = cls(model, method, config, Calibration(model.many), Scope(), 0.5, name, base)
         if crossed:
-            made = made._calibrated(whole, *_crossed(whole, learned, rng), strangers)
+            checked, reading = _crossed(whole, learned, rng)
             train = whole
+            made = made.recalibrated(whole, checked, strangers, reading)
         else:
-            made = made._calibrated(train, checked, model.read(checked.texts), strangers)
+            made = made.recalibrated(train, checked, strangers)
         more = [text for text in checked_texts(unlabelled, _HERE) if text.strip()]
         for _ in range(config.rounds if more else 0):
             rows, carries = sure_labels(made.probabilities(more), made.many, config.gate)
@@ -139,18 +140,23 @@ class IntentClassifier:
             model = learned(train.over(made.labels).and_(sure))
             made = replace(made, model=model)
             if not crossed:
-                made = made._calibrated(train, checked, model.read(checked.texts), strangers)
+                made = made.recalibrated(train, checked, strangers)
         if method in CHEAP and len(whole) > len(train) and not more:
             made = replace(made, model=learned(whole))
         return replace(made, facts={"texts": len(data), "labels": len(made.labels)})
 
-    def _calibrated(
-        self, train: LabelledTexts, checked: LabelledTexts, reading: Reading,
-        strangers: Sequence[str],
+    def recalibrated(
+        self, train: LabelledTexts, checked: LabelledTexts, strangers: Sequence[str],
+        reading: Reading | None = None,
     ) -> IntentClassifier:  # fmt: skip
-        """With what the reading of texts that were not learned says of its certainty."""
+        """With probabilities and limits that fit the texts `checked`, which it did not learn.
+
+        `train` are those it learned, `strangers` some that are out of scope, if there are any;
+        `reading` of `checked` is its own unless given.
+        """
         if not len(checked):
             return self
+        reading = self.model.read(checked.texts) if reading is None else reading
         truth = checked.over(self.labels).carries
         calibration = calibrated(reading.logits, truth, self.many)
         p = calibration.probabilities(reading.logits)
@@ -332,11 +338,14 @@ def _apart(data: LabelledTexts, label: str | None) -> tuple[LabelledTexts, list[
     return data.without(label), [data.texts[row] for row in np.flatnonzero(column)]
 
 
-def _parts(
+def divided(
     data: LabelledTexts, valid: LabelledTexts | None, label: str | None, config: TextTraining,
     rng: np.random.Generator,
 ) -> tuple[LabelledTexts, LabelledTexts, list[str]]:  # fmt: skip
-    """What is learned from, what is checked, and texts that are out of scope."""
+    """What is learned from, what is checked, and texts that are out of scope (of this label).
+
+    Without `valid` a share of `data` is checked, the same under the same generator.
+    """
     inside, strangers = _apart(data, label)
     if valid is not None:
         checked, more = _apart(valid, label)
@@ -356,7 +365,9 @@ def _crossed(
     rows = [np.flatnonzero(fold == number) for number in range(FOLDS)]
     rows = [part for part in rows if len(part)]
     if not rows:
-        return data.take(np.zeros(0, np.int64)), Reading(np.zeros((0, len(data.labels)), np.float32))
+        return data.take(np.zeros(0, np.int64)), Reading(
+            np.zeros((0, len(data.labels)), np.float32)
+        )
     readings = []
     for part in rows:
         rest = np.setdiff1d(np.arange(len(data)), part)

@@ -28,6 +28,8 @@ from recsys.encoders import LazyEncoder
 
 KIND = "intent"
 FILE, SCOPE = "intent.json", "scope.safetensors"
+KEPT = ("texts", "labels", "compressed")
+"""What a classifier tells about itself that is read back."""
 VERSIONS = ("kgintent", "torch", "transformers", "numpy", "scikit-learn")
 
 
@@ -77,7 +79,7 @@ def load_classifier(path: str | Path, encoder: str | Path | None = None) -> Inte
     near = None
     if beside:
         near = Nearness(**load_tensors(folder / SCOPE, {"means": (-1, -1), "basis": (-1, -1)}))
-    kept: dict[str, Any] = {key: facts[key] for key in ("texts", "labels") if key in facts}
+    kept: dict[str, Any] = {key: facts[key] for key in KEPT if key in facts}
     return IntentClassifier(
         model, method, config, calibration, Scope(limit, near), threshold, where, known, kept
     )

@@ -22,6 +22,14 @@ picture     it as HTML and for a terminal
 calibrate   logits to probabilities that mean what they say
 scope       when a text is none of the intents
 
+A BERT among them made small (`recsys.compress` calls them):
+
+whole       a copy of method "full", whatever new weights it learned
+prune       without the heads and neurons that matter least
+distil      a student of fewer layers, and how any student learns from a teacher
+int8        8-bit weights by torch
+onnx        8-bit weights for ONNX Runtime (extra `[onnx]`)
+
 Tools for texts with few labels, imported by name (nothing above needs them):
 
 augment     label-preserving changes of texts and behaviour sequences; mixup; back-translation

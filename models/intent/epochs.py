@@ -106,21 +106,32 @@ def planned_epochs(rows: int, batch: int) -> int:
 def read_tokens(network: nn.Module, data: Tokens, budget: int = 8192) -> tuple[Any, Any]:
     """logits float32 [n, L] and vectors [n, D] of all rows, in batches of one length."""
     network.eval()
+
+    def run(ids: Tensor, mask: Tensor) -> tuple[Any, Any]:
+        logits, vectors = network(ids, mask)
+        return logits.float().numpy(), vectors.float().numpy()
+
+    return in_batches(run, data, budget)
+
+
+def in_batches(
+    run: Callable[[Tensor, Tensor], tuple[Any, Any]], data: Tokens, budget: int = 8192
+) -> tuple[Any, Any]:
+    """What `run` gives of ids [B, W] and mask [B, W], all rows in their order; no row is padded."""
     order = np.argsort([len(ids) for ids in data.ids], kind="stable")
     if not len(order):
         return np.zeros((0, data.carries.shape[1]), np.float32), np.zeros((0, 1), np.float32)
-    logits, vectors, at = [], [], 0
+    found, at = [], 0
     while at < len(order):
         width = max(1, len(data.ids[order[at]]))
         rows = order[at : at + max(1, budget // width)]
         rows = rows[: sum(max(1, len(data.ids[row])) == width for row in rows)]
         ids, mask, _ = data.batch(rows)
-        z, v = network(ids, mask)
-        logits.append(z.float().numpy())
-        vectors.append(v.float().numpy())
+        found.append(run(ids, mask))
         at += len(rows)
     back = np.argsort(order)
-    return np.concatenate(logits)[back], np.concatenate(vectors)[back]
+    logits, vectors = (np.concatenate(part)[back] for part in zip(*found, strict=True))
+    return logits, vectors
 
 
 def _batches(data: Tokens, size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:

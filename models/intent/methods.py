@@ -13,6 +13,7 @@ from models.intent.contract import TextClassifier
 from models.intent.epochs import TextEpoch
 from models.intent.frozen import FrozenClassifier, fit_frozen
 from models.intent.gru import GruClassifier, fresh_gru, train_gru
+from models.intent.int8 import Int8Classifier
 from models.intent.rules import RulesClassifier, fit_rules
 from models.intent.settings import TUNED, TextTraining
 from models.intent.svm import SvmClassifier, fit_svm
@@ -69,6 +70,12 @@ def restore(
         return FrozenClassifier.load(folder, labels, many, encoder)
     if method in TUNED:
         return TunedClassifier.load(folder, labels, many, method, base, config)
+    if method == "int8":
+        return Int8Classifier.load(folder, labels, many, config=config)
+    if method == "onnx":
+        from models.intent.onnx import OnnxClassifier
+
+        return OnnxClassifier.load(folder, labels, many, config)
     kinds: dict[str, type[SvmClassifier] | type[RulesClassifier] | type[GruClassifier]] = {
         "svm": SvmClassifier, "rules": RulesClassifier, "gru": GruClassifier,
     }  # fmt: skip

@@ -76,6 +76,29 @@ class TunedNetwork(nn.Module):
         return nn.functional.normalize(mean.float(), dim=1) * math.sqrt(mean.shape[1])
 
 
+class TextTokens:
+    """The tokenizer of a folder: texts as token ids behind the encoder's prompt, special tokens
+    included, cut at `max_tokens`.
+    """
+
+    def __init__(self, folder: Path, max_tokens: int) -> None:
+        self._prompt = default_prompt(folder)
+        self._tokenizer = load_tokenizer(folder)
+        self._tokens = self._tokenizer.backend_tokenizer
+        self._tokens.enable_truncation(max_length=max_tokens)
+        self._tokens.no_padding()
+
+    def __call__(self, texts: Sequence[str], carries: np.ndarray) -> Tokens:
+        """Of n texts, with what they carry [n, L]."""
+        said = [self._prompt + text for text in checked_texts(texts, "TunedClassifier")]
+        ids = [found.ids for found in self._tokens.encode_batch_fast(said)]
+        return Tokens(ids, carries, int(self._tokenizer.pad_token_id or 0))
+
+    def spans(self, text: str) -> tuple[list[int], list[Span | None]]:
+        """Token ids of a text, and its characters in each: `token_spans`."""
+        return token_spans(self._tokens, text, self._prompt)
+
+
 class TunedClassifier:
     """A `TunedNetwork` with its tokenizer and the folder of the encoder that it began with."""
 
@@ -85,27 +108,15 @@ class TunedClassifier:
     ) -> None:  # fmt: skip
         self.labels, self.many, self.method = labels, many, method
         self.folder, self.network, self.max_tokens = folder, network, max_tokens
-        self._prompt = default_prompt(folder)
-        self._tokenizer = load_tokenizer(folder)
-        self._tokens = self._tokenizer.backend_tokenizer
-        self._tokens.enable_truncation(max_length=max_tokens)
-        self._tokens.no_padding()
+        self.tokens = TextTokens(folder, max_tokens)
 
     def read(self, texts: Sequence[str]) -> Reading:
         carries = np.zeros((len(texts), len(self.labels)), bool)
         return Reading(*read_tokens(self.network, self.tokens(texts, carries)))
 
-    def tokens(self, texts: Sequence[str], carries: np.ndarray) -> Tokens:
-        """Texts as token ids behind the encoder's prompt, special tokens included, cut at
-        `max_tokens`.
-        """
-        said = [self._prompt + text for text in checked_texts(texts, "TunedClassifier")]
-        ids = [found.ids for found in self._tokens.encode_batch_fast(said)]
-        return Tokens(ids, carries, int(self._tokenizer.pad_token_id or 0))
-
     def spans(self, text: str) -> tuple[list[int], list[Span | None]]:
         """Token ids of a text as in `tokens`, and its characters in each: `token_spans`."""
-        return token_spans(self._tokens, text, self._prompt)
+        return self.tokens.spans(text)
 
     def save(self, folder: Path) -> None:
         parts = {f"head.{k}": v for k, v in self.network.head.state_dict().items()}
@@ -161,11 +172,7 @@ def fresh_tuned(
         )
     torch.manual_seed(int(rng.integers(2**31)))
     if method == "full":
-        encoder.requires_grad_(True)
-        if not config.words:
-            encoder.get_input_embeddings().requires_grad_(False)
-        if (pooler := getattr(encoder, "pooler", None)) is not None:
-            pooler.requires_grad_(False)
+        let_learn(encoder, config.words)
     else:
         updates = _updates(len(data), config)
         encoder = adapted(encoder, method, config, updates)
@@ -174,6 +181,14 @@ def fresh_tuned(
     if not config.hidden:
         _start_head(model, data, config, rng)
     return model
+
+
+def let_learn(encoder: Any, words: bool = False) -> None:
+    """All of its weights, those of the words only if asked; a pooler is no part of the answers."""
+    encoder.requires_grad_(True)
+    encoder.get_input_embeddings().requires_grad_(words)
+    if (pooler := getattr(encoder, "pooler", None)) is not None:
+        pooler.requires_grad_(False)
 
 
 def _updates(rows: int, config: TextTraining) -> int:

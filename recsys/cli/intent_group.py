@@ -204,3 +204,40 @@ def intent_merge(
     from recsys.cli.intent import merge_intents
 
     merge_intents(folder, out, encoder)
+
+
+@intent_app.command("compress")
+def intent_compress(
+    folder: Classifier,
+    file: Texts,
+    out: Annotated[Path, typer.Option("-o", "--out", help="The folder to make.")],
+    how: Annotated[
+        list[str],
+        typer.Option(help="prune, distil, int8 or onnx; repeatable: one after the other."),
+    ],
+    text: TextColumn = "text",
+    label: LabelColumn = "intent",
+    split: SplitColumn = None,
+    heads: Annotated[float, typer.Option(help="prune: share of heads to keep.")] = 0.5,
+    forward: Annotated[float, typer.Option(help="prune: share of neurons to keep.")] = 0.5,
+    layers: Annotated[
+        int | None, typer.Option(help="distil: layers to keep; else half of them.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Of learning from what it was; else as fits.")
+    ] = None,
+    unlabelled: Annotated[
+        Path | None, typer.Option(help="More texts to learn its answers on: a table or a .txt.")
+    ] = None,
+    out_of_scope: Strange = None,
+    encoder: Base = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
+    json: Json = False,
+) -> None:
+    """Make a classifier small; accuracy, size and time before and after."""
+    from recsys.cli.compressing import compress_intents
+
+    compress_intents(
+        folder, file, out, how, text, label, split, heads, forward, layers, epochs, unlabelled,
+        out_of_scope, encoder, seed, json,
+    )  # fmt: skip

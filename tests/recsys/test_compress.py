@@ -1,0 +1,162 @@
+"""A classifier made small by one call or one command, and what that costs."""
+
+import json
+
+import numpy as np
+import pytest
+
+from kg.errors import DataError, UsageError
+from kg.labelled import LabelledTexts
+from models.intent.distil import Teaching
+from models.intent.settings import TextTraining
+from recsys import IntentClassifier, compressed, costs
+from recsys.compress import bytes_on_disk
+
+CONFIG = TextTraining(epochs=6, batch_size=8, max_tokens=32, learning_rate=5e-3)
+QUICK = Teaching(epochs=4, learning_rate=2e-3, head_rate=5e-3)
+AROUND = ["nail", "polish", "nails", ","]
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory):
+    """A BERT of 50,000 random numbers, of 4 layers of 4 heads."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("bert")
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "red", "oil", *AROUND]
+    (folder / "vocab.txt").write_text("\n".join(words), "utf-8")
+    BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
+    config = BertConfig(
+        vocab_size=len(words), hidden_size=32, num_hidden_layers=4, num_attention_heads=4,
+        intermediate_size=64, max_position_embeddings=64,
+    )  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        BertModel(config).save_pretrained(folder)
+    return folder
+
+
+def texts(rows=80, seed=0):
+    rng = np.random.default_rng(seed)
+    words = [("red", "oil")[row % 2] for row in range(rows)]
+    around = rng.choice(AROUND, (rows, 4))
+    return LabelledTexts.of(
+        [" ".join([*some[:2], word, *some[2:]]) for word, some in zip(words, around, strict=True)],
+        words,
+    )
+
+
+def strange(rows=20):
+    known = texts()
+    return LabelledTexts.of(
+        [*known.texts, *[f"nail , {'nail ' * (row % 4)}" for row in range(rows)]],
+        [*[known.labels[code] for code in known.code], *["none"] * rows],
+    )
+
+
+@pytest.fixture(scope="module")
+def made(bert):
+    return IntentClassifier.fit(texts(), "full", encoder=bert, config=CONFIG)
+
+
+@pytest.mark.parametrize("how", ["prune", "distil", "int8"])
+def test_each_is_smaller_answers_as_well_and_comes_back(how, made, tmp_path):
+    heard = []
+    small = compressed(made, how, texts(), teaching=QUICK, on_epoch=heard.append)
+    assert len(heard) == (0 if how == "int8" else 4)
+    assert small.method == ("int8" if how == "int8" else "full")
+    assert bytes_on_disk(small) < 0.9 * bytes_on_disk(made)
+    assert small.evaluate(texts(seed=5))["accuracy"] > 0.9
+    assert made.evaluate(texts(seed=5))["accuracy"] > 0.9
+    small.save(tmp_path / "c")
+    back = IntentClassifier.load(tmp_path / "c")
+    said = texts(6, seed=7).texts
+    np.testing.assert_allclose(back.probabilities(said), small.probabilities(said), atol=1e-4)
+    assert back.facts["compressed"] == [how]
+    assert back.calibration == small.calibration
+
+
+def test_steps_follow_one_another_down_to_onnx(made, tmp_path):
+    for module in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(module, reason="needs the extra [onnx]")
+    half = compressed(made, "prune", texts(), teaching=QUICK)
+    half.save(tmp_path / "half")
+    half = compressed(IntentClassifier.load(tmp_path / "half"), "distil", texts(), teaching=QUICK)
+    small = compressed(half, "onnx", texts())
+    small.save(tmp_path / "small")
+    back = IntentClassifier.load(tmp_path / "small")
+    assert (back.method, back.encoder) == ("onnx", None)
+    assert back.facts["compressed"] == ["prune", "distil", "onnx"]
+    assert back.evaluate(texts(seed=5))["accuracy"] > 0.9
+    with pytest.raises(UsageError, match=r"must be of method full, .* Got 'onnx'"):
+        compressed(back, "distil", texts())
+
+
+def test_frozen_ones_become_whole_and_strangers_are_still_refused(bert):
+    made = IntentClassifier.fit(
+        strange(), "frozen", encoder=bert, config=TextTraining(hidden=5), out_of_scope="none"
+    )
+    small = compressed(made, "int8", strange(), out_of_scope="none")
+    assert small.config.hidden == 0
+    found = small.evaluate(strange(), out_of_scope="none")
+    assert found["accuracy"] > 0.9
+    assert found["out_of_scope_auroc"] > 0.8
+
+
+def test_costs_are_told_of_all_on_the_same_texts(made):
+    small = compressed(made, "distil", texts(), layers=1, teaching=QUICK)
+    before, after = costs({"before": made, "small": small}, texts(20, seed=5))
+    assert list(before) == ["classifier", "accuracy", "MB", "ms_alone", "ms_of_32"]
+    assert after["MB"] < before["MB"]
+    assert all(row[key] > 0 for row in (before, after) for key in list(row)[1:])
+    with pytest.raises(DataError, match="at least one text"):
+        costs({"before": made}, texts(0))
+
+
+def test_a_lora_is_as_large_as_the_encoder_it_needs(bert, made):
+    pytest.importorskip("peft", reason="needs the extra [peft]")
+    lora = IntentClassifier.fit(texts(), "lora", encoder=bert, config=CONFIG)
+    assert bytes_on_disk(lora) > 0.9 * bytes_on_disk(made)
+    hashed = IntentClassifier.fit(texts(), "frozen", encoder="hash")
+    assert bytes_on_disk(hashed) < bytes_on_disk(made)
+
+
+def test_misuse_is_one_sentence(made):
+    with pytest.raises(UsageError, match=r"one of prune, .*Got 'distill' instead.*'distil'"):
+        compressed(made, "distill", texts())
+    svm = IntentClassifier.fit(texts(), "svm")
+    with pytest.raises(UsageError, match=r"must be of method full, .* Got 'svm'"):
+        compressed(svm, "prune", texts())
+    with pytest.raises(UsageError, match=r"in \[1, 4\], as its teacher has\. Got 5"):
+        compressed(made, "distil", texts(), layers=5)
+
+
+def test_the_command_prints_each_step_and_publishes_the_last(made, call, tmp_path):
+    made.save(tmp_path / "c")
+    data = texts()
+    lines = [f"{text.replace(',', '.')},{data.labels[code]}"
+             for text, code in zip(data.texts, data.code, strict=True)]  # fmt: skip
+    file = tmp_path / "t.csv"
+    file.write_text("\n".join(["text,intent", *lines]), "utf-8")
+    more = tmp_path / "more.txt"
+    more.write_text("nail red polish\noil , nails\n", "utf-8")
+    words = ["intent", "compress", tmp_path / "c", file, "-o", tmp_path / "small"]
+    code, told, err = call(*words, "--how", "distil", "--how", "int8", "--layers", 2,
+                           "--epochs", 2, "--unlabelled", more, "--json")  # fmt: skip
+    assert code == 0, err
+    rows = [json.loads(line) for line in told.splitlines()]
+    assert [row["classifier"] for row in rows] == ["before", "distil", "int8"]
+    assert rows[0]["MB"] > rows[1]["MB"] > rows[2]["MB"]
+    assert "epoch 2/2" in err
+    assert "that of 8 texts kept back" in err
+    assert IntentClassifier.load(tmp_path / "small").facts["compressed"] == ["distil", "int8"]
+    code, _, err = call(*words, "--how", "halve")
+    assert (code, "must be one of prune, distil, int8, onnx" in err) == (2, True)
+    code, _, err = call(*words, "--how", "prune", "--heads", 0)
+    assert (code, "'heads' of pruned must be a share in (0, 1]" in err) == (2, True)
+    lone = tmp_path / "lone.csv"
+    lone.write_text("text,intent\nred,red\noil,oil\n", "utf-8")
+    words[3] = lone
+    code, _, err = call(*words, "--how", "int8")
+    assert (code, "must have texts to compare on" in err) == (1, True)
