@@ -5,8 +5,9 @@
 One seed, the default settings, the test part, by `recsys.ablate`: the trained model with a part
 masked, trained again without it, the two controls (texts shuffled across items, tails of facts
 permuted within their relation) and another seed. Eight trainings beside the first: hours on one
-core. Every result is kept at once in OUT/SET/PROTOCOL/ablation, and the same command goes on after
-the last whole training. `what_helps.py` makes the table of several sets.
+core; --masked leaves them out. What is known so far is in OUT/SET/PROTOCOL/ablation.json, what was
+trained in the folder of that name, and the same command goes on after the last whole training.
+`what_helps.py` makes the table of several sets.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -39,20 +41,23 @@ def main(words: list[str] | None = None) -> None:
         options = RunOptions(seed=args.seed, threads=args.threads)
         config = RunConfig(train={"refit": task.again}, options=options)  # as run.py does
         started = time.perf_counter()
-        found, absent = ablated(task, config, args.parts, folder)
-    command = shown("ablate.py", sys.argv[1:] if words is None else words)
-    told = {
-        "command": command, "set": args.set, "protocol": args.protocol, "seed": args.seed,
-        "absent": absent, "effects": [asdict(effect) for effect in found],
-        "seconds": round(time.perf_counter() - started), "versions": versions(),
-    }  # fmt: skip
-    write_json(folder.with_suffix(".json"), told)
+        command = shown("ablate.py", sys.argv[1:] if words is None else words)
+        for found, absent in ablated(task, config, args.parts, folder, again=not args.masked):
+            told = {
+                "command": command, "set": args.set, "protocol": args.protocol, "seed": args.seed,
+                "absent": absent, "effects": [asdict(effect) for effect in found],
+                "seconds": round(time.perf_counter() - started), "versions": versions(),
+            }  # fmt: skip
+            write_json(folder.with_suffix(".json"), told)
 
 
 def ablated(
-    task: Task, config: RunConfig, parts: list[str], folder: Path, encoder: str = ENCODER
-) -> tuple[list[Effect], dict[str, str]]:
-    """The effects of the parts, masked and retrained, and why a part is not there."""
+    task: Task, config: RunConfig, parts: list[str], folder: Path, encoder: str = ENCODER,
+    again: bool = True,
+) -> Iterator[tuple[list[Effect], dict[str, str]]]:  # fmt: skip
+    """The effects of the parts so far, masked and then (`again`) retrained one by one, and why a
+    part is not there.
+    """
     data = Dataset(task.parts.known, task.catalog, task.graph())
     split = task.parts.split
     whole = fit(data, encoder, config, split=split, cache=task.cache).recommender
@@ -60,12 +65,15 @@ def ablated(
     there = [name for name in parts if name not in absent]
     found = mask_parts(whole, split, "test", there, buckets=True)
     _say(found)
+    yield found, absent
+    if not again:
+        return
     for effects in retrain_parts(
         whole, split, "test", config, folder, there, buckets=True, cache=task.cache
     ):
         found += effects
         _say(effects)
-    return found, absent
+        yield found, absent
 
 
 def _say(effects: list[Effect]) -> None:
@@ -78,6 +86,7 @@ def _arguments(words: list[str] | None) -> argparse.Namespace:
     parser = task_arguments(__doc__)
     parts = f"of {', '.join(PARTS)}; {', '.join(BESIDE)} are masked only"
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=[*PARTS], help=parts)
+    parser.add_argument("--masked", action="store_true", help="Nothing is trained again.")
     return parser.parse_args(words)
 
 

@@ -255,7 +255,7 @@ def test_ablation_judges_both_kinds_of_lists_on_the_test_part(world, tmp_path):
 
     task = data.load(world[0], "online-retail-ii", "time")
     config = RunConfig(model={"dim": 8, "layers": 1}, train={"max_epochs": 1})
-    found, absent = ablate.ablated(task, config, ["id", "factors"], tmp_path / "a", "hash")
+    *_, (found, absent) = ablate.ablated(task, config, ["id", "factors"], tmp_path / "a", "hash")
     assert {(e.part, e.how, e.lists) for e in found if e.part == "id"} == {
         ("id", how, lists) for how in ("masked", "retrained") for lists in ("repeats", "new")
     }
