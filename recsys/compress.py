@@ -22,6 +22,7 @@ from kg.errors import DataError, UsageError, suggest
 from kg.labelled import LabelledTexts
 from models.intent.contract import TextClassifier
 from models.intent.distil import Teaching, student, taught
+from models.intent.folds import divided
 from models.intent.int8 import to_int8
 from models.intent.methods import OnEpoch
 from models.intent.prune import pruned
@@ -30,7 +31,7 @@ from models.intent.tuned import TunedClassifier
 from models.intent.whole import whole
 from models.text.encoder import checked_texts
 from models.text.folder import find_folder
-from recsys.classify import IntentClassifier, divided
+from recsys.classify import IntentClassifier
 from recsys.settings import RunOptions
 
 HOW = ("prune", "distil", "int8", "onnx")

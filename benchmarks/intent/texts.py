@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from kg.labelled import LabelledTexts, read_labelled
-from models.intent.linear import held_out
+from models.intent.folds import held_out
 
 VALID = 0.1
 """Share of the train rows that are validation where the file has no valid part."""

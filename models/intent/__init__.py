@@ -8,6 +8,7 @@ Texts to one or several labels, learned from examples (`recsys.IntentClassifier`
 contract    TextClassifier, Reading: what every method must do
 settings    TextTraining: how they learn
 linear      softmax and sigmoid regression, fitted to the end
+folds       which texts teach and which judge
 frozen      an untouched encoder and such a regression
 svm, rules  no encoder: n-grams against the rest; few terms a label that can be printed
 gru, tuned  networks: a GRU over words; BERT, in full or by few new weights

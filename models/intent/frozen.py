@@ -10,7 +10,8 @@ import numpy as np
 
 from kg.labelled import LabelledTexts
 from models.intent.contract import Reading
-from models.intent.linear import balanced_weights, choose_strength, fit_linear, held_out
+from models.intent.folds import held_out
+from models.intent.linear import balanced_weights, choose_strength, fit_linear
 from models.intent.settings import TextTraining
 from models.tensors import load_tensors, save_tensors
 from models.text import TextCache, TextEncoder, encode_texts

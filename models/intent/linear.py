@@ -94,21 +94,3 @@ def choose_strength(
         if now < least:
             best, least = strength, now
     return best
-
-
-def held_out(carries: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """bool [n]: about this share of the rows, drawn, but never the last row of a label.
-
-    Labels on fewer than 3 rows lose none. Deterministic under the generator.
-    """
-    held = np.zeros(len(carries), bool)
-    left = carries.sum(axis=0)
-    spare = round(share * len(carries))
-    for row in rng.permutation(len(carries)):
-        if spare == 0:
-            break
-        if (left[carries[row]] > 2).all():
-            held[row] = True
-            left = left - carries[row]
-            spare -= 1
-    return held

@@ -13,7 +13,8 @@ from scipy import sparse
 
 from kg.labelled import LabelledTexts
 from models.intent.contract import Reading
-from models.intent.linear import balanced_weights, choose_strength, fit_linear, held_out
+from models.intent.folds import held_out
+from models.intent.linear import balanced_weights, choose_strength, fit_linear
 from models.intent.settings import TextTraining
 from models.tensors import load_tensors, load_words, save_tensors, save_words
 from models.text.encoder import TOKEN, Vectors, folded

@@ -17,7 +17,8 @@ from models.intent.adapters import adapted, merged, new_weights, regulariser, sh
 from models.intent.augment import half_moved
 from models.intent.contract import Reading
 from models.intent.epochs import TextEpoch, Tokens, planned_epochs, read_tokens, train_epochs
-from models.intent.linear import balanced_weights, choose_strength, fit_linear, held_out
+from models.intent.folds import held_out
+from models.intent.linear import balanced_weights, choose_strength, fit_linear
 from models.intent.objectives import make_step
 from models.intent.settings import RATES, TextTraining
 from models.tensors import load_tensors, save_tensors

@@ -11,7 +11,8 @@ from kg.errors import DataError
 from kg.folders import check_place
 from kg.labelled import read_labelled
 from models.intent.distil import Teaching
-from recsys.classify import IntentClassifier, divided
+from models.intent.folds import divided
+from recsys.classify import IntentClassifier
 from recsys.cli.intent import tell, texts_of
 from recsys.cli.output import say, show
 from recsys.compress import check_how, compressed, costs

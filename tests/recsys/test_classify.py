@@ -9,9 +9,9 @@ import pytest
 
 from kg.errors import DataError, UsageError
 from kg.labelled import LabelledTexts
+from models.intent.folds import fifths
 from models.intent.settings import TextTraining
 from recsys import IntentClassifier
-from recsys.classify import _fifths
 from recsys.cli.labelling import label_texts
 
 WANTS = {"refund": "money back please", "parcel": "where is my parcel", "size": "which size fits"}
@@ -287,11 +287,11 @@ def test_few_texts_do_not_make_it_sure():
 
 def test_fifths_lose_no_label():
     carries = np.eye(4, dtype=bool)[[0] * 12 + [1] * 5 + [2] * 2 + [3]]
-    fold = _fifths(carries, np.random.default_rng(0))
+    fold = fifths(carries, np.random.default_rng(0))
     assert fold[-1] == -1
     assert (fold[:-1] >= 0).all()
     for number in range(5):
         assert carries[fold != number].any(axis=0).all()
     assert len(set(fold[12:17])) == 5
     both = np.array([[True, True], [True, False], [False, True], [False, False]])
-    assert (_fifths(both, np.random.default_rng(0)) >= 0).all()
+    assert (fifths(both, np.random.default_rng(0)) >= 0).all()

@@ -5,13 +5,8 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from models.intent.linear import (
-    balanced_weights,
-    choose_strength,
-    classification_loss,
-    fit_linear,
-    held_out,
-)
+from models.intent.folds import held_out
+from models.intent.linear import balanced_weights, choose_strength, classification_loss, fit_linear
 
 
 def blobs(rows=300, width=5, labels=3, seed=0):
