@@ -88,7 +88,7 @@ class IntentClassifier:
     def fit(
         cls,
         data: LabelledTexts,
-        method: Method | str = "lora",
+        method: Method | str = "frozen",
         *,
         valid: LabelledTexts | None = None,
         unlabelled: Sequence[str] = (),

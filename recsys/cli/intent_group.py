@@ -34,7 +34,7 @@ def intent_train(
     method: Annotated[
         str,
         typer.Option(help="full, lora, adalora, adapter, ia3, frozen, svm, gru or rules."),
-    ] = "lora",
+    ] = "frozen",
     encoder: Encoder = ENCODER,
     out_of_scope: Strange = None,
     unlabelled: Annotated[
