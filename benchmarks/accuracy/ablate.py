@@ -39,7 +39,9 @@ def main(words: list[str] | None = None) -> None:
     with threadpool_limits(args.threads):
         task = replace(load(args.data, args.set, args.protocol), cache=args.cache)
         options = RunOptions(seed=args.seed, threads=args.threads)
-        config = RunConfig(train={"refit": task.again}, options=options)  # as run.py does
+        config = RunConfig(
+            train={"refit": task.protocol != "loo"}, options=options
+        )  # as run.py does
         started = time.perf_counter()
         command = shown("ablate.py", sys.argv[1:] if words is None else words)
         for found, absent in ablated(task, config, args.parts, folder, again=not args.masked):
