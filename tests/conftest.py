@@ -11,6 +11,7 @@ import ipaddress
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,3 +81,23 @@ def one_torch_thread() -> None:
     """Two test processes on two cores: more threads would only wait for each other."""
     if (torch := sys.modules.get("torch")) is not None:
         torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def make_bert(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Folders of a random BERT that reads these words, of the sizes of a BertConfig."""
+
+    def make(words: list[str], **sizes: int) -> Path:
+        import torch
+        from transformers import BertConfig, BertModel, BertTokenizerFast
+
+        folder = tmp_path_factory.mktemp("bert")
+        (folder / "vocab.txt").write_text("\n".join(words), "utf-8")
+        BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
+        config = BertConfig(vocab_size=len(words), max_position_embeddings=64, **sizes)
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            BertModel(config).save_pretrained(folder)
+        return folder
+
+    return make

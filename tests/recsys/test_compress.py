@@ -18,23 +18,12 @@ AROUND = ["nail", "polish", "nails", ","]
 
 
 @pytest.fixture(scope="module")
-def bert(tmp_path_factory):
+def bert(make_bert):
     """A BERT of 50,000 random numbers, of 4 layers of 4 heads."""
-    import torch
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    folder = tmp_path_factory.mktemp("bert")
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "red", "oil", *AROUND]
-    (folder / "vocab.txt").write_text("\n".join(words), "utf-8")
-    BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
-    config = BertConfig(
-        vocab_size=len(words), hidden_size=32, num_hidden_layers=4, num_attention_heads=4,
-        intermediate_size=64, max_position_embeddings=64,
-    )  # fmt: skip
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        BertModel(config).save_pretrained(folder)
-    return folder
+    return make_bert(
+        words, hidden_size=32, num_hidden_layers=4, num_attention_heads=4, intermediate_size=64
+    )
 
 
 def texts(rows=80, seed=0):
