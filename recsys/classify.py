@@ -15,7 +15,7 @@ from kg.labelled import LabelledTexts
 from models.intent.attribute import attribute
 from models.intent.attribution import Attribution
 from models.intent.calibrate import Calibration, calibrated
-from models.intent.contract import Reading, TextClassifier
+from models.intent.contract import Reading, TextClassifier, one_hot
 from models.intent.folds import apart, crossed_readings, divided
 from models.intent.methods import OnEpoch, learn
 from models.intent.scope import Nearness, Scope, auroc, best_threshold
@@ -253,7 +253,7 @@ class IntentClassifier:
         p = self.calibration.probabilities(reading.logits)
         sure = self.scope.confidence(reading, p)
         full = np.concatenate([p, np.zeros((len(p), len(unknown)), np.float32)], axis=1)
-        said = full >= self.threshold if self.many else _largest(full)
+        said = full >= self.threshold if self.many else one_hot(full.argmax(axis=1), full.shape[1])
         told = said.astype(np.float32)
         row: dict[str, Any] = {
             "texts": len(inside),
@@ -328,11 +328,6 @@ def _check(data: LabelledTexts, method: str, out_of_scope: str | None) -> None:
         raise DataError(
             f"There must be at least two labels to tell apart. Got {', '.join(labels) or 'none'}."
         )
-
-
-def _largest(p: np.ndarray) -> np.ndarray:
-    """bool [n, L]: the largest of each row, the first of equals."""
-    return np.arange(p.shape[1]) == p.argmax(axis=1)[:, None]
 
 
 def _best_share(truth: np.ndarray, p: np.ndarray) -> float:

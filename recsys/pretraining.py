@@ -9,7 +9,7 @@ from kg.events import EventLog
 from kg.graph import KnowledgeGraph
 from kg.templates import Templates
 from kg.verbalise import phrases_of_users, verbalise_prefixes
-from models.text.pretrain import Examples
+from models.intent.pretrain import Examples
 from recsys.intents import with_categories
 
 FACTS = 12

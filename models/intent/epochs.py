@@ -74,7 +74,7 @@ def train_epochs(
     steps = -(-len(data) // config.batch_size)
     total = epochs * -(-steps // config.accumulate)
     optimiser = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _slope(total, config.warmup))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, slope(total, config.warmup))
     learned = [part for group in groups for part in group["params"]]
     done = 0
     for epoch in range(1, epochs + 1):
@@ -147,7 +147,8 @@ def _batches(data: Tokens, size: int, rng: np.random.Generator) -> Iterator[np.n
         yield batches[number]
 
 
-def _slope(total: int, warmup: float) -> Callable[[int], float]:
+def slope(total: int, warmup: float) -> Callable[[int], float]:
+    """Of `total` updates the share of the rate by number: up in a line, then down to 0."""
     rise = max(1, round(warmup * total))
 
     def factor(done: int) -> float:

@@ -64,11 +64,21 @@ def fit_frozen(
 ) -> FrozenClassifier:
     """The ridge is chosen on a tenth of the texts, then fitted to all of them."""
     vectors = encode_texts(encoder, list(data.texts), cache, progress)
+    return FrozenClassifier(
+        data.labels, data.many, encoder, *regression(vectors, data, config, rng)
+    )
+
+
+def regression(
+    vectors: Vectors, data: LabelledTexts, config: TextTraining, rng: np.random.Generator
+) -> tuple[Vectors, Vectors, Vectors, Vectors]:
+    """mean, spread [D], weight [L, D] and bias [L] of z = W ((v - mean) / spread) + b, from the
+    vectors [n, D] of the texts; the ridge is chosen on a tenth of them.
+    """
     mean = vectors.mean(axis=0)
     spread = np.full_like(mean, vectors.std() + 1e-9)  # one scale: directions keep their weight
     x = (vectors - mean) / spread
     weight = balanced_weights(data.carries) if config.class_weights else None
     held = held_out(data.carries, 0.1, rng)
     strength = choose_strength(x, data.carries, data.many, held, weight)
-    w, b = fit_linear(x, data.carries, data.many, strength, weight=weight)
-    return FrozenClassifier(data.labels, data.many, encoder, mean, spread, w, b)
+    return mean, spread, *fit_linear(x, data.carries, data.many, strength, weight=weight)

@@ -26,8 +26,9 @@ from torch.nn import functional as F
 
 from kg.errors import UsageError
 from kg.folders import fresh_folder
-from models.text.batches import padded_ids
-from models.text.folder import default_prompt, find_folder, load_model, load_tokenizer, save_encoder
+from models.intent.epochs import slope
+from models.intent.tuned import TextTokens
+from models.text.folder import find_folder, load_model, save_encoder
 
 Task = Callable[[np.ndarray, np.random.Generator], Tensor]
 """The loss on these rows of the task's own examples, int64 [B]."""
@@ -91,7 +92,7 @@ class _Reader(nn.Module):
 
     def states(self, ids: Tensor, mask: Tensor) -> Tensor:
         """[B, W, D]."""
-        return self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        return self.encoder(input_ids=ids, attention_mask=mask.long()).last_hidden_state
 
     def vectors(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Mean over the tokens, of length 1, [B, D]."""
@@ -128,9 +129,9 @@ def _tasks(
     reader: _Reader, folder: Path, examples: Examples, names: Sequence[str], config: PretrainConfig
 ) -> dict[str, tuple[int, Task]]:
     """Name to how many examples there are, and the loss on some of them."""
-    read = _tokens(folder, config.max_tokens)
+    read = TextTokens(folder, config.max_tokens)
     known: dict[str, tuple[int, Task]] = {
-        "mask": (len(examples.texts), _masking(reader, folder, read, examples.texts)),
+        "mask": (len(examples.texts), _masking(reader, read, examples.texts)),
         "pairs": (len(examples.pairs), _pairing(reader, read, examples.pairs, config.temperature)),
         "order": (len(examples.sequences), _ordering(reader, read, examples)),
     }
@@ -145,35 +146,25 @@ def _tasks(
     return {name: known[name] for name in dict.fromkeys(names)}
 
 
-Read = Callable[[Sequence[str]], tuple[Tensor, Tensor]]
+def _batch(read: TextTokens, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """ids int64 and mask bool [B, W]."""
+    tokens = read(texts, np.zeros((len(texts), 0)))
+    ids, mask, _ = tokens.batch(range(len(tokens)))
+    return ids, mask
 
 
-def _tokens(folder: Path, most: int) -> Read:
-    tokenizer, prompt = load_tokenizer(folder), default_prompt(folder)
-    inner = tokenizer.backend_tokenizer
-    inner.enable_truncation(max_length=most)
-    inner.no_padding()
-    pad = int(tokenizer.pad_token_id or 0)
-
-    def read(texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        rows = [found.ids for found in inner.encode_batch_fast([prompt + text for text in texts])]
-        ids, mask = padded_ids(rows, max(map(len, rows)), pad)
-        real = np.ones_like(ids) if mask is None else mask
-        return torch.from_numpy(ids), torch.from_numpy(real)
-
-    return read
-
-
-def _masking(reader: _Reader, folder: Path, read: Read, texts: Sequence[str]) -> Task:
-    tokenizer = load_tokenizer(folder)
+def _masking(reader: _Reader, read: TextTokens, texts: Sequence[str]) -> Task:
+    tokenizer = read.tokenizer
     special = torch.tensor(sorted(tokenizer.all_special_ids))
     hidden_as, size = tokenizer.mask_token_id, len(tokenizer)
 
     def loss(rows: np.ndarray, rng: np.random.Generator) -> Tensor:
         if hidden_as is None:
-            raise UsageError(f"The task 'mask' needs a [MASK] that '{folder}' does not have.")
-        ids, mask = read([texts[row] for row in rows])
-        able = (mask > 0) & ~torch.isin(ids, special)
+            raise UsageError(
+                f"The task 'mask' needs a [MASK] that '{tokenizer.name_or_path}' does not have."
+            )
+        ids, mask = _batch(read, [texts[row] for row in rows])
+        able = mask & ~torch.isin(ids, special)
         chosen = able & (torch.from_numpy(rng.random(ids.shape)) < HIDDEN)
         if not chosen.any():
             return reader.bias.sum() * 0
@@ -187,24 +178,22 @@ def _masking(reader: _Reader, folder: Path, read: Read, texts: Sequence[str]) ->
 
 
 def _pairing(
-    reader: _Reader, read: Read, pairs: Sequence[tuple[str, str]], temperature: float
+    reader: _Reader, read: TextTokens, pairs: Sequence[tuple[str, str]], temperature: float
 ) -> Task:
     def loss(rows: np.ndarray, rng: np.random.Generator) -> Tensor:
-        one = reader.vectors(*read([pairs[row][0] for row in rows]))
-        other = reader.vectors(*read([pairs[row][1] for row in rows]))
+        one = reader.vectors(*_batch(read, [pairs[row][0] for row in rows]))
+        other = reader.vectors(*_batch(read, [pairs[row][1] for row in rows]))
         known = {text: n for n, text in enumerate(dict.fromkeys(pairs[row][1] for row in rows))}
         name = torch.tensor([known[pairs[row][1]] for row in rows])
         twin = (name[:, None] == name) & ~torch.eye(len(rows), dtype=torch.bool)
-        scores = (one @ other.T / temperature).masked_fill(
-            twin, -1e9
-        )  # equal texts are no strangers
+        scores = (one @ other.T / temperature).masked_fill(twin, -1e9)  # the same text again
         right = torch.arange(len(rows))
         return (F.cross_entropy(scores, right) + F.cross_entropy(scores.T, right)) / 2
 
     return loss
 
 
-def _ordering(reader: _Reader, read: Read, examples: Examples) -> Task:
+def _ordering(reader: _Reader, read: TextTokens, examples: Examples) -> Task:
     def loss(rows: np.ndarray, rng: np.random.Generator) -> Tensor:
         true = rng.random(len(rows)) < 0.5
         texts = []
@@ -212,7 +201,7 @@ def _ordering(reader: _Reader, read: Read, examples: Examples) -> Task:
             events = list(examples.sequences[row])
             order = np.arange(len(events)) if kept else _moved(len(events), rng)
             texts.append(examples.joined([events[i] for i in order]))
-        vectors = reader.vectors(*read(texts))
+        vectors = reader.vectors(*_batch(read, texts))
         logits = reader.in_order(vectors * vectors.shape[1] ** 0.5)[:, 0]
         return F.binary_cross_entropy_with_logits(logits, torch.from_numpy(true.astype(np.float32)))
 
@@ -241,10 +230,7 @@ def _steps(
         for own, rate in ((True, config.learning_rate), (False, config.head_rate))
     ]
     optimiser = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
-    rise = max(1, round(config.warmup * total))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda n: (n + 1) / rise if n < rise else (total - n) / max(1, total - rise)
-    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, slope(total, config.warmup))
     rows = {name: _endless(count, config.batch_size, rng) for name, (count, _) in tasks.items()}
     started, sums, told = time.perf_counter(), dict.fromkeys(tasks, 0.0), 0
     for step in range(1, total + 1):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.intent.contract import one_hot
+
 
 def sure_labels(p: np.ndarray, many: bool, gate: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
     """Rows int64 [m] of calibrated probabilities p [n, L], and what they carry, bool [m, L].
@@ -23,4 +25,4 @@ def sure_labels(p: np.ndarray, many: bool, gate: float = 0.9) -> tuple[np.ndarra
     order = able[np.lexsort((able, -surest[able], label[able]))]
     place = np.arange(len(order)) - np.searchsorted(label[order], label[order], side="left")
     rows = np.sort(order[place < most])
-    return rows, np.arange(p.shape[1]) == label[rows][:, None]
+    return rows, one_hot(label[rows], p.shape[1])

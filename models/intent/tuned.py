@@ -17,8 +17,7 @@ from models.intent.adapters import adapted, merged, new_weights, regulariser, sh
 from models.intent.augment import half_moved
 from models.intent.contract import Reading
 from models.intent.epochs import TextEpoch, Tokens, planned_epochs, read_tokens, train_epochs
-from models.intent.folds import held_out
-from models.intent.linear import balanced_weights, choose_strength, fit_linear
+from models.intent.frozen import regression
 from models.intent.objectives import make_step
 from models.intent.settings import RATES, TextTraining
 from models.tensors import load_tensors, save_tensors
@@ -84,8 +83,8 @@ class TextTokens:
 
     def __init__(self, folder: Path, max_tokens: int) -> None:
         self._prompt = default_prompt(folder)
-        self._tokenizer = load_tokenizer(folder)
-        self._tokens = self._tokenizer.backend_tokenizer
+        self.tokenizer = load_tokenizer(folder)
+        self._tokens = self.tokenizer.backend_tokenizer
         self._tokens.enable_truncation(max_length=max_tokens)
         self._tokens.no_padding()
 
@@ -93,7 +92,7 @@ class TextTokens:
         """Of n texts, with what they carry [n, L]."""
         said = [self._prompt + text for text in checked_texts(texts, "TunedClassifier")]
         ids = [found.ids for found in self._tokens.encode_batch_fast(said)]
-        return Tokens(ids, carries, int(self._tokenizer.pad_token_id or 0))
+        return Tokens(ids, carries, int(self.tokenizer.pad_token_id or 0))
 
     def spans(self, text: str) -> tuple[list[int], list[Span | None]]:
         """Token ids of a text, and its characters in each: `token_spans`."""
@@ -201,20 +200,21 @@ def _start_head(
     model: TunedClassifier, data: LabelledTexts, config: TextTraining, rng: np.random.Generator
 ) -> None:
     _, x = read_tokens(model.network, model.tokens(data.texts, data.carries))
-    weight = balanced_weights(data.carries) if config.class_weights else None
-    held = held_out(data.carries, 0.1, rng)
-    scale = math.sqrt(x.shape[1])
-    unit = x / scale
-    mean = unit.mean(axis=0)
-    spread = unit.std() + 1e-9
-    rows = (unit - mean) / spread
-    strength = choose_strength(rows, data.carries, data.many, held, weight)
-    w, b = fit_linear(rows, data.carries, data.many, strength, weight=weight)
-    w = w / spread
-    last = model.network.last
+    unit = x / math.sqrt(x.shape[1])
+    set_head(model.network, *regression(unit, data, config, rng))
+
+
+def set_head(
+    network: TunedNetwork, mean: np.ndarray, spread: np.ndarray, weight: np.ndarray,
+    bias: np.ndarray,
+) -> None:  # fmt: skip
+    """W ((v - mean) / spread) + b of a vector v of length 1 as the last layer, which reads
+    u = sqrt(D) v: W' = W / (spread sqrt(D)), b' = b - (W / spread) mean.
+    """
+    scaled = weight / spread
     with torch.no_grad():
-        last.weight.copy_(torch.from_numpy(w / scale))
-        last.bias.copy_(torch.from_numpy(b - w @ mean))
+        network.last.weight.copy_(torch.from_numpy(scaled / math.sqrt(len(mean))))
+        network.last.bias.copy_(torch.from_numpy(bias - scaled @ mean))
 
 
 def train_tuned(

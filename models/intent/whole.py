@@ -5,9 +5,6 @@ the same, its new weights merged into the encoder.
 from __future__ import annotations
 
 import copy
-import math
-
-import torch
 
 from kg.errors import UsageError
 from models.intent.adapters import merged
@@ -15,7 +12,7 @@ from models.intent.contract import TextClassifier
 from models.intent.frozen import FrozenClassifier
 from models.intent.int8 import Int8Classifier
 from models.intent.settings import TextTraining
-from models.intent.tuned import TunedClassifier, TunedNetwork
+from models.intent.tuned import TunedClassifier, TunedNetwork, set_head
 from models.text import BertEncoder
 from models.text.folder import load_model
 
@@ -41,14 +38,11 @@ def whole(model: TextClassifier, method: str) -> TunedClassifier:
 
 
 def _of_frozen(model: FrozenClassifier, reader: BertEncoder) -> TunedClassifier:
-    """W ((v - m) / s) + b of a vector of length 1 as W' u + b' of u = sqrt(D) v."""
+    """Its regression as the last layer of a network."""
     network = TunedNetwork(
         load_model(reader.folder), len(model.labels), TextTraining(max_tokens=reader.max_tokens)
     )
-    weight = model.weight / model.spread
-    with torch.no_grad():
-        network.last.weight.copy_(torch.from_numpy(weight / math.sqrt(reader.dim)))
-        network.last.bias.copy_(torch.from_numpy(model.bias - weight @ model.mean))
+    set_head(network, model.mean, model.spread, model.weight, model.bias)
     return TunedClassifier(
         model.labels, model.many, "full", reader.folder, network.eval(), reader.max_tokens
     )

@@ -15,6 +15,8 @@ from kg.errors import DataError, UsageError, suggest
 from kg.folders import whole_file
 from kg.labelled import LabelledTexts, read_labelled
 from models.intent.active import STRATEGIES, learning_curve
+from models.intent.calibrate import Calibration
+from models.intent.contract import one_hot
 from models.intent.linear import fit_linear
 from models.text import TextCache, encode_texts, load_encoder
 from recsys.classify import IntentClassifier, RecognisedIntent
@@ -38,11 +40,10 @@ def label_texts(
     texts = [t for t in dict.fromkeys(texts_of(pool, column)) if t.strip() and t not in known]
     if not texts:
         raise DataError(f"{pool} has no text that is not labelled in {out} already.")
-    vectors = made.model.read(texts).vectors
-    at = STRATEGIES[chosen](
-        made.probabilities(texts), vectors, min(k, len(texts)), np.random.default_rng(seed)
-    )
-    found = [(texts[i], made.predict([texts[i]])[0].intents) for i in at.tolist()]
+    reading = made.model.read(texts)
+    p = made.calibration.probabilities(reading.logits)
+    at = STRATEGIES[chosen](p, reading.vectors, min(k, len(texts)), np.random.default_rng(seed))
+    found = [(one.text, one.intents) for one in made.predict([texts[i] for i in at.tolist()])]
     if asked:
         _ask(found, made.labels, out)
         return
@@ -140,14 +141,12 @@ def _curve(
     truth = held.over(data.labels)
 
     def fit(vectors: np.ndarray, code: np.ndarray) -> Any:
-        carries = np.arange(len(data.labels)) == code[:, None]
+        carries = one_hot(code, len(data.labels))
         mean, spread = x.mean(axis=0), x.std() + 1e-9
         w, b = fit_linear((vectors - mean) / spread, carries, False, 1.0)
 
         def probabilities(some: np.ndarray) -> np.ndarray:
-            z = ((some - mean) / spread) @ w.T + b
-            e = np.exp(z - z.max(axis=1, keepdims=True))
-            return e / e.sum(axis=1, keepdims=True)
+            return Calibration(many=False).probabilities(((some - mean) / spread) @ w.T + b)
 
         return probabilities
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from kg.storage import load_dataset
-from models.text.pretrain import Examples, PretrainConfig, pretrain, twins
+from models.intent.pretrain import Examples, PretrainConfig, pretrain, twins
 from recsys.cli.encoding import lines_of
 from recsys.cli.output import say
 from recsys.cli.training import checked_hold_out

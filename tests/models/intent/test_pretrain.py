@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from kg.errors import UsageError
+from models.intent import pretrain as module
+from models.intent.pretrain import Examples, PretrainConfig, pretrain, twins
 from models.text import BertEncoder
-from models.text import pretrain as module
 from models.text.folder import load_model
-from models.text.pretrain import Examples, PretrainConfig, pretrain, twins
 
 CONFIG = PretrainConfig(epochs=30, batch_size=8, learning_rate=3e-3, head_rate=1e-2, max_tokens=32)
 TEXTS = ["red nail polish", "oils , oil", "nail , nail polish", "polish oil", "red oil"] * 4
