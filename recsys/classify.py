@@ -19,7 +19,7 @@ from models.intent.contract import Reading, TextClassifier, one_hot
 from models.intent.folds import apart, crossed_readings, divided
 from models.intent.methods import OnEpoch, learn
 from models.intent.scope import Nearness, Scope, auroc, best_threshold
-from models.intent.selftrain import sure_labels
+from models.intent.selftrain import shares, sure_labels
 from models.intent.settings import TUNED, Method, TextTraining
 from models.intent.tuned import TunedClassifier, base_hash
 from models.text import TextCache
@@ -103,47 +103,53 @@ class IntentClassifier:
         where few texts are quick to learn (`CHEAP`) on each fifth, read by what the others taught.
 
         `out_of_scope` is the label of texts that are none of the intents: they are no class, but
-        show where to stop believing. Texts of `unlabelled` that it is sure of are learned in
-        `config.rounds` further trainings. Raises `UsageError` for an unknown method or fewer than
-        two labels, `DataError` for an encoder that does not fit.
+        show where to stop believing. Of `unlabelled` the surest are learned as well, in
+        `config.rounds` rounds (`models.intent.selftrain`); what is tuned learns what the method
+        "frozen" believes of them in the end. Raises `UsageError` for an unknown method or fewer
+        than two labels, `DataError` for an encoder that does not fit.
         """
         config, options = config or TextTraining(), options or RunOptions()
         _check(data, method, out_of_scope)
         rng = np.random.default_rng(options.seed)
         train, checked, strangers = divided(data, valid, out_of_scope, config, rng)
         name = str(encoder) if method in (*TUNED, "frozen") else None
-        lazy = LazyEncoder(str(encoder))
         folder = find_folder(encoder) if method in TUNED else None
-        texts = TextCache(cache) if cache is not None else None
+        more = [text for text in checked_texts(unlabelled, _HERE) if text.strip()]
+        whole, _ = apart(data, out_of_scope)
+        crossed = valid is None and method in CHEAP and 0 < len(data) <= FEW and config.validation
+        own = whole if crossed else train
 
-        def learned(part: LabelledTexts) -> TextClassifier:
+        def learned(part: LabelledTexts, by: str, believed: LabelledTexts | None) -> TextClassifier:
+            part = part if believed is None else part.and_(believed)
             return learn(
-                part, method, lazy, folder, config, rng, cache=texts,
+                part, by, lazy, folder, config, rng,
                 bfloat16=options.precision == "bfloat16", on_epoch=on_epoch,
             )  # fmt: skip
 
-        crossed = valid is None and method in CHEAP and 0 < len(data) <= FEW and config.validation
-        whole, _ = apart(data, out_of_scope)
-        model = learned(whole if crossed else train)
-        base = base_hash(folder) if folder is not None else lazy.id if name is not None else None
-        made = cls(model, method, config, Calibration(model.many), Scope(), 0.5, name, base)
-        if crossed:
-            checked, reading = crossed_readings(whole, learned, rng)
-            train = whole
-            made = made.recalibrated(whole, checked, strangers, reading)
-        else:
-            made = made.recalibrated(train, checked, strangers)
-        more = [text for text in checked_texts(unlabelled, _HERE) if text.strip()]
-        for _ in range(config.rounds if more else 0):
-            rows, carries = sure_labels(made.probabilities(more), made.many, config.gate)
-            sure = LabelledTexts(tuple(more[row] for row in rows), made.labels, carries)
-            model = learned(train.over(made.labels).and_(sure))
-            made = replace(made, model=model)
+        def checking(by: str, believed: LabelledTexts | None) -> IntentClassifier:
+            model = learned(own, by, believed)
+            made = cls(model, by, config, Calibration(model.many), Scope(), 0.5, name)
             if not crossed:
-                made = made.recalibrated(train, checked, strangers)
-        if method in CHEAP and len(whole) > len(train) and not more:
-            made = replace(made, model=learned(whole))
-        return replace(made, facts={"texts": len(data), "labels": len(made.labels)})
+                return made.recalibrated(train, checked, strangers)
+            rows, reading = crossed_readings(whole, lambda part: learned(part, by, believed), rng)
+            return made.recalibrated(whole, rows, strangers, reading)
+
+        with LazyEncoder(str(encoder)).remembering(TextCache(cache)) as lazy:
+            guess = believed = None
+            by = "frozen" if method in TUNED else method  # quick, and hardly a worse guess
+            for share in shares(config.rounds) if more else ():
+                if guess is None:
+                    guess = checking(by, None)
+                else:
+                    guess = replace(guess, model=learned(own, by, believed))
+                p = guess.probabilities(more)
+                rows, carries = sure_labels(p, guess.many, share, config.gate)
+                believed = LabelledTexts(tuple(more[row] for row in rows), guess.labels, carries)
+            made = checking(method, believed)
+            if method in CHEAP and len(whole) > len(own):
+                made = replace(made, model=learned(whole, method, believed))
+        base = base_hash(folder) if folder is not None else lazy.id if name is not None else None
+        return replace(made, base=base, facts={"texts": len(data), "labels": len(made.labels)})
 
     def recalibrated(
         self, train: LabelledTexts, checked: LabelledTexts, strangers: Sequence[str],

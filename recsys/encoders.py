@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Self
 
 from kg.errors import UsageError
-from models.text import TextEncoder, load_encoder
+from models.text import TextCache, TextEncoder, encode_texts, load_encoder
 from models.text.encoder import Progress, Vectors
 
 
@@ -20,6 +22,16 @@ class LazyEncoder:
         self.name = name
         self._known_id, self._dim = known_id, dim
         self._inner: TextEncoder | None = None
+        self._cache: TextCache | None = None
+
+    @contextmanager
+    def remembering(self, cache: TextCache) -> Iterator[Self]:
+        """Within this block no text is read twice: its vector is kept in the cache."""
+        self._cache = cache
+        try:
+            yield self
+        finally:
+            self._cache = None
 
     @property
     def inner(self) -> TextEncoder:
@@ -43,7 +55,9 @@ class LazyEncoder:
         return self._known_id if self._known_id is not None else self.inner.id
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
-        return self.inner.encode(texts, progress)
+        if self._cache is None:
+            return self.inner.encode(texts, progress)
+        return encode_texts(self.inner, texts, self._cache, progress)
 
     def unknown_share(self, texts: Sequence[str]) -> float:
         return self.inner.unknown_share(texts)

@@ -14,8 +14,8 @@ from models.intent.folds import held_out
 from models.intent.linear import balanced_weights, choose_strength, fit_linear
 from models.intent.settings import TextTraining
 from models.tensors import load_tensors, save_tensors
-from models.text import TextCache, TextEncoder, encode_texts
-from models.text.encoder import Progress, Vectors
+from models.text import TextEncoder
+from models.text.encoder import Vectors
 
 FILE = "linear.safetensors"
 
@@ -54,16 +54,10 @@ class FrozenClassifier:
 
 
 def fit_frozen(
-    encoder: TextEncoder,
-    data: LabelledTexts,
-    config: TextTraining,
-    rng: np.random.Generator,
-    *,
-    cache: TextCache | None = None,
-    progress: Progress | None = None,
+    encoder: TextEncoder, data: LabelledTexts, config: TextTraining, rng: np.random.Generator
 ) -> FrozenClassifier:
     """The ridge is chosen on a tenth of the texts, then fitted to all of them."""
-    vectors = encode_texts(encoder, list(data.texts), cache, progress)
+    vectors = encoder.encode(data.texts)
     return FrozenClassifier(
         data.labels, data.many, encoder, *regression(vectors, data, config, rng)
     )

@@ -18,7 +18,7 @@ from models.intent.rules import RulesClassifier, fit_rules
 from models.intent.settings import TUNED, TextTraining
 from models.intent.svm import SvmClassifier, fit_svm
 from models.intent.tuned import TunedClassifier, fresh_tuned, train_tuned
-from models.text import TextCache, TextEncoder
+from models.text import TextEncoder
 
 OnEpoch = Callable[[TextEpoch], None]
 
@@ -31,7 +31,6 @@ def learn(
     config: TextTraining,
     rng: np.random.Generator,
     *,
-    cache: TextCache | None = None,
     bfloat16: bool = False,
     on_epoch: OnEpoch | None = None,
 ) -> TextClassifier:
@@ -44,7 +43,7 @@ def learn(
     if method == "rules":
         return fit_rules(data, config, rng)
     if method == "frozen":
-        return fit_frozen(encoder, data, config, rng, cache=cache)
+        return fit_frozen(encoder, data, config, rng)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(rng.integers(2**31)))
         model: GruClassifier | TunedClassifier

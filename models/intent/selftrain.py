@@ -7,22 +7,24 @@ import numpy as np
 from models.intent.contract import one_hot
 
 
-def sure_labels(p: np.ndarray, many: bool, gate: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
+def shares(rounds: int) -> list[float]:
+    """Of the unlabelled texts what share is believed, round by round: .4 at first, .9 at last."""
+    return [0.9] if rounds == 1 else np.linspace(0.4, 0.9, rounds).tolist()
+
+
+def sure_labels(
+    p: np.ndarray, many: bool, share: float = 0.9, gate: float = 0.5
+) -> tuple[np.ndarray, np.ndarray]:
     """Rows int64 [m] of calibrated probabilities p [n, L], and what they carry, bool [m, L].
 
-    One label: the largest is at least `gate`; of each label the surest, at most twice as many as
-    labels have on average, so that an easy label does not drown the others. Several: every label is
-    sure, at least `gate` or at most 1 - `gate`, and one is meant. Pseudo-labels with a gate: Lee
-    2013; Sohn et al. 2020, "FixMatch", arXiv:2001.07685.
+    The surest `share` of the rows, as far as they are at least `gate` sure: of their most probable
+    label, or, where a text may have several, of each yes and each no; one yes there must be.
+    Pseudo-labels: Lee 2013; by a share that grows: Cascante-Bonilla et al. 2021, "Curriculum
+    labeling", arXiv:2001.06001.
     """
-    if many:
-        meant = p >= gate
-        rows = np.flatnonzero((meant | (p <= 1 - gate)).all(axis=1) & meant.any(axis=1))
-        return rows, meant[rows]
-    label, surest = p.argmax(axis=1), p.max(axis=1)
-    able = np.flatnonzero(surest >= gate)
-    most = -(-2 * len(able) // p.shape[1])
-    order = able[np.lexsort((able, -surest[able], label[able]))]
-    place = np.arange(len(order)) - np.searchsorted(label[order], label[order], side="left")
-    rows = np.sort(order[place < most])
-    return rows, one_hot(label[rows], p.shape[1])
+    meant = p >= 0.5 if many else one_hot(p.argmax(axis=1), p.shape[1])
+    sure = np.maximum(p, 1 - p).min(axis=1) if many else p.max(axis=1)
+    able = np.flatnonzero(meant.any(axis=1) & (sure >= gate))
+    most = round(share * len(p))
+    rows = np.sort(able[np.argsort(-sure[able], kind="stable")[:most]])
+    return rows, meant[rows]

@@ -22,12 +22,15 @@ _MANY = 64  # shards of one encoder from which they are merged into one
 
 
 class TextCache:
-    """A folder of shards; several processes may share it, the worst being a vector kept twice."""
+    """A folder of shards; several processes may share it, the worst being a vector kept twice.
 
-    def __init__(self, directory: str | os.PathLike[str]) -> None:
-        self.directory = Path(directory)
+    None keeps vectors in memory only.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str] | None) -> None:
+        self.directory = None if directory is None else Path(directory)
         self._known: dict[str, dict[bytes, Vectors]] = {}
-        self._writes = True
+        self._writes = directory is not None
 
     def get(self, encoder_id: str, texts: Sequence[str]) -> list[Vectors | None]:
         """For each text its vector float32 [dim], or none."""
@@ -54,6 +57,8 @@ class TextCache:
         """Every vector of one encoder, read from its shards at the first call."""
         if encoder_id not in self._known:
             known: dict[bytes, Vectors] = {}
+            if self.directory is None:
+                return self._known.setdefault(encoder_id, known)
             paths = sorted(self.directory.glob(f"{_prefix(encoder_id)}-*.npz"))
             whole = [path for path in paths if read_shard(path, known)]
             self._known[encoder_id] = known
@@ -70,6 +75,7 @@ class TextCache:
 
     def _write(self, encoder_id: str, rows: dict[bytes, Vectors]) -> None:
         """One more shard, under a name no other process will choose."""
+        assert self.directory is not None, "memory writes nothing"
         self.directory.mkdir(parents=True, exist_ok=True)
         sweep_parts(self.directory)
         write_shard(self.directory / f"{_prefix(encoder_id)}-{uuid.uuid4().hex}.npz", rows)
