@@ -28,10 +28,7 @@ class TextTraining(BaseModel):
     weight_decay: float = Field(0.01, ge=0)
     clip: float = Field(1.0, gt=0, description="Largest norm of the gradient of an update.")
     dropout: float = Field(0.1, ge=0, lt=1, description="Of the vector that the head reads.")
-    hidden: int = Field(
-        0, ge=0, description="Width of a hidden layer of the head; 0: none, and the head starts "
-        "from a regression on the vectors of the untouched encoder.",
-    )  # fmt: skip
+    hidden: int = Field(0, ge=0, description="Width of a hidden layer of the head; 0: none.")
     words: bool = Field(False, description="full: whether the word embeddings learn as well.")
     rank: int = Field(8, ge=1, description="lora, adalora: rank of a change (adalora: at the end).")
     alpha: float = Field(16.0, gt=0, description="lora, adalora: scale of a change, over the rank.")
@@ -67,5 +64,5 @@ class TextTraining(BaseModel):
     )
 
 
-RATES = {"full": 2e-4, "lora": 2e-3, "adalora": 5e-3, "ia3": 1e-2, "adapter": 1e-3, "gru": 2e-3}
+RATES = {"full": 1e-4, "lora": 2e-3, "adalora": 5e-3, "ia3": 1e-2, "adapter": 1e-3, "gru": 2e-3}
 """Learning rates where the settings name none."""

@@ -5,6 +5,10 @@ the same, its new weights merged into the encoder.
 from __future__ import annotations
 
 import copy
+import math
+
+import numpy as np
+import torch
 
 from kg.errors import UsageError
 from models.intent.adapters import merged
@@ -12,7 +16,7 @@ from models.intent.contract import TextClassifier
 from models.intent.frozen import FrozenClassifier
 from models.intent.int8 import Int8Classifier
 from models.intent.settings import TextTraining
-from models.intent.tuned import TunedClassifier, TunedNetwork, set_head
+from models.intent.tuned import TunedClassifier, TunedNetwork
 from models.text import BertEncoder
 from models.text.folder import load_model
 
@@ -42,7 +46,20 @@ def _of_frozen(model: FrozenClassifier, reader: BertEncoder) -> TunedClassifier:
     network = TunedNetwork(
         load_model(reader.folder), len(model.labels), TextTraining(max_tokens=reader.max_tokens)
     )
-    set_head(network, model.mean, model.spread, model.weight, model.bias)
+    _set_head(network, model.mean, model.spread, model.weight, model.bias)
     return TunedClassifier(
         model.labels, model.many, "full", reader.folder, network.eval(), reader.max_tokens
     )
+
+
+def _set_head(
+    network: TunedNetwork, mean: np.ndarray, spread: np.ndarray, weight: np.ndarray,
+    bias: np.ndarray,
+) -> None:  # fmt: skip
+    """W ((v - mean) / spread) + b of a vector v of length 1 as the last layer, which reads
+    u = sqrt(D) v: W' = W / (spread sqrt(D)), b' = b - (W / spread) mean.
+    """
+    scaled = weight / spread
+    with torch.no_grad():
+        network.last.weight.copy_(torch.from_numpy(scaled / math.sqrt(len(mean))))
+        network.last.bias.copy_(torch.from_numpy(bias - scaled @ mean))

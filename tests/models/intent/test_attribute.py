@@ -18,7 +18,7 @@ from models.intent.picture import shown, told
 from models.intent.settings import TextTraining
 from models.text import BertEncoder, HashEncoder
 
-CONFIG = TextTraining(epochs=4, batch_size=8, max_tokens=32, learning_rate=5e-3)
+CONFIG = TextTraining(epochs=10, batch_size=8, max_tokens=32, learning_rate=5e-3)
 METHODS = ["full", "lora", "adapter", "frozen"]
 
 

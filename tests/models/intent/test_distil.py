@@ -17,7 +17,7 @@ from models.testing import check_text_classifier
 from models.text import BertEncoder, HashEncoder
 from models.text.narrow import layers_of
 
-CONFIG = TextTraining(epochs=4, batch_size=8, max_tokens=32, learning_rate=5e-3)
+CONFIG = TextTraining(epochs=10, batch_size=8, max_tokens=32, learning_rate=5e-3)
 AROUND = ["nail", "polish", "nails", ","]
 
 
