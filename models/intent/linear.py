@@ -58,8 +58,9 @@ def fit_linear(
     each = None if weight is None else torch.from_numpy(weight)
     scale = labels if many else 1
     optimiser = torch.optim.LBFGS(
-        [w, b], max_iter=200, history_size=10, tolerance_grad=1e-6, line_search_fn="strong_wolfe"
-    )
+        [w, b], max_iter=200, history_size=10, tolerance_grad=1e-6, tolerance_change=1e-6,
+        line_search_fn="strong_wolfe",
+    )  # fmt: skip
 
     def closure() -> Tensor:
         optimiser.zero_grad()
@@ -78,8 +79,8 @@ def choose_strength(
     x: np.ndarray, carries: np.ndarray, many: bool, held: np.ndarray,
     weight: np.ndarray | None = None, mask: np.ndarray | None = None,
 ) -> float:  # fmt: skip
-    """The one of `STRENGTHS` with the lowest loss on the rows `held` bool [n], fitted to the rest;
-    10 where no row is held out.
+    """The one of `STRENGTHS` with the lowest loss on the rows `held` bool [n], fitted to the rest,
+    from the lowest up to where the loss rises; 10 where no row is held out.
     """
     if not held.any() or held.all():
         return 10.0
@@ -91,6 +92,7 @@ def choose_strength(
         )
         logits = torch.from_numpy(x[held] @ start[0].T + start[1])
         now = classification_loss(logits, truth, many).mean().item()
-        if now < least:
-            best, least = strength, now
+        if now >= least:
+            break
+        best, least = strength, now
     return best
