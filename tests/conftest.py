@@ -101,3 +101,42 @@ def make_bert(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def make_decoder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Folders of a random decoder of this family that reads these words and single bytes. Its
+    tokenizer, as that of GPT-2, puts nothing around a text.
+    """
+
+    def make(kind: str, words: list[str], **sizes: Any) -> Path:
+        import torch
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+        from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
+
+        folder = tmp_path_factory.mktemp(kind)
+        inner = Tokenizer(models.BPE())
+        inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        inner.decoder = decoders.ByteLevel()
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        trainer = trainers.BpeTrainer(
+            vocab_size=400, special_tokens=["<|endoftext|>"], initial_alphabet=alphabet,
+            show_progress=False,
+        )  # fmt: skip
+        inner.train_from_iterator([f"{word} {word}" for word in words], trainer)
+        PreTrainedTokenizerFast(
+            tokenizer_object=inner, eos_token="<|endoftext|>", unk_token="<|endoftext|>"
+        ).save_pretrained(folder)
+        usual = {
+            "vocab_size": inner.get_vocab_size(), "hidden_size": 16, "num_hidden_layers": 2,
+            "num_attention_heads": 2, "num_key_value_heads": 2, "intermediate_size": 32,
+            "max_position_embeddings": 64, "bos_token_id": 0, "eos_token_id": 0,
+            "pad_token_id": None,
+        }  # fmt: skip
+        config = AutoConfig.for_model(kind, **{**usual, **sizes})
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            AutoModel.from_config(config).save_pretrained(folder)
+        return folder
+
+    return make

@@ -29,8 +29,11 @@ from models.text.folder import (
     load_model,
     load_tokenizer,
     model_files,
+    pooling_of,
+    reading_of,
     save_encoder,
 )
+from models.text.pooling import places_of, pooled, width_of
 from models.text.spans import Span, token_spans
 
 FILE = "tuned.safetensors"
@@ -40,14 +43,16 @@ FILE = "tuned.safetensors"
 class TunedNetwork(nn.Module):
     """Token ids [B, W] -> logits [B, L] and the vectors [B, D] that the head reads.
 
-    A vector is the mean of the last hidden states, scaled to length sqrt(D). `hidden` > 0 puts a
-    layer of this width and GELU before the last one.
+    A vector is pooled from the last hidden states as `pooling` says (`models.text.pooling`) and
+    scaled to length sqrt(D). `hidden` > 0 puts a layer of this width and GELU before the last one.
     """
 
-    def __init__(self, encoder: Any, labels: int, config: TextTraining) -> None:
+    def __init__(
+        self, encoder: Any, labels: int, config: TextTraining, pooling: str = "mean"
+    ) -> None:
         super().__init__()
-        self.encoder = encoder
-        width = int(encoder.config.hidden_size)
+        self.encoder, self.pooling = encoder, pooling
+        width = width_of(encoder.config)
         self.dropout = nn.Dropout(config.dropout)
         layers: list[nn.Module] = []
         if config.hidden:
@@ -71,9 +76,8 @@ class TunedNetwork(nn.Module):
         """[B, D]."""
         real = None if bool(mask.all()) else mask.long()
         states = self.encoder(input_ids=ids, attention_mask=real).last_hidden_state  # [B, W, D]
-        weight = mask.unsqueeze(-1).to(states.dtype)
-        mean = (states * weight).sum(1) / weight.sum(1)
-        return nn.functional.normalize(mean.float(), dim=1) * math.sqrt(mean.shape[1])
+        one = pooled(states, mask, self.pooling)
+        return nn.functional.normalize(one, dim=1) * math.sqrt(one.shape[1])
 
 
 class TextTokens:
@@ -137,7 +141,7 @@ class TunedClassifier:
         encoder = load_model(home)
         if method != "full":
             encoder = adapted(encoder, method, config)
-        network = TunedNetwork(encoder, len(labels), config)
+        network = TunedNetwork(encoder, len(labels), config, pooling_of(home))
         head = {f"head.{k}": v for k, v in network.head.state_dict().items()}
         wanted = head | ({} if method == "full" else new_weights(encoder))
         found = load_tensors(folder / FILE, {k: tuple(v.shape) for k, v in wanted.items()})
@@ -165,7 +169,7 @@ def fresh_tuned(
     """
     folder = find_folder(name_or_dir)
     encoder = load_model(folder)
-    places = int(encoder.config.max_position_embeddings)
+    places = places_of(encoder.config)
     if config.max_tokens > places:
         raise UsageError(
             f"'max_tokens' must be at most {places} for '{folder}'. Got {config.max_tokens}."
@@ -176,7 +180,7 @@ def fresh_tuned(
     else:
         updates = _updates(len(data), config)
         encoder = adapted(encoder, method, config, updates)
-    network = TunedNetwork(encoder, len(data.labels), config)
+    network = TunedNetwork(encoder, len(data.labels), config, pooling_of(folder))
     model = TunedClassifier(data.labels, data.many, method, folder, network, config.max_tokens)
     if not config.hidden:
         _start_head(model, data, config, rng)
@@ -245,14 +249,18 @@ def train_tuned(
 
 
 def base_hash(name_or_dir: str | Path) -> str:
-    """The content of an encoder's folder, 16 hex digits; `DataError` without weights."""
-    return content_hash(model_files(find_folder(name_or_dir)))
+    """The content of an encoder's folder, 16 hex digits, and how it is pooled unless that is the
+    mean; `DataError` without weights.
+    """
+    folder = find_folder(name_or_dir)
+    how = reading_of(folder)
+    return content_hash(model_files(folder)) + ("" if how == "mean" else f":{how}")
 
 
 def checked_base(name_or_dir: str | Path, known: str) -> Path:
     """The encoder's folder; `DataError` unless it holds what the new weights were learned in."""
     folder = find_folder(name_or_dir)
-    found = content_hash(model_files(folder))
+    found = base_hash(folder)
     if found != known:
         raise DataError(
             f"The encoder {str(name_or_dir)!r} must be the one these weights were learned in "

@@ -176,6 +176,22 @@ def test_from_a_file_to_answers(call, file, tmp_path):
     assert {"intent", "term", "weight"} == set(rows_of(told)[0])
 
 
+@pytest.mark.parametrize("method", ["frozen", "full", "lora"])
+def test_a_decoder_is_an_encoder_like_any(method, call, file, tmp_path, make_decoder):
+    folder, out = make_decoder("llama", ["money", " back", " parcel", " size"]), tmp_path / "c"
+    words = ("--method", method, "--encoder", folder, "--epochs", 2)
+    code, _, err = call("intent", "train", file, "-o", out, "--split", "split", *words)
+    assert code == 0, err
+    code, told, err = call("intent", "predict", out, "--text", "money back", "--json")
+    assert code == 0, err
+    assert rows_of(told)[0]["intents"]
+    if method != "full":  # which keeps its encoder
+        other = make_decoder("gpt2", ["money"])
+        code, _, err = call("intent", "predict", out, "--text", "a", "--encoder", other)
+        said = {"frozen": (2, "use the same weights"), "lora": (1, "must be the one")}[method]
+        assert (code, said[1] in err) == (said[0], True), err
+
+
 def test_mistakes_on_the_command_line(call, file, tmp_path):
     out = tmp_path / "c"
     for words, code, told in [
