@@ -18,6 +18,7 @@ from models.intent.calibrate import Calibration, calibrated
 from models.intent.contract import Reading, TextClassifier, one_hot
 from models.intent.folds import apart, crossed_readings, divided
 from models.intent.methods import OnEpoch, learn
+from models.intent.moves import SYNONYMS, made_moves
 from models.intent.scope import Nearness, Scope, auroc, best_threshold
 from models.intent.selftrain import sure_labels
 from models.intent.settings import TUNED, Method, TextTraining
@@ -109,23 +110,25 @@ class IntentClassifier:
         """
         config, options = config or TextTraining(), options or RunOptions()
         _check(data, method, out_of_scope)
+        moves = made_moves(config, method)
         rng = np.random.default_rng(options.seed)
         train, checked, strangers = divided(data, valid, out_of_scope, config, rng)
         name = str(encoder) if method in (*TUNED, "frozen") else None
         lazy = LazyEncoder(str(encoder))
-        folder = find_folder(encoder) if method in TUNED else None
+        tuned = method in TUNED
+        folder = find_folder(encoder) if tuned or SYNONYMS in config.augment else None
         texts = TextCache(cache) if cache is not None else None
 
         def learned(part: LabelledTexts) -> TextClassifier:
             return learn(
-                part, method, lazy, folder, config, rng, cache=texts,
+                part, method, lazy, folder, config, rng, cache=texts, moves=moves,
                 bfloat16=options.precision == "bfloat16", on_epoch=on_epoch,
             )  # fmt: skip
 
         crossed = valid is None and method in CHEAP and 0 < len(data) <= FEW and config.validation
         whole, _ = apart(data, out_of_scope)
         model = learned(whole if crossed else train)
-        base = base_hash(folder) if folder is not None else lazy.id if name is not None else None
+        base = None if name is None else base_hash(name) if tuned else lazy.id
         made = cls(model, method, config, Calibration(model.many), Scope(), 0.5, name, base)
         if crossed:
             checked, reading = crossed_readings(whole, learned, rng)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from kg.errors import DataError, UsageError
 from kg.labelled import LabelledTexts
 from models.intent.adapters import adapted, merged, new_weights, regulariser, share_budget
-from models.intent.augment import half_moved
+from models.intent.augment import MOVES, Move, half_moved
 from models.intent.contract import Reading
 from models.intent.epochs import TextEpoch, Tokens, planned_epochs, read_tokens, train_epochs
 from models.intent.frozen import regression
@@ -223,9 +223,9 @@ def set_head(
 
 def train_tuned(
     model: TunedClassifier, data: LabelledTexts, config: TextTraining, rng: np.random.Generator,
-    *, bfloat16: bool = False,
+    *, moves: Mapping[str, Move] = MOVES, bfloat16: bool = False,
 ) -> Iterator[TextEpoch]:  # fmt: skip
-    """Train in place."""
+    """Train in place; `moves` holds those that the settings name."""
     network = model.network
     tokens = model.tokens(data.texts, data.carries)
     rate = config.learning_rate or RATES[model.method]
@@ -239,7 +239,7 @@ def train_tuned(
     )
 
     def fresh() -> Tokens:
-        return model.tokens(half_moved(data.texts, config, rng), data.carries)
+        return model.tokens(half_moved(data.texts, config, rng, moves), data.carries)
 
     yield from train_epochs(
         network, tokens, learn, groups, config, rng, bfloat16=bfloat16,
