@@ -18,6 +18,7 @@ from models.intent.calibrate import Calibration, calibrated
 from models.intent.contract import Reading, TextClassifier, one_hot
 from models.intent.folds import apart, crossed_readings, divided
 from models.intent.methods import OnEpoch, learn
+from models.intent.moves import SYNONYMS, made_moves
 from models.intent.scope import Nearness, Scope, auroc, best_threshold
 from models.intent.selftrain import shares, sure_labels
 from models.intent.settings import TUNED, Method, TextTraining
@@ -110,10 +111,11 @@ class IntentClassifier:
         """
         config, options = config or TextTraining(), options or RunOptions()
         _check(data, method, out_of_scope)
+        moves = made_moves(config, method)
         rng = np.random.default_rng(options.seed)
         train, checked, strangers = divided(data, valid, out_of_scope, config, rng)
         name = str(encoder) if method in (*TUNED, "frozen") else None
-        folder = find_folder(encoder) if method in TUNED else None
+        folder = find_folder(encoder) if method in TUNED or SYNONYMS in config.augment else None
         more = [text for text in checked_texts(unlabelled, _HERE) if text.strip()]
         whole, _ = apart(data, out_of_scope)
         crossed = valid is None and method in CHEAP and 0 < len(data) <= FEW and config.validation
@@ -122,7 +124,7 @@ class IntentClassifier:
         def learned(part: LabelledTexts, by: str, believed: LabelledTexts | None) -> TextClassifier:
             part = part if believed is None else part.and_(believed)
             return learn(
-                part, by, lazy, folder, config, rng,
+                part, by, lazy, folder, config, rng, moves=moves,
                 bfloat16=options.precision == "bfloat16", on_epoch=on_epoch,
             )  # fmt: skip
 
@@ -148,7 +150,7 @@ class IntentClassifier:
             made = checking(method, believed)
             if method in CHEAP and len(whole) > len(own):
                 made = replace(made, model=learned(whole, method, believed))
-        base = base_hash(folder) if folder is not None else lazy.id if name is not None else None
+        base = None if name is None else base_hash(name) if method in TUNED else lazy.id
         return replace(made, base=base, facts={"texts": len(data), "labels": len(made.labels)})
 
     def recalibrated(

@@ -101,3 +101,82 @@ def make_bert(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def make_decoder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Folders of a random decoder of this family that reads these words and single bytes. Its
+    tokenizer, as that of GPT-2, puts nothing around a text.
+    """
+
+    def make(kind: str, words: list[str], **sizes: Any) -> Path:
+        import torch
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+        from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
+
+        folder = tmp_path_factory.mktemp(kind)
+        inner = Tokenizer(models.BPE())
+        inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        inner.decoder = decoders.ByteLevel()
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        trainer = trainers.BpeTrainer(
+            vocab_size=400, special_tokens=["<|endoftext|>"], initial_alphabet=alphabet,
+            show_progress=False,
+        )  # fmt: skip
+        inner.train_from_iterator([f"{word} {word}" for word in words], trainer)
+        PreTrainedTokenizerFast(
+            tokenizer_object=inner, eos_token="<|endoftext|>", unk_token="<|endoftext|>"
+        ).save_pretrained(folder)
+        usual = {
+            "vocab_size": inner.get_vocab_size(), "hidden_size": 16, "num_hidden_layers": 2,
+            "num_attention_heads": 2, "num_key_value_heads": 2, "intermediate_size": 32,
+            "max_position_embeddings": 64, "bos_token_id": 0, "eos_token_id": 0,
+            "pad_token_id": None,
+        }  # fmt: skip
+        config = AutoConfig.for_model(kind, **{**usual, **sizes})
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            AutoModel.from_config(config).save_pretrained(folder)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_translator(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Folders of a random T5 or BART that reads and says these words."""
+
+    def make(kind: str, words: list[str], seed: int = 0) -> Path:
+        import torch
+        from tokenizers import Tokenizer, models, pre_tokenizers
+        from transformers import (
+            BartConfig,
+            BartForConditionalGeneration,
+            PreTrainedTokenizerFast,
+            T5Config,
+            T5ForConditionalGeneration,
+        )
+
+        folder, known = tmp_path_factory.mktemp(kind), ["<pad>", "</s>", "<unk>", *words]
+        inner = Tokenizer(models.WordLevel({w: i for i, w in enumerate(known)}, unk_token="<unk>"))
+        inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+        PreTrainedTokenizerFast(
+            tokenizer_object=inner, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+        ).save_pretrained(folder)
+        both = {"vocab_size": len(known), "d_model": 16, "pad_token_id": 0, "eos_token_id": 1,
+                "decoder_start_token_id": 0}  # fmt: skip
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            if kind == "t5":
+                config = T5Config(d_kv=8, d_ff=16, num_layers=1, num_heads=2, **both)
+                T5ForConditionalGeneration(config).save_pretrained(folder)
+            else:
+                config = BartConfig(
+                    encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
+                    decoder_attention_heads=2, encoder_ffn_dim=16, decoder_ffn_dim=16,
+                    max_position_embeddings=32, forced_eos_token_id=1, bos_token_id=0, **both,
+                )  # fmt: skip
+                BartForConditionalGeneration(config).save_pretrained(folder)
+        return folder
+
+    return make

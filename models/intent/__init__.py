@@ -38,6 +38,7 @@ augment     label-preserving changes of texts and behaviour sequences; mixup; ba
 attacks     typos and word attacks, and the worst of n: does the intent survive?
 active      which texts to label next, and the learning curve
 adversarial FGM, PGD and FreeLB on the word embeddings
+moves       those that settings name, with what synonyms and back-translation need
 pieces      words of spaced scripts, signs of the others: what may move
 neighbours  words that stand near a word in an embedding table
 translate   a translator from a local folder

@@ -17,6 +17,13 @@ QUERY_VALUE = {
     "distilbert": ("q_lin", "v_lin"), "electra": ("query", "value"), "ernie": ("query", "value"),
     "modernbert": ("Wqkv",), "mpnet": ("attn.q", "attn.v"), "roberta": ("query", "value"),
     "xlm-roberta": ("query", "value"),
+    "bloom": ("query_key_value",), "falcon": ("query_key_value",), "gpt2": ("c_attn",),
+    "gpt_neox": ("query_key_value",), "phi3": ("qkv_proj",),
+    **dict.fromkeys(
+        ("gemma", "gemma2", "gemma3_text", "gpt_neo", "gptj", "granite", "llama", "mistral", "olmo",
+         "olmo2", "opt", "phi", "qwen2", "qwen3", "smollm3", "stablelm", "starcoder2"),
+        ("q_proj", "v_proj"),
+    ),
 }  # fmt: skip
 """Names of the layers of a family that make queries and values."""
 KEY_VALUE_FORWARD = {"bert", "camembert", "electra", "ernie", "roberta", "xlm-roberta"}
@@ -87,14 +94,16 @@ def _with_peft(encoder: Any, method: str, config: TextTraining, updates: int) ->
             f"The method {method!r} must meet an encoder of {', '.join(known)}. Got {kind!r}: "
             f"take 'adapter' or 'full'."
         )
-    targets = list(QUERY_VALUE[kind])
+    targets, turned = list(QUERY_VALUE[kind]), kind == "gpt2"  # whose weights lie transposed
     if method == "lora":
-        made = peft.LoraConfig(r=config.rank, lora_alpha=config.alpha, target_modules=targets)
+        made = peft.LoraConfig(
+            r=config.rank, lora_alpha=config.alpha, target_modules=targets, fan_in_fan_out=turned
+        )
     elif method == "adalora":
         made = peft.AdaLoraConfig(
             init_r=config.rank + config.rank // 2, target_r=config.rank, lora_alpha=config.alpha,
             tinit=updates // 10, tfinal=updates // 3, deltaT=max(1, updates // 100),
-            total_step=max(updates, 1), target_modules=targets,
+            total_step=max(updates, 1), target_modules=targets, fan_in_fan_out=turned,
         )  # fmt: skip
     else:
         made = peft.IA3Config(

@@ -62,7 +62,8 @@ def synonyms(
 ) -> list[str]:
     """Each text with some of the words that have neighbours in the table replaced by one of them.
 
-    As a move with a name: `{**MOVES, "synonyms": partial(synonyms, table=table)}`.
+    As a move with a name: `{**MOVES, "synonyms": partial(synonyms, table=table)}`; settings that
+    name it have its table made by `models.intent.moves`.
     """
     return [_renamed(text, rng, rate, table) for text in _checked(texts)]
 
@@ -155,9 +156,12 @@ def augmented(
     return texts
 
 
-def half_moved(texts: Sequence[str], config: TextTraining, rng: np.random.Generator) -> list[str]:
+def half_moved(
+    texts: Sequence[str], config: TextTraining, rng: np.random.Generator,
+    moves: Mapping[str, Move] = MOVES,
+) -> list[str]:  # fmt: skip
     """The texts, each with a chance of a half by one of the moves that the settings name."""
-    moved = augmented(texts, config.augment, rng, config.augment_rate)
+    moved = augmented(texts, config.augment, rng, config.augment_rate, moves)
     at = rng.random(len(moved)) < 0.5
     return [new if change else old for new, old, change in zip(moved, texts, at, strict=True)]
 

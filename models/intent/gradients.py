@@ -16,6 +16,7 @@ from models.intent.frozen import FrozenClassifier
 from models.intent.tuned import TunedClassifier
 from models.text import BertEncoder
 from models.text.folder import load_model
+from models.text.pooling import pooled
 from models.text.spans import Span
 
 BUDGET = 8192
@@ -27,7 +28,8 @@ class Chain:
     """From a text to logits with nothing between that has no gradient.
 
     `words` is the table of embeddings, `logits` turns ids [B, W] into [B, L], `spans` is
-    `models.text.spans.token_spans` of the tokenizer, `nothing` the id of [PAD].
+    `models.text.spans.token_spans` of the tokenizer, `nothing` the id of [PAD] or of
+    what stands for it.
     """
 
     words: nn.Embedding
@@ -56,8 +58,8 @@ def _tuned(classifier: TunedClassifier) -> Chain:
     def logits(ids: Tensor) -> Tensor:
         return network(ids, torch.ones_like(ids, dtype=torch.bool))[0]
 
-    pad = int(network.encoder.config.pad_token_id or 0)
-    return Chain(network.words(), logits, classifier.spans, pad)
+    nothing = _nothing(network.encoder.config)
+    return Chain(network.words(), logits, classifier.spans, nothing)
 
 
 def _frozen(classifier: FrozenClassifier, encoder: BertEncoder) -> Chain:
@@ -71,11 +73,19 @@ def _frozen(classifier: FrozenClassifier, encoder: BertEncoder) -> Chain:
 
     def logits(ids: Tensor) -> Tensor:
         states = network(input_ids=ids).last_hidden_state  # [B, W, D]
-        vector = nn.functional.normalize(states.mean(1), dim=1)
+        vector = nn.functional.normalize(pooled(states, None, encoder.pooling), dim=1)
         return ((vector - mean) / spread) @ weight.T + bias
 
-    pad = int(network.config.pad_token_id or 0)
-    return Chain(network.get_input_embeddings(), logits, encoder.spans, pad)
+    nothing = _nothing(network.config)
+    return Chain(network.get_input_embeddings(), logits, encoder.spans, nothing)
+
+
+def _nothing(config: Any) -> int:
+    """The id of [PAD], of EOS for a decoder without one; else 0."""
+    for name in ("pad_token_id", "eos_token_id"):
+        if (found := getattr(config, name, None)) is not None:
+            return int(found[0] if isinstance(found, list) else found)
+    return 0
 
 
 def integrated(

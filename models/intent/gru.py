@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from kg.labelled import LabelledTexts
-from models.intent.augment import half_moved
+from models.intent.augment import MOVES, Move, half_moved
 from models.intent.contract import Reading
 from models.intent.epochs import TextEpoch, Tokens, read_tokens, train_epochs
 from models.intent.objectives import make_step
@@ -104,16 +104,17 @@ def fresh_gru(data: LabelledTexts, config: TextTraining) -> GruClassifier:
 
 
 def train_gru(
-    model: GruClassifier, data: LabelledTexts, config: TextTraining, rng: np.random.Generator
-) -> Iterator[TextEpoch]:
-    """Train in place."""
+    model: GruClassifier, data: LabelledTexts, config: TextTraining, rng: np.random.Generator,
+    *, moves: Mapping[str, Move] = MOVES,
+) -> Iterator[TextEpoch]:  # fmt: skip
+    """Train in place; `moves` holds those that the settings name."""
     tokens = model.tokens(data.texts, data.carries)
     learn = make_step(model.network, data.carries, data.many, config, rng)
     rate = config.learning_rate or RATES["gru"]
     groups = [{"params": list(model.network.parameters()), "lr": rate}]
 
     def fresh() -> Tokens:
-        return model.tokens(half_moved(data.texts, config, rng), data.carries)
+        return model.tokens(half_moved(data.texts, config, rng, moves), data.carries)
 
     yield from train_epochs(
         model.network, tokens, learn, groups, config, rng,

@@ -22,7 +22,7 @@ from kg.errors import DataError, UsageError
 from models.intent.settings import TextTraining
 from models.intent.tuned import TunedClassifier, TunedNetwork
 from models.tensors import load_tensors, save_tensors
-from models.text.folder import copy_tokenizer, quiet
+from models.text.folder import copy_tokenizer, pooling_of, quiet
 from models.text.narrow import bare_model
 
 FILE = "int8.safetensors"
@@ -49,7 +49,7 @@ class Int8Classifier(TunedClassifier):
                 encoder = quantised(bare_model(folder))
         except Exception as error:  # transformers raises whatever its parsers raise
             raise DataError(f"{folder / 'config.json'} cannot be used: {error}") from error
-        network = TunedNetwork(encoder, len(labels), config).eval()
+        network = TunedNetwork(encoder, len(labels), config, pooling_of(folder)).eval()
         head = {f"head.{k}": v for k, v in network.head.state_dict().items()}
         wanted = head | _parts(encoder)
         found = load_tensors(folder / FILE, {k: tuple(v.shape) for k, v in wanted.items()})
@@ -95,7 +95,7 @@ def _parts(encoder: Any) -> dict[str, Tensor]:
                 f"{name}.scale": weight.q_per_channel_scales(),
                 f"{name}.zero": weight.q_per_channel_zero_points(),
             }
-            if callable(getattr(part, "bias", None)):
+            if callable(getattr(part, "bias", None)) and part.bias() is not None:
                 parts[f"{name}.bias"] = part.bias().detach()
     return parts | {name: part.detach() for name, part in encoder.named_parameters()}
 
@@ -112,7 +112,7 @@ def _fill(network: TunedNetwork, found: dict[str, Tensor]) -> None:
                 whole, scale, zero = (found[f"{name}.{key}"] for key in ("int8", "scale", "zero"))
                 weight = join(whole, scale, zero, 0)
                 if callable(getattr(part, "bias", None)):
-                    part.set_weight_bias(weight, found[f"{name}.bias"])
+                    part.set_weight_bias(weight, found.get(f"{name}.bias"))
                 else:
                     part.set_weight(weight)
 

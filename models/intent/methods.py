@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from kg.labelled import LabelledTexts
+from models.intent.augment import Move
 from models.intent.contract import TextClassifier
 from models.intent.epochs import TextEpoch
 from models.intent.frozen import FrozenClassifier, fit_frozen
 from models.intent.gru import GruClassifier, fresh_gru, train_gru
 from models.intent.int8 import Int8Classifier
+from models.intent.moves import made_moves, ready_moves
 from models.intent.rules import RulesClassifier, fit_rules
 from models.intent.settings import TUNED, TextTraining
 from models.intent.svm import SvmClassifier, fit_svm
@@ -31,13 +33,16 @@ def learn(
     config: TextTraining,
     rng: np.random.Generator,
     *,
+    moves: Mapping[str, Move] | None = None,
     bfloat16: bool = False,
     on_epoch: OnEpoch | None = None,
 ) -> TextClassifier:
     """A classifier of these texts.
 
-    `encoder` reads for "frozen"; `folder` is where the encoder lies that a tuned method changes.
+    `encoder` reads for "frozen"; `folder` is where the encoder lies that a tuned method changes,
+    or that has the words of synonyms. `moves` are those of `made_moves`, made anew unless given.
     """
+    moves = made_moves(config, method) if moves is None else moves
     if method == "svm":
         return fit_svm(data, config, rng)
     if method == "rules":
@@ -49,11 +54,14 @@ def learn(
         model: GruClassifier | TunedClassifier
         if method == "gru":
             model = fresh_gru(data, config)
-            epochs = train_gru(model, data, config, rng)
+            moves = ready_moves(moves, config, data.texts, folder, among=model.words)
+            epochs = train_gru(model, data, config, rng, moves=moves)
         else:
             assert folder is not None, "a tuned method needs the folder of its encoder"
             model = fresh_tuned(folder, method, data, config, rng)
-            epochs = train_tuned(model, data, config, rng, bfloat16=bfloat16)
+            words = model.network.words()
+            moves = ready_moves(moves, config, data.texts, folder, words)
+            epochs = train_tuned(model, data, config, rng, moves=moves, bfloat16=bfloat16)
         for report in epochs:
             if on_epoch:
                 on_epoch(report)

@@ -7,7 +7,7 @@ label rests on such a word, name it in `fixed` or ask for a higher cosine.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,25 +60,36 @@ class Neighbours:
         return others[: self._most]
 
 
-def whole_words(tokenizer: Any, weight: np.ndarray, **options: Any) -> Neighbours:
+def whole_words(
+    tokenizer: Any, weight: np.ndarray, *, among: Collection[str] | None = None, **options: Any
+) -> Neighbours:
     """`Neighbours` of the input embeddings [V, D] of a transformers encoder.
 
     Kept is a piece whose text alone is read as that one piece and that is a word: two or more
     letters and nothing else, of a script with spaces (one Chinese sign in the place of another
-    makes no word). The mean of the kept rows is taken off first: it is in all of them, and makes
-    all words look near (Mu & Viswanath 2018, arXiv:1702.01417). `weight` is
-    `model.get_input_embeddings().weight` as an array; the options are those of `Neighbours`.
+    makes no word); of a word and the same behind a space, which GPT-2 tells apart, the latter. With
+    `among` only these words are kept, capitals aside. The mean of all rows is taken off first: it
+    is in all of them, and makes all words look near (Mu & Viswanath 2018, arXiv:1702.01417).
+    `weight` is `model.get_input_embeddings().weight` as an array; the options are those of
+    `Neighbours`.
     """
     by_id = {i: tokenizer.convert_tokens_to_string([p]) for p, i in tokenizer.get_vocab().items()}
-    texts = {i: text.strip() for i, text in sorted(by_id.items()) if i < len(weight)}
-    texts = {i: text for i, text in texts.items() if _is_word(text)}
+    texts = {i: text for i, text in sorted(by_id.items()) if i < len(weight)}
+    texts = {i: text for i, text in texts.items() if _is_word(text.strip())}
     if not texts:
         return Neighbours([], np.zeros((0, weight.shape[1]), np.float32), **options)
     read = tokenizer(list(texts.values()), add_special_tokens=False)["input_ids"]
-    kept = {i: text for (i, text), ids in zip(texts.items(), read, strict=True) if ids == [i]}
-    rows = np.asarray(weight, np.float32)[list(kept)]  # [V', D]
-    mean = rows.mean(0) if len(rows) else np.zeros(weight.shape[1], np.float32)
-    return Neighbours(list(kept.values()), rows - mean, **options)
+    alone = [(i, text) for (i, text), ids in zip(texts.items(), read, strict=True) if ids == [i]]
+    alone.sort(key=lambda pair: pair[1][:1].isspace())  # the later one of a word is kept
+    kept = {text.strip(): i for i, text in alone}
+    rows = np.asarray(weight, np.float32)[list(kept.values())]  # [V', D]
+    rows = rows - (rows.mean(0) if len(rows) else np.zeros(weight.shape[1], np.float32))
+    words = list(kept)
+    if among is not None:
+        own = {folded(word) for word in among}
+        at = [number for number, word in enumerate(words) if folded(word) in own]
+        words, rows = [words[number] for number in at], rows[at]
+    return Neighbours(words, rows, **options)
 
 
 def renamed(word: str, table: Neighbours, rng: np.random.Generator) -> str:

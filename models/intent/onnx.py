@@ -21,7 +21,8 @@ from models.intent.epochs import in_batches
 from models.intent.settings import TextTraining
 from models.intent.tuned import TextTokens, TunedClassifier, TunedNetwork
 from models.text.folder import copy_tokenizer
-from models.text.onnx import int8_bytes, session
+from models.text.onnx import check_family, int8_bytes, session
+from models.text.pooling import pooled
 
 FILE = "model.onnx"
 """Inputs input_ids and attention_mask int64 [B, W], outputs logits [B, L] and vectors [B, D]."""
@@ -78,7 +79,8 @@ class OnnxClassifier:
 
 
 def to_onnx(model: TunedClassifier) -> OnnxClassifier:
-    """A copy of a classifier of method "full"; `UsageError` without the extra."""
+    """A copy of a classifier of method "full"; `UsageError` without the extra or for a decoder."""
+    check_family(model.network.encoder)
     content = int8_bytes(_Exported(model.network).eval(), ["logits", "vectors"], model.max_tokens)
     return OnnxClassifier(model.labels, model.many, model.folder, content, model.max_tokens)
 
@@ -88,11 +90,10 @@ class _Exported(nn.Module):
 
     def __init__(self, network: TunedNetwork) -> None:
         super().__init__()
-        self.encoder, self.head = network.encoder, network.head
+        self.encoder, self.head, self.pooling = network.encoder, network.head, network.pooling
 
     def forward(self, input_ids: Any, attention_mask: Any) -> tuple[Tensor, Tensor]:
         states = self.encoder(input_ids=input_ids, attention_mask=attention_mask)[0]  # [B, W, D]
-        weight = attention_mask.unsqueeze(-1).float()
-        mean = (states * weight).sum(1) / weight.sum(1)
-        vector = nn.functional.normalize(mean, dim=1) * math.sqrt(mean.shape[1])
+        one = pooled(states, attention_mask, self.pooling)
+        vector = nn.functional.normalize(one, dim=1) * math.sqrt(one.shape[1])
         return self.head(vector), vector

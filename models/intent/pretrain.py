@@ -28,7 +28,8 @@ from kg.errors import UsageError
 from kg.folders import fresh_folder
 from models.intent.epochs import slope
 from models.intent.tuned import TextTokens
-from models.text.folder import find_folder, load_model, save_encoder
+from models.text.folder import find_folder, load_model, pooling_of, save_encoder
+from models.text.pooling import pooled, width_of
 
 Task = Callable[[np.ndarray, np.random.Generator], Tensor]
 """The loss on these rows of the task's own examples, int64 [B]."""
@@ -82,7 +83,8 @@ class _Reader(nn.Module):
     def __init__(self, folder: Path, config: PretrainConfig) -> None:
         super().__init__()
         self.encoder = load_model(folder).train()
-        width = int(self.encoder.config.hidden_size)
+        self.pooling = pooling_of(folder)
+        width = width_of(self.encoder.config)
         words = self.encoder.get_input_embeddings()
         words.requires_grad_(config.words)
         self.transform = nn.Sequential(nn.Linear(width, words.embedding_dim), nn.GELU(),
@@ -95,9 +97,8 @@ class _Reader(nn.Module):
         return self.encoder(input_ids=ids, attention_mask=mask.long()).last_hidden_state
 
     def vectors(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Mean over the tokens, of length 1, [B, D]."""
-        weight = mask[..., None].float()
-        return F.normalize((self.states(ids, mask) * weight).sum(1) / weight.sum(1), dim=1)
+        """Pooled from the tokens, of length 1, [B, D]."""
+        return F.normalize(pooled(self.states(ids, mask), mask, self.pooling), dim=1)
 
     def tokens(self, states: Tensor) -> Tensor:
         """Logits [K, V] of hidden tokens from their states [K, D], tied to the word embeddings."""

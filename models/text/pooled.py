@@ -25,7 +25,7 @@ class PooledEncoder:
     ) -> None:
         """`tokenizer` is a transformers fast tokenizer; both limits count tokens.
 
-        `prompt` is put before every text that is encoded and is part of the mean, as in training.
+        `prompt` is put before every text that is encoded and is pooled with it, as in training.
         """
         limits = (("max_tokens", max_tokens, 3), ("batch_tokens", batch_tokens, 1))
         for name, value, least in limits:
@@ -85,7 +85,9 @@ class PooledEncoder:
             return 0.0
         rows = self._ids(texts)
         total = sum(max(len(ids) - self._special, 0) for ids in rows)
-        return sum(ids.count(self._unknown) for ids in rows) / total if total else 0.0
+        around = self._ids([""])[0].count(self._unknown)  # GPT-2 has one token for EOS and [UNK]
+        unknown = sum(max(ids.count(self._unknown) - around, 0) for ids in rows)
+        return unknown / total if total else 0.0
 
     def spans(self, text: str) -> tuple[list[int], list[Span | None]]:
         """Token ids of a text behind the prompt, and its characters in each: `token_spans`."""
@@ -101,5 +103,5 @@ class PooledEncoder:
         return f":prompt={self.prompt!r}" if self.prompt else ""
 
     def _pool(self, ids: NDArray[np.int64], mask: NDArray[np.int64] | None) -> Vectors:
-        """Ids [B, L], mask [B, L] (none: no padding) to the mean over tokens, float32 [B, dim]."""
+        """Ids [B, L], mask [B, L] (none: no padding) to what is pooled, float32 [B, dim]."""
         raise NotImplementedError

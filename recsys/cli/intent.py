@@ -13,6 +13,7 @@ from kg.folders import check_place, write_text
 from kg.labelled import LabelledTexts, read_labelled
 from kg.tables import existing_file, pick_columns, read_table
 from models.intent.epochs import TextEpoch
+from models.intent.moves import BACK
 from models.intent.picture import shown, told
 from models.intent.rules import RulesClassifier
 from models.intent.settings import TextTraining
@@ -41,6 +42,8 @@ def train_intents(
     if epochs is not None:
         settings = settings.model_copy(update={"epochs": epochs})
     _warn(data)
+    if BACK in settings.augment:
+        say("  each text is translated there and back before the first epoch")
     made = IntentClassifier.fit(
         data, method, valid=parts.get("valid"), out_of_scope=out_of_scope, encoder=encoder,
         unlabelled=() if unlabelled is None else texts_of(unlabelled, text),

@@ -176,6 +176,68 @@ def test_from_a_file_to_answers(call, file, tmp_path):
     assert {"intent", "term", "weight"} == set(rows_of(told)[0])
 
 
+@pytest.mark.parametrize("method", ["frozen", "full", "lora"])
+def test_a_decoder_is_an_encoder_like_any(method, call, file, tmp_path, make_decoder):
+    folder, out = make_decoder("llama", ["money", " back", " parcel", " size"]), tmp_path / "c"
+    words = ("--method", method, "--encoder", folder, "--epochs", 2)
+    code, _, err = call("intent", "train", file, "-o", out, "--split", "split", *words)
+    assert code == 0, err
+    code, told, err = call("intent", "predict", out, "--text", "money back", "--json")
+    assert code == 0, err
+    assert rows_of(told)[0]["intents"]
+    if method != "full":  # which keeps its encoder
+        other = make_decoder("gpt2", ["money"])
+        code, _, err = call("intent", "predict", out, "--text", "a", "--encoder", other)
+        said = {"frozen": (2, "use the same weights"), "lora": (1, "must be the one")}[method]
+        assert (code, said[1] in err) == (said[0], True), err
+
+
+def test_synonyms_and_back_translation_are_settings(
+    call, file, tmp_path, make_bert, make_translator
+):
+    words = ["where", "is", "my", "parcel", "money", "back", "please", "size", "fits"]
+    encoder = make_bert(
+        ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words], hidden_size=16,
+        num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+    )  # fmt: skip
+    there, back = make_translator("t5", words), make_translator("bart", words)
+    config, out = tmp_path / "t.toml", tmp_path / "c"
+
+    def trained(method, folder):
+        config.write_text(
+            'augment = ["drop", "synonyms", "back_translation"]\n'
+            f"translate_there = '{folder}'\ntranslate_back = '{back}'\nmax_tokens = 8\n", "utf-8"
+        )  # fmt: skip
+        return call("intent", "train", file, "-o", out, "--method", method, "-c", config,
+                    "--encoder", encoder, "--epochs", 2)  # fmt: skip
+
+    for method, folder, code, told in [
+        ("gru", tmp_path / "gone", 1, "gone' has no config.json"),
+        ("frozen", there, 2, "must meet a method that has epochs"),
+    ]:
+        found, _, err = trained(method, folder)
+        assert (found, told in err, "epoch 1" in err, out.exists()) == (code, True, False, False)
+    for method in ("gru", "full"):
+        code, _, err = trained(method, there)
+        assert (code, "epoch 2/2" in err) == (0, True), err
+        assert IntentClassifier.load(out).config.translate_back == str(back)
+
+
+def test_no_text_is_translated_again_for_another_round(monkeypatch):
+    asked = []
+
+    def translator(folder, **_):
+        return lambda texts: asked.extend(texts) or [f"{text} {folder}" for text in texts]
+
+    monkeypatch.setattr("models.intent.moves.seq2seq", translator)
+    config = TextTraining(epochs=3, rounds=2, gate=0.51, augment=("back_translation",),
+                          translate_there="a", translate_back="b")  # fmt: skip
+    free = [f"{text} please" for text in messages(12, seed=4).texts]
+    IntentClassifier.fit(messages(), "gru", config=config, unlabelled=free)
+    assert len(asked) == len(set(asked))
+    assert set(free) & set(asked)
+
+
 def test_mistakes_on_the_command_line(call, file, tmp_path):
     out = tmp_path / "c"
     for words, code, told in [

@@ -56,6 +56,40 @@ def test_whole_words_of_a_wordpiece_tokenizer(tmp_path: Path) -> None:
     assert whole_words(tokenizer, weight[:6]).words == []
 
 
+def test_only_words_among_some(tmp_path: Path) -> None:
+    from transformers import BertTokenizerFast
+
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "red", "scarlet", "boat", "ships"]
+    (tmp_path / "vocab.txt").write_text("\n".join(pieces), "utf-8")
+    tokenizer = BertTokenizerFast(vocab=str(tmp_path / "vocab.txt"))
+    weight = np.random.default_rng(0).normal(size=(len(pieces), 4)).astype(np.float32)
+    weight[6] = weight[8] = weight[5]
+    assert set(whole_words(tokenizer, weight, least=0.999).of("red")) == {"scarlet", "ships"}
+    table = whole_words(tokenizer, weight, among=["Red", "ships", "sea"], least=0.999)
+    assert (table.words, table.of("red")) == (["red", "ships"], ["ships"])
+
+
+def test_a_word_behind_a_space_stands_for_both_pieces() -> None:
+    """As GPT-2 has them: most words of a text are read behind a space."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    letters = [*"redboatĠ", "re", "red", "Ġred", "bo", "boa", "boat"]
+    merges = [("r", "e"), ("re", "d"), ("Ġ", "red"), ("b", "o"), ("bo", "a"), ("boa", "t")]
+    vocab = {piece: i for i, piece in enumerate(dict.fromkeys(letters))}
+    inner = Tokenizer(models.BPE(vocab, merges))
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = decoders.ByteLevel()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner)
+    weight = np.arange(2.0 * len(tokenizer), dtype=np.float32).reshape(-1, 2) ** 2
+    table = whole_words(tokenizer, weight, least=-1)
+    own = dict(zip(table.words, table._rows, strict=True))
+    at = [vocab["Ġred"], vocab["boat"], vocab["re"], vocab["bo"], vocab["boa"]]
+    rows = weight[at] - weight[at].mean(0)
+    assert sorted(own) == ["bo", "boa", "boat", "re", "red"]
+    np.testing.assert_allclose(own["red"], rows[0] / np.linalg.norm(rows[0]), atol=1e-5)
+
+
 def test_whole_words_of_a_metaspace_tokenizer() -> None:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast

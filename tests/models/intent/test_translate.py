@@ -1,5 +1,6 @@
 """A tiny random T5 and BART in a folder: shapes, seeds and refusals; no meaning."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,47 +10,13 @@ from kg.errors import DataError, UsageError
 from models.intent.augment import back_translated
 from models.intent.translate import seq2seq
 
-WORDS = ["<pad>", "</s>", "<unk>", "red", "nail", "polish", "oil", "boat", "<de>"]
+WORDS = ["red", "nail", "polish", "oil", "boat", "<de>"]
 TEXTS = ["red nail polish", "", "oil", "boat boat red", "nail"]
 
 
-def saved(folder: Path, kind: str) -> Path:
-    import torch
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import (
-        BartConfig,
-        BartForConditionalGeneration,
-        PreTrainedTokenizerFast,
-        T5Config,
-        T5ForConditionalGeneration,
-    )
-
-    inner = Tokenizer(models.WordLevel({w: i for i, w in enumerate(WORDS)}, unk_token="<unk>"))
-    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    PreTrainedTokenizerFast(
-        tokenizer_object=inner, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
-    ).save_pretrained(folder)
-    ends = {"pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        if kind == "t5":
-            config = T5Config(vocab_size=9, d_model=16, d_kv=8, d_ff=16, num_layers=1,
-                              num_heads=2, **ends)  # fmt: skip
-            T5ForConditionalGeneration(config).save_pretrained(folder)
-        else:
-            config = BartConfig(
-                vocab_size=9, d_model=16, encoder_layers=1, decoder_layers=1,
-                encoder_attention_heads=2, decoder_attention_heads=2, encoder_ffn_dim=16,
-                decoder_ffn_dim=16, max_position_embeddings=32, forced_eos_token_id=1,
-                bos_token_id=0, **ends,
-            )  # fmt: skip
-            BartForConditionalGeneration(config).save_pretrained(folder)
-    return folder
-
-
 @pytest.fixture(scope="module", params=["t5", "bart"])
-def folder(request, tmp_path_factory) -> Path:
-    return saved(tmp_path_factory.mktemp(request.param), request.param)
+def folder(request, make_translator: Callable[..., Path]) -> Path:
+    return make_translator(request.param, WORDS)
 
 
 def test_beam_search_gives_one_text_each_in_any_batch(folder: Path) -> None:
@@ -80,8 +47,8 @@ def test_there_and_back_and_nothing_comes_back_empty(folder: Path) -> None:
     assert [bool(text) for text in found] == [bool(text) for text in TEXTS]
 
 
-def test_a_target_language_is_the_first_token(tmp_path: Path) -> None:
-    folder = saved(tmp_path, "bart")
+def test_a_target_language_is_the_first_token(make_translator: Callable[..., Path]) -> None:
+    folder = make_translator("bart", WORDS)
     found = seq2seq(folder, beams=1, target="<de>", max_tokens=3)(["red"])[0]
     assert found.split()[0] == "<de>"
     with pytest.raises(UsageError, match="'target' of seq2seq must be a token"):
@@ -102,13 +69,14 @@ def test_folders_are_refused_by_name(tmp_path: Path) -> None:
         seq2seq(tmp_path, beams=0)
 
 
-def test_a_missing_weight_is_not_made_up(tmp_path: Path) -> None:
+def test_a_missing_weight_is_not_made_up(make_translator: Callable[..., Path]) -> None:
     from safetensors.numpy import load_file, save_file
 
-    file = saved(tmp_path, "bart") / "model.safetensors"
+    folder = make_translator("bart", WORDS)
+    file = folder / "model.safetensors"
     weights = load_file(file)
     gone = next(name for name in sorted(weights) if "fc1.weight" in name)
     del weights[gone]
     save_file(weights, file, metadata={"format": "pt"})
     with pytest.raises(DataError, match="1 tensors are missing"):
-        seq2seq(tmp_path)(["red"])
+        seq2seq(folder)(["red"])
