@@ -1,4 +1,4 @@
-"""Every command and snippet of the README runs, in order, on the files that it shows."""
+"""Every command and snippet of the README, then of docs/, runs on the files that they show."""
 
 import json
 import os
@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 VERBS = {"build", "train", "recommend", "similar", "intents", "explain", "items", "evaluate",
          "tune", "doctor", "intent"}  # fmt: skip
 
@@ -29,7 +30,7 @@ for words in json.loads(sys.argv[1]):
 
 def blocks(kind: str) -> list[tuple[str, str]]:
     """(the line before, the content) of each fenced block of this kind."""
-    text = README.read_text(encoding="utf-8")
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
     return re.findall(rf"([^\n]*)\n\n?```{kind}\n(.*?)```", text, re.S)
 
 
@@ -69,3 +70,14 @@ def test_every_snippet_runs(folder):
     assert snippets
     for snippet in snippets:
         assert "shoe9" in run([sys.executable, "-c", snippet], folder)
+
+
+def test_every_page_that_is_linked_is_there():
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\((?!https?:)([^)#]*)(?:#[^)]*)?\)", text):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+        for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]*)\)", text):
+            heads = re.findall(r"^#+ (.+)$", (page.parent / target).read_text("utf-8"), re.M)
+            slugs = {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+            assert anchor in slugs, f"{page.name} links to {target}#{anchor}"
