@@ -11,7 +11,7 @@ from kg.errors import DataError, UsageError
 from kg.labelled import LabelledTexts
 from models.intent.folds import fifths
 from models.intent.settings import TextTraining
-from recsys import IntentClassifier
+from recsys import IntentClassifier, label_curves
 from recsys.cli.labelling import label_texts
 
 WANTS = {"refund": "money back please", "parcel": "where is my parcel", "size": "which size fits"}
@@ -272,6 +272,20 @@ def test_a_learning_curve_of_two_strategies(call, file):
         (name, count) for name in ("random", "margin") for count in (6, 12, 18)
     ]
     assert rows[-1]["accuracy"] > 0.8
+
+
+def test_curves_begin_alike_and_a_label_that_is_never_learned_is_missed():
+    rows = label_curves(messages(), messages(30, seed=5), ["random", "badge"], start=3, step=4,
+                        rounds=1, encoder="hash")  # fmt: skip
+    assert [(r["strategy"], r["labels"]) for r in rows] == [
+        ("random", 3), ("random", 7), ("badge", 3), ("badge", 7)
+    ]  # fmt: skip
+    assert rows[0]["accuracy"] == rows[2]["accuracy"]
+    other = LabelledTexts.of(["where is my parcel"] * 4, ["delivery"] * 4)
+    missed = label_curves(messages(), other, ["random"], start=3, step=1, rounds=0, encoder="hash")
+    assert missed[0]["accuracy"] == 0
+    with pytest.raises(UsageError, match=r"Got 'margins' instead\. Did you mean 'margin'"):
+        label_curves(messages(), messages(), ["margins"], encoder="hash")
 
 
 def test_few_texts_do_not_make_it_sure():
