@@ -78,6 +78,23 @@ def test_strangers_are_refused():
     assert found["accuracy_with_rejection"] > 0.9
 
 
+def varied(rows, seed):
+    """One word of the intent among words that hardly come twice; every fourth has no such word."""
+    rng = np.random.default_rng(seed)
+    names = [("parcel", "refund", "size", "none")[row % 4] for row in range(rows)]
+    others = [" ".join(f"w{n}" for n in rng.integers(5000, size=4)) for _ in names]
+    texts = [f"{name.replace('none', '')} {some}" for name, some in zip(names, others, strict=True)]
+    return LabelledTexts.of(texts, names)
+
+
+def test_with_few_texts_hardly_one_that_is_understood_is_refused():
+    """Distances to the texts that were learned say nothing of others."""
+    made = IntentClassifier.fit(varied(80, 0), encoder="hash", out_of_scope="none")
+    found = made.evaluate(varied(400, 1), out_of_scope="none")
+    assert found["accuracy"] > 0.9
+    assert found["accuracy_with_rejection"] > found["accuracy"] - 0.05
+
+
 def test_a_label_never_learned_is_always_missed_and_named():
     made = IntentClassifier.fit(messages(), "svm")
     test = LabelledTexts.of(["where is my parcel", "tell me a joke"], ["parcel", "joke"])
