@@ -117,6 +117,16 @@ class LabelledTexts:
         kept = self.take(~self.carries[:, self.labels.index(label)])
         return kept.over([name for name in kept.labels if name != label])
 
+    def few(self, each: int, rng: np.random.Generator) -> np.ndarray:
+        """int64, ascending: `each` rows of each label, drawn, or all it has; for `take`."""
+        order = rng.permutation(len(self))
+        rank = np.zeros(len(self), np.int64)
+        seen = np.zeros(len(self.labels), np.int64)
+        for row, code in zip(order, self.code[order], strict=True):
+            rank[row] = seen[code]
+            seen[code] += 1
+        return np.flatnonzero(rank < each)
+
     def contradictions(self) -> list[str]:
         """Texts that stand here more than once and do not always carry the same labels."""
         first: dict[str, bytes] = {}

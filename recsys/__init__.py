@@ -37,6 +37,7 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     store        a run on disk
     encoders     the encoder of a run, loaded when it is needed
     classify     IntentClassifier: what a text wants, and which words say so
+    curves       how accurate with how many labels, chosen by which strategy
     intent_store such a classifier on disk
     service      Desk: answers, questions and handovers by intent
     replies      their templates, from a TOML file
@@ -76,14 +77,18 @@ if TYPE_CHECKING:
     from kg.storage import Dataset as Dataset
     from kg.storage import load_dataset as load_dataset
     from kg.taxonomy import Taxonomy as Taxonomy
+    from kg.taxonomy import describe as describe
     from kg.triples import read_triples as read_triples
     from kg.vectors import Vectors as Vectors
     from kg.vectors import read_vectors as read_vectors
+    from models.intent import zero_shot as zero_shot
+    from models.intent.settings import TextTraining as TextTraining
     from models.recommender import IntentRecommender as IntentRecommender
     from models.recommender import ModelConfig as ModelConfig
     from models.text import BertEncoder as BertEncoder
     from models.text import HashEncoder as HashEncoder
     from models.text import encode_texts as encode_texts
+    from models.text import load_encoder as load_encoder
     from recsys.ablate import bucket_table as bucket_table
     from recsys.ablate import effect_table as effect_table
     from recsys.ablate import mask_parts as mask_parts
@@ -93,6 +98,7 @@ if TYPE_CHECKING:
     from recsys.compress import compressed as compressed
     from recsys.compress import costs as costs
     from recsys.config import RunConfig as RunConfig
+    from recsys.curves import label_curves as label_curves
     from recsys.evaluate import evaluate_scores as evaluate_scores
     from recsys.fit import fit as fit
     from recsys.fit import judge as judge
@@ -110,13 +116,16 @@ _HOMES = {
     "build_graph": "kg.build", "Catalog": "kg.catalog", "clean": "kg.clean",
     "EventLog": "kg.events", "leave_one_out": "kg.split", "temporal_split": "kg.split",
     "Dataset": "kg.storage", "load_dataset": "kg.storage", "Search": "kg.searches",
-    "Taxonomy": "kg.taxonomy", "read_triples": "kg.triples", "Vectors": "kg.vectors",
-    "read_vectors": "kg.vectors",
+    "Taxonomy": "kg.taxonomy", "describe": "kg.taxonomy", "read_triples": "kg.triples",
+    "Vectors": "kg.vectors", "read_vectors": "kg.vectors",
     "load_movielens_small": "kg.datasets",
     "IntentRecommender": "models.recommender", "ModelConfig": "models.recommender",
     "BertEncoder": "models.text", "HashEncoder": "models.text", "encode_texts": "models.text",
+    "load_encoder": "models.text",
     "LabelledTexts": "kg.labelled", "read_labelled": "kg.labelled",
     "IntentClassifier": "recsys.classify", "Desk": "recsys.service", "coverage": "recsys.service",
+    "TextTraining": "models.intent.settings", "zero_shot": "models.intent",
+    "label_curves": "recsys.curves",
     "compressed": "recsys.compress", "costs": "recsys.compress",
     "RunConfig": "recsys.config", "evaluate_scores": "recsys.evaluate", "fit": "recsys.fit",
     "judge": "recsys.fit", "learn_intents": "recsys.intents", "Recommender": "recsys.recommender",

@@ -19,7 +19,7 @@ from models.intent.contract import Reading, TextClassifier, one_hot
 from models.intent.folds import apart, crossed_readings, divided
 from models.intent.methods import OnEpoch, learn
 from models.intent.moves import SYNONYMS, made_moves
-from models.intent.scope import Nearness, Scope, auroc, best_threshold
+from models.intent.scope import Nearness, Scope, auroc, best_threshold, crossed_distances
 from models.intent.selftrain import shares, sure_labels
 from models.intent.settings import TUNED, Method, TextTraining
 from models.intent.tuned import TunedClassifier, base_hash
@@ -133,8 +133,10 @@ class IntentClassifier:
             made = cls(model, by, config, Calibration(model.many), Scope(), 0.5, name)
             if not crossed:
                 return made.recalibrated(train, checked, strangers)
-            rows, reading = crossed_readings(whole, lambda part: learned(part, by, believed), rng)
-            return made.recalibrated(whole, rows, strangers, reading)
+            rows, reading, fold = crossed_readings(
+                whole, lambda part: learned(part, by, believed), rng
+            )
+            return made.recalibrated(whole, rows, strangers, reading, fold)
 
         with LazyEncoder(str(encoder)).remembering(TextCache(cache)) as lazy:
             guess = believed = None
@@ -155,12 +157,13 @@ class IntentClassifier:
 
     def recalibrated(
         self, train: LabelledTexts, checked: LabelledTexts, strangers: Sequence[str],
-        reading: Reading | None = None,
+        reading: Reading | None = None, fold: np.ndarray | None = None,
     ) -> IntentClassifier:  # fmt: skip
         """With probabilities and limits that fit the texts `checked`, which it did not learn.
 
         `train` are those it learned, `strangers` some that are out of scope, if there are any;
-        `reading` of `checked` is its own unless given.
+        `reading` of `checked` is its own unless given. Where `train` holds the texts `checked` too,
+        `fold` int64 [n] says which of them were read together by what the others taught.
         """
         if not len(checked):
             return self
@@ -171,12 +174,12 @@ class IntentClassifier:
         if self.many:
             return replace(self, calibration=calibration, threshold=_best_share(truth, p))
         outside = self.model.read(strangers) if len(strangers) else None
-        scope = self._scope(train, reading, p, truth, calibration, outside)
+        scope = self._scope(train, reading, p, truth, calibration, outside, fold)
         return replace(self, calibration=calibration, scope=scope)
 
     def _scope(
         self, train: LabelledTexts, reading: Reading, p: Vectors, truth: np.ndarray,
-        calibration: Calibration, outside: Reading | None,
+        calibration: Calibration, outside: Reading | None, fold: np.ndarray | None,
     ) -> Scope:  # fmt: skip
         """The confidence that tells the strangers best, with its threshold."""
         right = truth[np.arange(len(p)), p.argmax(axis=1)]
@@ -188,6 +191,8 @@ class IntentClassifier:
         best, found = -1.0, Scope()
         for kind in kinds:
             inside, beyond = kind.confidence(reading, p), np.empty(0)
+            if kind.near is not None and fold is not None and reading.vectors is not None:
+                inside = -crossed_distances(reading.vectors, truth.argmax(axis=1), fold)
             if outside is not None:
                 beyond = kind.confidence(outside, calibration.probabilities(outside.logits))
             value = auroc(inside, beyond) if len(beyond) else 0.0

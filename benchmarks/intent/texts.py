@@ -71,21 +71,10 @@ def load(data: Path, name: str, shots: int, seed: int, part: str) -> Task:
     if shots:
         if source.out_of_scope is not None:
             train = train.without(source.out_of_scope)
-        rows = few(train, shots, rng)
+        rows = train.few(shots, rng)
         left = np.setdiff1d(np.arange(len(train)), rows)
         rest = tuple(train.texts[row] for row in left)
         train = train.take(rows)
     judged = parts["test"] if part == "test" else valid
     assert judged is not None, "part valid has just been made"
     return Task(train, valid, judged, source.out_of_scope or source.unseen, rest)
-
-
-def few(data: LabelledTexts, shots: int, rng: np.random.Generator) -> np.ndarray:
-    """int64, ascending: `shots` rows of each label, or all it has."""
-    order = rng.permutation(len(data))
-    rank = np.zeros(len(data), np.int64)
-    seen = np.zeros(len(data.labels), np.int64)
-    for row, code in zip(order, data.code[order], strict=True):
-        rank[row] = seen[code]
-        seen[code] += 1
-    return np.flatnonzero(rank < shots)

@@ -40,16 +40,16 @@ def divided(
 def crossed_readings(
     data: LabelledTexts, learned: Callable[[LabelledTexts], TextClassifier],
     rng: np.random.Generator,
-) -> tuple[LabelledTexts, Reading]:  # fmt: skip
+) -> tuple[LabelledTexts, Reading, np.ndarray]:  # fmt: skip
     """Texts that some other text shares its labels with, each read by what was learned from the
-    other four fifths.
+    other four fifths; and the fifth int64 [n] of each.
     """
     fold = fifths(data.carries, rng)
     rows = [np.flatnonzero(fold == number) for number in range(FOLDS)]
     rows = [part for part in rows if len(part)]
     if not rows:
         none = Reading(np.zeros((0, len(data.labels)), np.float32))
-        return data.take(np.zeros(0, np.int64)), none
+        return data.take(np.zeros(0, np.int64)), none, np.zeros(0, np.int64)
     readings = []
     for part in rows:
         rest = np.setdiff1d(np.arange(len(data)), part)
@@ -57,7 +57,8 @@ def crossed_readings(
     logits = np.concatenate([reading.logits for reading in readings])
     vectors = [reading.vectors for reading in readings if reading.vectors is not None]
     told = Reading(logits, np.concatenate(vectors) if vectors else None)
-    return data.take(np.concatenate(rows)), told
+    taken = np.concatenate(rows)
+    return data.take(taken), told, fold[taken]
 
 
 def fifths(carries: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -45,6 +45,18 @@ class Nearness:
         return (np.square(x).sum(1)[:, None] + np.square(means).sum(1) - 2 * cross).min(1)
 
 
+def crossed_distances(vectors: Vectors, code: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """float64 [n]: the distance of each text by `Nearness` of the texts of all other folds.
+
+    With hardly more texts than dimensions those that it is made of lie far nearer than any other.
+    """
+    out = np.zeros(len(vectors))
+    for number in np.unique(fold):
+        mine = fold == number
+        out[mine] = Nearness.of(vectors[~mine], code[~mine]).distance(vectors[mine])
+    return out
+
+
 @dataclass(frozen=True)
 class Scope:
     """A text is out of scope where its confidence is below `threshold`.

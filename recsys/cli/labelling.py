@@ -7,21 +7,17 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from kg.errors import DataError, UsageError, suggest
 from kg.folders import whole_file
-from kg.labelled import LabelledTexts, read_labelled
-from models.intent.active import STRATEGIES, learning_curve
-from models.intent.calibrate import Calibration
-from models.intent.contract import one_hot
-from models.intent.linear import fit_linear
-from models.text import TextCache, encode_texts, load_encoder
+from kg.labelled import read_labelled
+from models.intent.active import STRATEGIES
 from recsys.classify import IntentClassifier, RecognisedIntent
 from recsys.cli.intent import texts_of
 from recsys.cli.output import say, show
+from recsys.curves import checked_strategy, label_curves
 
 HEADER = ("text", "guess", "probability", "intent")
 
@@ -115,57 +111,16 @@ def show_curve(
     Learned from the train rows, judged on the valid rows, or on a fifth of the train rows that is
     kept back.
     """
-    names = [checked_strategy(name) for name in strategies]
+    for name in strategies:
+        checked_strategy(name)
     parts = read_labelled(file, text=text, label=label, split=split)
     data = parts["train"]
-    rng = np.random.default_rng(seed)
     held = parts.get("valid")
     if held is None:
-        aside = rng.random(len(data)) < 0.2
+        aside = np.random.default_rng(seed).random(len(data)) < 0.2
         data, held = data.take(~aside), data.take(aside)
-    if data.many or held.many:
-        raise UsageError("A learning curve needs texts of one label each.")
-    cache = TextCache(file.with_name(f"{file.stem}.texts"))
-    reader = load_encoder(encoder)
-    x, y = (encode_texts(reader, list(part.texts), cache) for part in (data, held))
-    rows: list[dict[str, Any]] = []
-    for name in names:
-        rows += _curve(name, x, data, y, held, start, step, rounds, seed)
-    show(rows, json)
-
-
-def _curve(
-    name: str, x: np.ndarray, data: LabelledTexts, y: np.ndarray, held: LabelledTexts, start: int,
-    step: int, rounds: int, seed: int,
-) -> list[dict[str, Any]]:  # fmt: skip
-    truth = held.over(data.labels)
-
-    def fit(vectors: np.ndarray, code: np.ndarray) -> Any:
-        carries = one_hot(code, len(data.labels))
-        mean, spread = x.mean(axis=0), x.std() + 1e-9
-        w, b = fit_linear((vectors - mean) / spread, carries, False, 1.0)
-
-        def probabilities(some: np.ndarray) -> np.ndarray:
-            return Calibration(many=False).probabilities(((some - mean) / spread) @ w.T + b)
-
-        return probabilities
-
-    def score(model: Any) -> float:
-        best = model(y).argmax(axis=1)
-        return float(truth.carries[np.arange(len(y)), best].mean())
-
-    curve = learning_curve(
-        x, data.code, fit, score, STRATEGIES[name], start, step, rounds,
-        np.random.default_rng(seed),
+    rows = label_curves(
+        data, held, strategies, start=start, step=step, rounds=rounds, encoder=encoder, seed=seed,
+        cache=file.with_name(f"{file.stem}.texts"),
     )  # fmt: skip
-    return [{"strategy": name, "labels": used, "accuracy": value} for used, value in curve]
-
-
-def checked_strategy(name: str) -> str:
-    """The name of a strategy, or `UsageError`."""
-    if name not in STRATEGIES:
-        raise UsageError(
-            f"--strategy must be one of {', '.join(STRATEGIES)}. Got {name!r} instead."
-            f"{suggest(name, list(STRATEGIES))}"
-        )
-    return name
+    show(rows, json)

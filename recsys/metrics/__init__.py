@@ -6,7 +6,8 @@ how many items were relevant, and answer per user, so that two models can be com
     ranking        hit_rate, precision, recall, ndcg, mrr, average_precision: did the list hit?
     lists          coverage, gini, novelty, intra_list_diversity, label_diversity, category_match:
                    what are the lists like?
-    labels         accuracy, precision, recall, f1, calibration_error: are named intents right?
+    labels         accuracy, precision, recall, f1, calibration_error, reliability: are named
+                   intents right, and do their probabilities mean what they say?
     buckets        items by training events, users by history: where does it help?
     significance   paired_bootstrap, holm: is the difference between two models more than luck?
 

@@ -6,7 +6,7 @@ nothing to divide by is 0, as in scikit-learn with `zero_division=0`.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -50,19 +50,40 @@ def f1(
     return float(_ratio(2 * tp, 2 * tp + fp + fn).mean())
 
 
-def calibration_error(y_true: np.ndarray, p: np.ndarray, bins: int = 10) -> float:
-    """ECE = sum_b (n_b / m) |mean(y in b) - mean(p in b)| over all m = n * L probabilities.
+class Reliability(NamedTuple):
+    """Per bin of probabilities, [bins]: how many they are, their mean, and the share that is true;
+    mean and share of an empty bin are nan.
+    """
 
-    Bin b holds b/bins <= p < (b+1)/bins, the last one p = 1 too. Naeini et al., Obtaining well
-    calibrated probabilities using Bayesian binning, 2015.
+    size: np.ndarray
+    said: np.ndarray
+    true: np.ndarray
+
+
+def reliability(y_true: np.ndarray, p: np.ndarray, bins: int = 10) -> Reliability:
+    """What a reliability diagram draws, `true` over `said`, of all n * L probabilities.
+
+    Bin b holds b/bins <= p < (b+1)/bins, the last one p = 1 too. For the diagram of the best label
+    alone give that one column: whether it is right [n, 1] and its probability [n, 1].
     """
     _check(y_true, p)
     if bins < 1:
-        raise UsageError(f"The 'bins' of calibration_error must be at least 1. Got {bins} instead.")
+        raise UsageError(f"The 'bins' of probabilities must be at least 1. Got {bins} instead.")
     chance = p.astype(np.float64).reshape(-1)
     which = np.minimum((chance * bins).astype(np.int64), bins - 1)
-    gap = np.bincount(which, weights=y_true.reshape(-1) - chance, minlength=bins)
-    return float(np.abs(gap).sum() / chance.size)
+    size = np.bincount(which, minlength=bins)
+    said, true = (np.bincount(which, weights=w, minlength=bins) for w in (chance, y_true.ravel()))
+    with np.errstate(invalid="ignore"):
+        return Reliability(size, said / size, true / size)
+
+
+def calibration_error(y_true: np.ndarray, p: np.ndarray, bins: int = 10) -> float:
+    """ECE = sum_b (n_b / m) |mean(y in b) - mean(p in b)| over the bins of `reliability`, of all
+    m = n * L probabilities. Naeini et al., Obtaining well calibrated probabilities using Bayesian
+    binning, 2015.
+    """
+    size, said, true = reliability(y_true, p, bins)
+    return float(np.nansum(size * np.abs(true - said)) / size.sum())
 
 
 def _counts(

@@ -33,6 +33,15 @@ def test_a_label_is_left_out_with_its_rows():
     assert data.without("never") is data
 
 
+def test_a_few_of_each_label_are_drawn():
+    data = LabelledTexts.of([str(n) for n in range(20)], ["x"] * 12 + ["y"] * 7 + ["z"])
+    rows = data.few(3, np.random.default_rng(0))
+    assert rows.tolist() == sorted(set(rows.tolist()))
+    assert np.bincount(data.take(rows).code).tolist() == [3, 3, 1]
+    assert rows.tolist() != data.few(3, np.random.default_rng(1)).tolist()
+    assert data.few(99, np.random.default_rng(0)).tolist() == list(range(20))
+
+
 def test_contradictions_are_found():
     data = LabelledTexts.of(["a", "b", "a", "b", "c"], ["x", "x", "y", "x", "y"])
     assert data.contradictions() == ["a"]

@@ -11,7 +11,7 @@ from kg.errors import DataError, UsageError
 from kg.labelled import LabelledTexts
 from models.intent.folds import fifths
 from models.intent.settings import TextTraining
-from recsys import IntentClassifier
+from recsys import IntentClassifier, label_curves
 from recsys.cli.labelling import label_texts
 
 WANTS = {"refund": "money back please", "parcel": "where is my parcel", "size": "which size fits"}
@@ -76,6 +76,23 @@ def test_strangers_are_refused():
     assert found["out_of_scope_auroc"] > 0.95
     assert found["out_of_scope_recall"] > 0.8
     assert found["accuracy_with_rejection"] > 0.9
+
+
+def varied(rows, seed):
+    """One word of the intent among words that hardly come twice; every fourth has no such word."""
+    rng = np.random.default_rng(seed)
+    names = [("parcel", "refund", "size", "none")[row % 4] for row in range(rows)]
+    others = [" ".join(f"w{n}" for n in rng.integers(5000, size=4)) for _ in names]
+    texts = [f"{name.replace('none', '')} {some}" for name, some in zip(names, others, strict=True)]
+    return LabelledTexts.of(texts, names)
+
+
+def test_with_few_texts_hardly_one_that_is_understood_is_refused():
+    """Distances to the texts that were learned say nothing of others."""
+    made = IntentClassifier.fit(varied(80, 0), encoder="hash", out_of_scope="none")
+    found = made.evaluate(varied(400, 1), out_of_scope="none")
+    assert found["accuracy"] > 0.9
+    assert found["accuracy_with_rejection"] > found["accuracy"] - 0.05
 
 
 def test_a_label_never_learned_is_always_missed_and_named():
@@ -334,6 +351,20 @@ def test_a_learning_curve_of_two_strategies(call, file):
         (name, count) for name in ("random", "margin") for count in (6, 12, 18)
     ]
     assert rows[-1]["accuracy"] > 0.8
+
+
+def test_curves_begin_alike_and_a_label_that_is_never_learned_is_missed():
+    rows = label_curves(messages(), messages(30, seed=5), ["random", "badge"], start=3, step=4,
+                        rounds=1, encoder="hash")  # fmt: skip
+    assert [(r["strategy"], r["labels"]) for r in rows] == [
+        ("random", 3), ("random", 7), ("badge", 3), ("badge", 7)
+    ]  # fmt: skip
+    assert rows[0]["accuracy"] == rows[2]["accuracy"]
+    other = LabelledTexts.of(["where is my parcel"] * 4, ["delivery"] * 4)
+    missed = label_curves(messages(), other, ["random"], start=3, step=1, rounds=0, encoder="hash")
+    assert missed[0]["accuracy"] == 0
+    with pytest.raises(UsageError, match=r"Got 'margins' instead\. Did you mean 'margin'"):
+        label_curves(messages(), messages(), ["margins"], encoder="hash")
 
 
 def test_few_texts_do_not_make_it_sure():

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from models.intent.calibrate import Calibration, calibrated
 from models.intent.contract import Reading
-from models.intent.scope import Nearness, Scope, auroc, best_threshold
+from models.intent.scope import Nearness, Scope, auroc, best_threshold, crossed_distances
 
 
 def test_the_temperature_of_overconfident_logits_is_found():
@@ -49,6 +49,18 @@ def test_a_label_that_nobody_carries_is_no_centre():
     x = np.array([[0, 0], [0, 1], [5, 5], [5, 6]], np.float32)
     near = Nearness.of(x, np.array([0, 0, 2, 2]))
     assert near.means.shape[0] == 2
+
+
+def test_crossed_distances_are_those_of_texts_never_seen():
+    rng = np.random.default_rng(0)
+    code, scale = np.arange(100) % 3, np.geomspace(10, 0.1, 200)
+    centre = rng.normal(size=(3, 200))
+    x, fresh = ((centre[code] + rng.normal(size=(100, 200))) * scale for _ in range(2))
+    near = Nearness.of(x, code)
+    expected = near.distance(fresh).mean()
+    assert near.distance(x).mean() < 0.6 * expected
+    found = crossed_distances(x, code, np.arange(100) // 3 % 5)
+    assert found.mean() == pytest.approx(expected, rel=0.1)
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=30),

@@ -46,6 +46,15 @@ def test_calibration_error_by_hand():
     assert labels.calibration_error(true, p) == pytest.approx((abs(1 - 0.1) + abs(1 - 1.95)) / 4)
 
 
+def test_reliability_by_hand():
+    p = np.array([[0.1, 0.3], [0.4, 1.0]], np.float32)
+    true = np.array([[False, False], [True, True]])
+    found = labels.reliability(true, p, bins=4)
+    assert found.size.tolist() == [1, 2, 0, 1]
+    np.testing.assert_allclose(found.said, [0.1, 0.35, np.nan, 1.0], rtol=1e-6)
+    np.testing.assert_allclose(found.true, [0.0, 0.5, np.nan, 1.0])
+
+
 def test_calibration_error_equals_the_loop_over_bins():
     rng = np.random.default_rng(4)
     p = rng.random((40, 5)).astype(np.float32)
