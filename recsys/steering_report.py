@@ -19,7 +19,6 @@ from scipy import sparse
 
 from kg.errors import DataError
 from kg.events import EventLog
-from kg.labels import IntentLabels
 from kg.recent import recent_of_users
 from kg.sequences import Sequences
 from kg.split import Split
@@ -45,9 +44,10 @@ def steering_report(
 ) -> list[dict[str, Any]]:
     """A row per kind of lists, on the users of a part of the split, from what is known before it.
 
-    Its NDCG@k is compared with that of the unsteered lists (paired bootstrap, p by Holm's method).
-    Diversity and match are by the named intents of items (`lists.label_diversity`,
-    `lists.category_match`). Items met before are masked, or not where the run counts repeats.
+    Its NDCG@k ("gain") and its match ("match_gain", on the lists that have one) are compared with
+    those of the unsteered lists (paired bootstrap, p by Holm's method). Diversity and match are by
+    the named intents of items (`lists.label_diversity`, `lists.category_match`). Items met before
+    are masked, or not where the run counts repeats.
     """
     if rec.intent is None or not len(rec.intent.labels):
         raise DataError("Steering cannot be judged: this run has no named intents.")
@@ -59,8 +59,23 @@ def steering_report(
         for name, (score, choose) in _kinds(rec, known, target, k).items()
     }
     taken = Sequences.of(target).take(users).matrix()
-    rows = [_row(name, index, taken, rec.intent.labels, k) for name, index in found.items()]
-    return _compared(rows, [_ndcg(index, taken, k) for index in found.values()])
+    items = rec.intent.labels.item
+    wanted = sparse.csr_matrix(taken @ items)
+    hits = [_ndcg(index, taken, k) for index in found.values()]
+    match = [lists.category_match(index, items, wanted) for index in found.values()]
+    rows = [
+        {
+            "lists": name,
+            "users": len(index),
+            f"ndcg@{k}": round(float(hits[at].mean()), 6),
+            f"coverage@{k}": round(lists.coverage(index, taken.shape[1]), 6),
+            f"diversity@{k}": _mean(lists.label_diversity(index, items)),
+            f"match@{k}": _mean(match[at]),
+        }
+        for at, (name, index) in enumerate(found.items())
+    ]
+    both = zip(rows, _gains(hits, ""), _gains(match, "match_"), strict=True)
+    return [row | gain | more for row, gain, more in both]
 
 
 def _kinds(
@@ -132,34 +147,22 @@ def _ndcg(index: np.ndarray, taken: sparse.csr_matrix, k: int) -> np.ndarray:
     return ndcg(hits, taken.getnnz(axis=1), k)
 
 
-def _row(
-    name: str, index: np.ndarray, taken: sparse.csr_matrix, labels: IntentLabels, k: int
-) -> dict[str, Any]:
-    match = lists.category_match(index, labels.item, sparse.csr_matrix(taken @ labels.item))
-    return {
-        "lists": name,
-        "users": len(index),
-        f"ndcg@{k}": round(float(_ndcg(index, taken, k).mean()), 6),
-        f"coverage@{k}": round(lists.coverage(index, taken.shape[1]), 6),
-        f"diversity@{k}": _mean(lists.label_diversity(index, labels.item)),
-        f"match@{k}": _mean(match),
-    }
-
-
 def _mean(values: np.ndarray) -> float:
     """Of the lists that have a value."""
     values = values[~np.isnan(values)]
     return round(float(values.mean()), 6) if len(values) else float("nan")
 
 
-def _compared(rows: list[dict[str, Any]], scores: list[np.ndarray]) -> list[dict[str, Any]]:
-    """The rows with what their lists gain over the first ones."""
-    found = [paired_bootstrap(s, scores[0], np.random.default_rng(0)) for s in scores[1:]]
+def _gains(values: list[np.ndarray], of: str) -> list[dict[str, Any]]:
+    """What each kind of lists gains over the first one, on the lists where both have a value."""
+    found = []
+    for other in values[1:]:
+        some = ~np.isnan(other) & ~np.isnan(values[0])
+        found.append(paired_bootstrap(other[some], values[0][some], np.random.default_rng(0)))
     adjusted = holm(np.array([one.p for one in found])).tolist()
-    none: dict[str, Any] = dict.fromkeys(("gain", "low", "high", "p"))
-    gains = [none] + [
-        {"gain": round(c.difference, 6), "low": round(c.low, 6), "high": round(c.high, 6),
-         "p": round(p, 6)}
+    none: dict[str, Any] = dict.fromkeys((f"{of}gain", f"{of}low", f"{of}high", f"{of}p"))
+    return [none] + [
+        {f"{of}gain": round(c.difference, 6), f"{of}low": round(c.low, 6),
+         f"{of}high": round(c.high, 6), f"{of}p": round(p, 6)}
         for c, p in zip(found, adjusted, strict=True)
     ]  # fmt: skip
-    return [row | gain for row, gain in zip(rows, gains, strict=True)]

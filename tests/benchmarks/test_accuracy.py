@@ -55,7 +55,7 @@ def make_sequences(folder: Path) -> None:
         start, length = rng.integers(0, 25), rng.integers(5, 12)
         lines.append(f"u{user} " + " ".join(f"i{(start + k) % 25}" for k in range(length)))
     write(folder / "sequences.txt.gz", lines)
-    items = [f"i{i},title {i},brand {i % 3},a|b" for i in range(25)]
+    items = [f"i{i},title {i},brand {i % 3},{'abcde'[i // 5]}|{'vw'[i % 2]}" for i in range(25)]
     write(folder / "items.csv.gz", ["item_id,title,brand,categories", *items])
 
 
@@ -264,6 +264,24 @@ def test_ablation_judges_both_kinds_of_lists_on_the_test_part(world, tmp_path):
         if not effect.by:
             assert effect.users == judged[effect.lists]["all"]["users"]
     assert ("factors" in absent) == ("factors" not in {e.part for e in found})
+
+
+def test_steering_is_judged_on_the_test_part(world):
+    import data
+    import steering
+
+    from recsys.config import RunConfig
+
+    task = data.load(world[0], "amazon-beauty", "loo")
+    config = RunConfig(model={"dim": 8, "layers": 1}, train={"max_epochs": 1})
+    told = steering.judged(task, config, "hash")
+    rows = {row["lists"]: row for row in told["rows"]}
+    assert {"unsteered", "popularity", "next intent"} <= set(rows)
+    assert rows["unsteered"]["users"] == len(np.unique(task.parts.split.test.user))
+    assert rows["next intent"]["match@10"] > rows["unsteered"]["match@10"]
+    assert told["intents"] > 0
+    assert told["lists"] == told["intents"] * steering.ASKED
+    assert 0 < told["steered_share"] <= 1
 
 
 def test_what_helps_is_bold_only_beyond_chance_and_another_seed(tmp_path):

@@ -332,6 +332,9 @@ def test_what_steering_does(fitted):
     assert found["next intent"]["ndcg@10"] >= found["unsteered"]["ndcg@10"]
     assert found["next intent"]["diversity@10"] < found["unsteered"]["diversity@10"]
     assert all(row["low"] <= row["gain"] <= row["high"] for row in rows[1:])
+    assert all(row["match_low"] <= row["match_gain"] <= row["match_high"] for row in rows[1:])
+    more = found["next intent"]["match@10"] - found["unsteered"]["match@10"]
+    assert found["next intent"]["match_gain"] == pytest.approx(more, abs=1e-6)
     assert {row["users"] for row in rows} == {40}
     more = rec.with_items(one_item("new", "Zither", "music"))
     assert steering_report(more, fitted.split, "test")[0] == rows[0]
