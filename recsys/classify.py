@@ -153,7 +153,8 @@ class IntentClassifier:
             if method in CHEAP and len(whole) > len(own):
                 made = replace(made, model=learned(whole, method, believed))
         base = None if name is None else base_hash(name) if method in TUNED else lazy.id
-        return replace(made, base=base, facts={"texts": len(data), "labels": len(made.labels)})
+        facts = {"texts": len(data), "labels": len(made.labels), "believed": len(believed or ())}
+        return replace(made, base=base, facts=facts)
 
     def recalibrated(
         self, train: LabelledTexts, checked: LabelledTexts, strangers: Sequence[str],
@@ -249,7 +250,8 @@ class IntentClassifier:
         return attribute(self.model, said, label, how, units)
 
     def evaluate(self, data: LabelledTexts, out_of_scope: str | None = None) -> dict[str, Any]:
-        """Accuracy, precision, recall and F1 (micro, macro), calibration error on these texts.
+        """Accuracy, precision, recall and F1 (micro, macro), calibration error on these texts: of
+        the probability of the answer (Guo et al. 2017), or of all labels where there are several.
 
         A label that was not learned counts as a mistake wherever it is carried, and is named in
         "unknown_labels". With `out_of_scope`, the texts of that label are left out of all this,
@@ -268,6 +270,10 @@ class IntentClassifier:
         full = np.concatenate([p, np.zeros((len(p), len(unknown)), np.float32)], axis=1)
         said = full >= self.threshold if self.many else one_hot(full.argmax(axis=1), full.shape[1])
         told = said.astype(np.float32)
+        true, chance = truth, full
+        if not self.many:
+            answer = p.argmax(axis=1)[:, None]
+            true, chance = (np.take_along_axis(part, answer, axis=1) for part in (truth, full))
         row: dict[str, Any] = {
             "texts": len(inside),
             "accuracy": metrics.accuracy(truth, told),
@@ -276,7 +282,7 @@ class IntentClassifier:
                 for average in ("macro", "micro")
                 for name, function in _RATES.items()
             },
-            "calibration_error": metrics.calibration_error(truth, full),
+            "calibration_error": metrics.calibration_error(true, chance),
             "unknown_labels": unknown,
         }
         if len(strangers):

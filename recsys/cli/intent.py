@@ -52,8 +52,10 @@ def train_intents(
     )  # fmt: skip
     made.save(out)
     size = sum(part.stat().st_size for part in out.iterdir()) / 1e6
-    say(f"{out}: {len(made.labels)} intents from {len(data):,} texts by {method}, {size:.1f} MB. "
-        f"Next: kgintent intent predict {out} --text '{data.texts[0][:40]}'")  # fmt: skip
+    more = f" and {made.facts['believed']:,} believed ones" if unlabelled is not None else ""
+    say(f"{out}: {len(made.labels)} intents from {len(data):,} texts{more} by {method}, "
+        f"{size:.1f} MB. Next: "
+        f"kgintent intent predict {out} --text '{data.texts[0][:40]}'")  # fmt: skip
 
 
 def predict_intents(

@@ -102,6 +102,9 @@ def test_a_label_never_learned_is_always_missed_and_named():
     assert found["unknown_labels"] == ["joke"]
     assert found["accuracy"] == 0.5
     assert found["macro_recall"] == pytest.approx(1 / 4)
+    known, joke = made.probabilities(test.texts).max(axis=1)  # right, and wrong
+    gap = (1 - known + joke) / 2 if int(known * 10) != int(joke * 10) else abs(1 - known - joke) / 2
+    assert found["calibration_error"] == pytest.approx(gap, abs=1e-6)
 
 
 def test_one_example_a_label_is_enough():
