@@ -128,28 +128,41 @@ class IntentClassifier:
                 bfloat16=options.precision == "bfloat16", on_epoch=on_epoch,
             )  # fmt: skip
 
-        def checking(by: str, believed: LabelledTexts | None) -> IntentClassifier:
+        def believing(part: LabelledTexts, first: IntentClassifier) -> LabelledTexts:
+            """What comes of all rounds for one who has the labels of this part only."""
+            guess, believed = first, None
+            for share in shares(config.rounds):
+                if believed is not None:
+                    guess = replace(guess, model=learned(part, first.method, believed))
+                p = guess.probabilities(more)
+                rows, carries = sure_labels(p, guess.many, share, config.gate)
+                believed = LabelledTexts(tuple(more[row] for row in rows), guess.labels, carries)
+            assert believed is not None, "there is a round"
+            return believed
+
+        def checking(
+            by: str, believed: LabelledTexts | None, first: IntentClassifier | None = None
+        ) -> IntentClassifier:
             model = learned(own, by, believed)
             made = cls(model, by, config, Calibration(model.many), Scope(), 0.5, name)
             if not crossed:
                 return made.recalibrated(train, checked, strangers)
-            rows, reading, fold = crossed_readings(
-                whole, lambda part: learned(part, by, believed), rng
-            )
+
+            def again(part: LabelledTexts) -> TextClassifier:
+                model = learned(part, by, None)
+                if first is None:
+                    return model
+                return learned(part, by, believing(part, replace(first, model=model)))
+
+            rows, reading, fold = crossed_readings(whole, again, rng)
             return made.recalibrated(whole, rows, strangers, reading, fold)
 
         with LazyEncoder(str(encoder)).remembering(TextCache(cache)) as lazy:
-            guess = believed = None
-            by = "frozen" if method in TUNED else method  # quick, and hardly a worse guess
-            for share in shares(config.rounds) if more else ():
-                if guess is None:
-                    guess = checking(by, None)
-                else:
-                    guess = replace(guess, model=learned(own, by, believed))
-                p = guess.probabilities(more)
-                rows, carries = sure_labels(p, guess.many, share, config.gate)
-                believed = LabelledTexts(tuple(more[row] for row in rows), guess.labels, carries)
-            made = checking(method, believed)
+            first = believed = None
+            if more and config.rounds:
+                first = checking("frozen" if method in TUNED else method, None)
+                believed = believing(own, first)
+            made = checking(method, believed, first)
             if method in CHEAP and len(whole) > len(own):
                 made = replace(made, model=learned(whole, method, believed))
         base = None if name is None else base_hash(name) if method in TUNED else lazy.id

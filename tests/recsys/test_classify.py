@@ -298,6 +298,19 @@ def test_unlabelled_texts_help_where_labels_are_few():
     assert helped.evaluate(test)["accuracy"] == 1.0
 
 
+def test_what_it_believes_itself_does_not_make_it_sure():
+    """The labels are drawn, so nothing can be known of any text but those that were learned."""
+    rng = np.random.default_rng(0)
+    words = rng.permutation(
+        [a + b + c for a in "bdfgk" for b in "aeiou" for c in "lmnprst"]
+    ).tolist()
+    data = LabelledTexts.of(words[:80], rng.choice(["yes", "no"], 80).tolist())
+    config = TextTraining(gate=0.0)
+    made = IntentClassifier.fit(data, "svm", config=config, unlabelled=words[:80])
+    assert made.facts["believed"] == 72
+    assert made.probabilities([f"{word} now" for word in words[:80]]).max(axis=1).mean() < 0.7
+
+
 def test_files_go_together_and_a_filled_in_file_is_one_of_them(call, file, tmp_path):
     out, ask = tmp_path / "c", tmp_path / "ask.csv"
     call("intent", "train", file, "-o", out, "--method", "svm", "--out-of-scope", "none")
