@@ -266,15 +266,19 @@ def test_ablation_judges_both_kinds_of_lists_on_the_test_part(world, tmp_path):
     assert ("factors" in absent) == ("factors" not in {e.part for e in found})
 
 
-def test_steering_is_judged_on_the_test_part(world):
+def test_steering_is_judged_on_the_test_part(world, tmp_path, monkeypatch):
     import data
     import steering
 
     from recsys.config import RunConfig
 
+    quick = RunConfig(model={"dim": 8, "layers": 1}, train={"max_epochs": 1})
+    judged = steering.judged
+    monkeypatch.setattr(steering, "judged", lambda task, config: judged(task, quick, "hash"))
+    words = ["--data", world[0], "--set", "amazon-beauty", "--protocol", "loo", "--out", tmp_path]
+    steering.main([*map(str, words)])
+    told = json.loads((tmp_path / "amazon-beauty/loo/steering/0.json").read_text())
     task = data.load(world[0], "amazon-beauty", "loo")
-    config = RunConfig(model={"dim": 8, "layers": 1}, train={"max_epochs": 1})
-    told = steering.judged(task, config, "hash")
     rows = {row["lists"]: row for row in told["rows"]}
     assert {"unsteered", "popularity", "next intent"} <= set(rows)
     assert rows["unsteered"]["users"] == len(np.unique(task.parts.split.test.user))
