@@ -53,7 +53,8 @@ def _most(values: Sequence[object], k: int) -> int:
 
 
 def likely_shares(p: np.ndarray, most: int = AUTO) -> dict[int, float]:
-    """p_l / sum of the `most` largest p, for those, from calibrated probabilities float32 [L].
+    """p_l / max(1, sum of the `most` largest p), for those, from calibrated probabilities float32
+    [L]: where hardly any intent is likely, hardly any of the list is theirs.
 
     A list in which each interest has the share that the person gives it: Steck, Calibrated
     recommendations, RecSys 2018. There shares come from the genres of the history and a greedy
@@ -61,8 +62,8 @@ def likely_shares(p: np.ndarray, most: int = AUTO) -> dict[int, float]:
     they are met by turns.
     """
     best = np.lexsort((np.arange(len(p)), -p))[:most]
-    total = float(p[best].sum())
-    return {int(n): float(p[n]) / total for n in best} if total > 0 else {}
+    total = max(1.0, float(p[best].sum()))
+    return {int(n): float(p[n]) / total for n in best if p[n] > 0}
 
 
 def turns(shares: Sequence[float], n: int) -> list[int]:

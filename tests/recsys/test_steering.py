@@ -206,10 +206,13 @@ def test_a_quota_is_met_in_every_prefix(rec, quota):
 
 
 def test_auto_gives_likely_intents_their_shares(rec):
-    np.testing.assert_allclose(
-        list(likely_shares(np.array([0.1, 0.6, 0.2], np.float32), 2).items()),
-        [(1, 0.75), (2, 0.25)],
-    )
+    for p, expected in (
+        ([0.1, 0.9, 0.6], [(1, 0.6), (2, 0.4)]),
+        ([0.01, 0.06, 0.02], [(1, 0.06), (2, 0.02)]),  # hardly any is wanted: the rest is free
+        ([0.0, 0.0, 0.0], []),
+    ):
+        found = list(likely_shares(np.array(p, np.float32), 2).items())
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
     told = rec.intents(USER)
     total = sum(intent.probability for intent in told)
     mix = intent_mix(rec.recommend(USER, k=20, intent_quota="auto"))
