@@ -39,6 +39,7 @@ from registry import REGISTRY, entry
 from threadpoolctl import threadpool_limits
 
 from kg.errors import DataError
+from kg.folders import write_text
 from kg.sequences import Sequences
 from recsys.popular import choose_recency, popularity
 
@@ -121,11 +122,8 @@ def read_params(file: Path | None) -> dict[str, Any]:
 
 
 def write_json(file: Path, told: dict[str, Any]) -> None:
-    """Whole or not there."""
-    text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
-    part = file.with_name(f".{file.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
-    part.replace(file)
+    """Whole or not there, its folder made where there is none."""
+    write_text(file, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
 
 
 def write_arrays(file: Path, arrays: dict[str, np.ndarray]) -> None:

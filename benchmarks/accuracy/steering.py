@@ -54,7 +54,6 @@ def main(words: list[str] | None = None) -> None:
         "set": args.set, "protocol": args.protocol, "seed": args.seed,
         "seconds": round(time.perf_counter() - started), "versions": versions(),
     }  # fmt: skip
-    file.parent.mkdir(parents=True, exist_ok=True)
     write_json(file, told)
     for row in told["rows"]:
         print(f"{row['lists']:12s} NDCG@10 {row['ndcg@10']:.4f}  match@10 {row['match@10']:.4f}")
