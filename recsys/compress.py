@@ -19,14 +19,16 @@ import numpy as np
 import torch
 
 from kg.errors import DataError, UsageError, suggest
+from kg.folders import files_below
 from kg.labelled import LabelledTexts
+from models.intent.blend import SIGN, BlendedClassifier
 from models.intent.contract import TextClassifier
 from models.intent.distil import Teaching, student, taught
 from models.intent.folds import divided
 from models.intent.int8 import to_int8
 from models.intent.methods import OnEpoch
 from models.intent.prune import pruned
-from models.intent.settings import SMALL
+from models.intent.settings import SMALL, TUNED
 from models.intent.tuned import TunedClassifier
 from models.intent.whole import whole
 from models.text.encoder import checked_texts
@@ -57,6 +59,9 @@ def compressed(
 ) -> IntentClassifier:
     """A smaller classifier of the same intents; `made` stays as it is.
 
+    Where methods read together it is the one with an encoder that is made small, and the others
+    stay beside it.
+
     "prune" keeps the shares `heads` and `forward` of each layer's heads and neurons, "distil" so
     many `layers` (None: half); both then learn what `made` answers. "int8" has 8-bit weights for
     torch, "onnx" for ONNX Runtime (extra `[onnx]`); nothing can follow these two. Calibrated anew
@@ -67,7 +72,8 @@ def compressed(
     options, teaching = options or RunOptions(), teaching or Teaching()
     rng = np.random.default_rng(options.seed)
     train, checked, strangers = divided(data, valid, out_of_scope, made.config, rng)
-    model = whole(made.model, made.method)
+    old, part = _with_encoder(made)
+    model = whole(part, old)
     if how in SMALL:
         return _remade(made, _in_8_bits(model, how), how).recalibrated(train, checked, strangers)
     if how == "prune":
@@ -79,7 +85,7 @@ def compressed(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(rng.integers(2**31)))
         for report in taught(
-            model, made.model, train, more, made.config, teaching, rng,
+            model, part, train, more, made.config, teaching, rng,
             bfloat16=options.precision == "bfloat16",
         ):  # fmt: skip
             if on_epoch:
@@ -108,16 +114,32 @@ def _in_8_bits(model: TunedClassifier, how: str) -> TextClassifier:
     return to_onnx(model)
 
 
+def _with_encoder(made: IntentClassifier) -> tuple[str, TextClassifier]:
+    """The method that reads by an encoder and its model; of no blend with two of them."""
+    if not isinstance(made.model, BlendedClassifier):
+        return made.method, made.model
+    found = [(name, part) for name, part in made.model.parts.items() if name in (*TUNED, "frozen")]
+    if len(found) != 1:
+        raise UsageError(
+            f"What is compressed must read by one encoder. Got {made.method!r}, with {len(found)}."
+        )
+    return found[0]
+
+
 def _remade(made: IntentClassifier, model: Any, how: str) -> IntentClassifier:
     """Around another model, which reads as many tokens as the encoder of `made` did."""
     config = made.config.model_copy(update={"max_tokens": model.max_tokens})
-    if made.method == "frozen":
+    small = how in SMALL
+    old, new = _with_encoder(made)[0], how if small else "full"
+    if old == "frozen":
         config = config.model_copy(update={"hidden": 0})
     steps = [*made.facts.get("compressed", ()), how]
-    small = how in SMALL
+    names = [new if name == old else name for name in made.method.split(SIGN)]
+    if isinstance(made.model, BlendedClassifier):
+        model = made.model.with_part(old, new, model)
     return replace(
-        made, model=model, method=how if small else "full", config=config,
-        encoder=None if small else made.encoder, base=None if small else made.base,
+        made, model=model, method=SIGN.join(names), config=config,
+        encoder=None if small else made.encoder, base={},
         facts={**made.facts, "compressed": steps},
     )  # fmt: skip
 
@@ -175,7 +197,8 @@ def bytes_on_disk(made: IntentClassifier) -> int:
     """Of its folder, and of the encoder that it reads with where that lies elsewhere."""
     with tempfile.TemporaryDirectory() as work:
         made.save(Path(work) / "c")
-        files = list((Path(work) / "c").iterdir())
-        if made.method != "full" and made.encoder not in (None, "hash", "ngram"):
+        files = files_below(Path(work) / "c")
+        elsewhere = set(made.method.split(SIGN)) & {*TUNED, "frozen"} - {"full"}
+        if elsewhere and made.encoder not in (None, "hash", "ngram"):
             files += [file for file in find_folder(str(made.encoder)).iterdir() if file.is_file()]
         return sum(file.stat().st_size for file in files)

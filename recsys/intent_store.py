@@ -54,7 +54,7 @@ def _plain(made: IntentClassifier) -> dict[str, Any]:
         "config": made.config.model_dump(), "threshold": made.threshold,
         "calibration": [made.calibration.scale, made.calibration.shift],
         "scope": None if np.isneginf(made.scope.threshold) else made.scope.threshold,
-        "near": made.scope.near is not None, "encoder": made.encoder, "base": made.base,
+        "near": made.scope.near is not None, "encoder": made.encoder, "base": dict(made.base),
     }  # fmt: skip
 
 
@@ -68,13 +68,14 @@ def load_classifier(path: str | Path, encoder: str | Path | None = None) -> Inte
         method, labels, many = told["method"], tuple(told["labels"]), told["many"]
         calibration = Calibration(many, *told["calibration"])
         limit = float("-inf") if told["scope"] is None else told["scope"]
-        threshold, known, name = told["threshold"], told["base"], told["encoder"]
+        threshold, known, name = told["threshold"], dict(told["base"]), told["encoder"]
         beside = told["near"]
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder / FILE} is of another version: {error!r}.") from None
     where = str(encoder) if encoder is not None and name is not None else name
-    base = checked_base(where, known) if method in TUNED and method != "full" else None
-    lazy = LazyEncoder(where or ENCODER, known if method == "frozen" else None)
+    changed = [known[one] for one in known if one in TUNED and one != "full"]
+    base = checked_base(where, changed[0]) if changed else None
+    lazy = LazyEncoder(where or ENCODER, known.get("frozen"))
     model = restore(folder, method, labels, many, config, lazy, base)
     near = None
     if beside:

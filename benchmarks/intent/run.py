@@ -29,7 +29,7 @@ from typing import Any
 from texts import SOURCES, Task, load
 from threadpoolctl import threadpool_limits
 
-from kg.folders import write_text
+from kg.folders import files_below, write_text
 from models.intent.epochs import TextEpoch
 from models.intent.settings import TextTraining
 from recsys import IntentClassifier, RunOptions
@@ -78,7 +78,7 @@ def unit(task: Task, args: argparse.Namespace, config: TextTraining) -> dict[str
     judged = time.perf_counter() - begun
     with tempfile.TemporaryDirectory() as folder:
         made.save(Path(folder) / "c")
-        size = sum(file.stat().st_size for file in (Path(folder) / "c").iterdir())
+        size = sum(file.stat().st_size for file in files_below(Path(folder) / "c"))
     learned = sum(epoch.seconds for epoch in epochs)
     return found | {
         "train_texts": len(task.train), "seconds": seconds, "epochs": len(epochs),

@@ -16,6 +16,7 @@ adapters    LoRA, AdaLoRA, IA³ by peft, and bottleneck adapters
 objectives  the loss of a step, and what may stand beside it: consistency, contrast, mixup, attacks
 epochs      the loop that these networks learn by
 methods     the methods by name
+blend       several of them that read together
 pretrain    tasks without labels, for an encoder that learns before: hidden words, pairs, order
 attribute   which words or events moved a label: each left out, or by gradients
 attribution what that found, and what is left of a text without some of its words

@@ -15,11 +15,24 @@ from models.text.encoder import Vectors
 @dataclass(frozen=True)
 class Reading:
     """What a classifier says of n texts: logits float32 [n, L], and, where it has an embedding,
-    vectors float32 [n, D] that tell how near a text is to those it learned from.
+    vectors float32 [n, D] that tell how near a text is to those it learned from. Where several
+    methods read, `parts` holds the logits of each.
     """
 
     logits: Vectors
     vectors: Vectors | None = None
+    parts: tuple[Vectors, ...] = ()
+
+    @classmethod
+    def joined(cls, readings: Sequence[Reading]) -> Reading:
+        """What was said of these texts and of those, by one method; at least one reading."""
+        vectors = [reading.vectors for reading in readings if reading.vectors is not None]
+        parts = zip(*(reading.parts for reading in readings), strict=True)
+        return cls(
+            np.concatenate([reading.logits for reading in readings]),
+            np.concatenate(vectors) if vectors else None,
+            tuple(np.concatenate(part) for part in parts),
+        )
 
 
 @runtime_checkable

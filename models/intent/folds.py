@@ -54,11 +54,8 @@ def crossed_readings(
     for part in rows:
         rest = np.setdiff1d(np.arange(len(data)), part)
         readings.append(learned(data.take(rest)).read(data.take(part).texts))
-    logits = np.concatenate([reading.logits for reading in readings])
-    vectors = [reading.vectors for reading in readings if reading.vectors is not None]
-    told = Reading(logits, np.concatenate(vectors) if vectors else None)
     taken = np.concatenate(rows)
-    return data.take(taken), told, fold[taken]
+    return data.take(taken), Reading.joined(readings), fold[taken]
 
 
 def fifths(carries: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
 
+from kg.errors import UsageError, suggest
 from kg.labelled import LabelledTexts
 from models.intent.augment import Move
+from models.intent.blend import SIGN, BlendedClassifier
 from models.intent.contract import TextClassifier
 from models.intent.epochs import TextEpoch
 from models.intent.frozen import FrozenClassifier, fit_frozen
@@ -17,12 +20,27 @@ from models.intent.gru import GruClassifier, fresh_gru, train_gru
 from models.intent.int8 import Int8Classifier
 from models.intent.moves import made_moves, ready_moves
 from models.intent.rules import RulesClassifier, fit_rules
-from models.intent.settings import TUNED, TextTraining
+from models.intent.settings import TUNED, Method, TextTraining
 from models.intent.svm import SvmClassifier, fit_svm
 from models.intent.tuned import TunedClassifier, fresh_tuned, train_tuned
 from models.text import TextEncoder
 
 OnEpoch = Callable[[TextEpoch], None]
+
+
+def checked_methods(method: str) -> tuple[str, ...]:
+    """The names that "+" joins in it; `UsageError` for one that is not known, or twice the same."""
+    names = tuple(method.split(SIGN))
+    known = list(get_args(Method))
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                f"The 'method' of an intent classifier must be one of {', '.join(known)}, or some "
+                f"of them joined by {SIGN!r}. Got {method!r} instead.{suggest(name, known)}"
+            )
+    if len(set(names)) < len(names):
+        raise UsageError(f"The methods joined in 'method' must differ. Got {method!r} instead.")
+    return names
 
 
 def learn(
@@ -41,8 +59,16 @@ def learn(
 
     `encoder` reads for "frozen"; `folder` is where the encoder lies that a tuned method changes,
     or that has the words of synonyms. `moves` are those of `made_moves`, made anew unless given.
+    Of methods joined by "+" each learns for itself, and all count alike.
     """
     moves = made_moves(config, method) if moves is None else moves
+    if SIGN in method:
+        parts = {
+            name: learn(data, name, encoder, folder, config, rng, moves=moves, bfloat16=bfloat16,
+                        on_epoch=on_epoch)
+            for name in checked_methods(method)
+        }  # fmt: skip
+        return BlendedClassifier(parts)
     if method == "svm":
         return fit_svm(data, config, rng)
     if method == "rules":
@@ -73,6 +99,12 @@ def restore(
     encoder: TextEncoder, base: Path | None,
 ) -> TextClassifier:  # fmt: skip
     """What `save` of a classifier of this method left in the folder."""
+    if SIGN in method:
+        parts = {
+            name: restore(folder / name, name, labels, many, config, encoder, base)
+            for name in method.split(SIGN)
+        }
+        return BlendedClassifier.load(folder, labels, many, parts)
     if method == "frozen":
         return FrozenClassifier.load(folder, labels, many, encoder)
     if method in TUNED:

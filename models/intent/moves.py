@@ -16,6 +16,7 @@ from torch import nn
 
 from kg.errors import UsageError, suggest
 from models.intent.augment import MOVES, Move, Translate, back_translated, synonyms
+from models.intent.blend import SIGN
 from models.intent.neighbours import Neighbours, whole_words
 from models.intent.settings import TUNED, TextTraining
 from models.intent.translate import seq2seq
@@ -53,7 +54,7 @@ def made_moves(config: TextTraining, method: str) -> Mapping[str, Move]:
     """
     if not config.augment:
         return MOVES
-    if method not in METHODS:
+    if not set(method.split(SIGN)) & set(METHODS):
         raise UsageError(
             f"'augment' changes texts anew each epoch and must meet a method that has epochs "
             f"({', '.join(METHODS)}). Got {method!r}: take one of these or no 'augment'."

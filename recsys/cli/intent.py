@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kg.errors import DataError, UsageError
-from kg.folders import check_place, write_text
+from kg.folders import check_place, files_below, write_text
 from kg.labelled import LabelledTexts, read_labelled
 from kg.tables import existing_file, pick_columns, read_table
 from models.intent.epochs import TextEpoch
@@ -51,7 +51,7 @@ def train_intents(
         on_epoch=tell,
     )  # fmt: skip
     made.save(out)
-    size = sum(part.stat().st_size for part in out.iterdir()) / 1e6
+    size = sum(part.stat().st_size for part in files_below(out)) / 1e6
     more = f" and {made.facts['believed']:,} believed ones" if unlabelled is not None else ""
     say(f"{out}: {len(made.labels)} intents from {len(data):,} texts{more} by {method}, "
         f"{size:.1f} MB. Next: "

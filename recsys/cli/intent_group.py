@@ -33,7 +33,10 @@ def intent_train(
     split: SplitColumn = None,
     method: Annotated[
         str,
-        typer.Option(help="full, lora, adalora, adapter, ia3, frozen, svm, gru or rules."),
+        typer.Option(
+            help="full, lora, adalora, adapter, ia3, frozen, svm, gru or rules; or several that "
+            "read together, as frozen+svm."
+        ),
     ] = "frozen",
     encoder: Encoder = ENCODER,
     out_of_scope: Strange = None,

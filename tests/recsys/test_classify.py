@@ -9,6 +9,7 @@ import pytest
 
 from kg.errors import DataError, UsageError
 from kg.labelled import LabelledTexts
+from models.intent.contract import Reading
 from models.intent.folds import fifths
 from models.intent.settings import TextTraining
 from recsys import IntentClassifier, label_curves
@@ -36,7 +37,7 @@ def strange(rows=20, seed=1):
     )
 
 
-@pytest.mark.parametrize("method", ["svm", "frozen", "rules", "gru"])
+@pytest.mark.parametrize("method", ["svm", "frozen", "rules", "gru", "frozen+svm"])
 def test_what_was_learned_comes_back_from_disk(method, tmp_path):
     made = IntentClassifier.fit(messages(), method, encoder="hash", config=FEW)
     made.save(tmp_path / "c")
@@ -125,13 +126,13 @@ def test_a_given_validation_part_calibrates():
 
 
 def test_damage_is_refused_by_name(tmp_path):
-    made = IntentClassifier.fit(messages(), "svm")
+    made = IntentClassifier.fit(messages(), "svm+rules")
     made.save(tmp_path / "c")
-    for file in sorted((tmp_path / "c").iterdir()):
+    for file in sorted(file for file in (tmp_path / "c").rglob("*") if file.is_file()):
         shutil.copytree(tmp_path / "c", tmp_path / "d")
-        raw = bytearray((tmp_path / "d" / file.name).read_bytes())
+        raw = bytearray(file.read_bytes())
         raw[len(raw) // 2] ^= 1
-        (tmp_path / "d" / file.name).write_bytes(raw)
+        (tmp_path / "d" / file.relative_to(tmp_path / "c")).write_bytes(raw)
         with pytest.raises(DataError, match=file.name):
             IntentClassifier.load(tmp_path / "d")
         shutil.rmtree(tmp_path / "d")
@@ -140,6 +141,10 @@ def test_damage_is_refused_by_name(tmp_path):
 def test_misuse_is_one_sentence(tmp_path):
     with pytest.raises(UsageError, match=r"must be one of full, lora.*Did you mean 'lora'"):
         IntentClassifier.fit(messages(), "lore")
+    with pytest.raises(UsageError, match=r"joined by '\+'\. Got 'svm\+ruled' .*mean 'rules'"):
+        IntentClassifier.fit(messages(), "svm+ruled")
+    with pytest.raises(UsageError, match=r"must differ\. Got 'svm\+svm'"):
+        IntentClassifier.fit(messages(), "svm+svm")
     with pytest.raises(DataError, match="at least two labels"):
         IntentClassifier.fit(LabelledTexts.of(["a", "b"], ["x", "x"]), "svm")
     with pytest.raises(UsageError, match="'out_of_scope' must be a label"):
@@ -296,6 +301,23 @@ def test_unlabelled_texts_help_where_labels_are_few():
     helped = IntentClassifier.fit(data, "rules", config=config, unlabelled=free)
     assert alone.evaluate(test)["accuracy"] == 0.5
     assert helped.evaluate(test)["accuracy"] == 1.0
+
+
+def test_of_two_methods_the_one_that_knows_counts_more():
+    made = IntentClassifier.fit(messages(), "frozen+svm", encoder="hash")
+    rng = np.random.default_rng(0)
+    truth = messages(300, seed=8)
+    noise = rng.normal(size=(300, 3)).astype(np.float32)
+    clear = truth.carries + rng.normal(0, 0.3, (300, 3)).astype(np.float32)
+    one, two = (made.model.fitted(Reading(clear, None, parts), truth.carries).weights
+                for parts in ((noise, clear), (clear, noise)))  # fmt: skip
+    assert one[1] > 3 * one[0]
+    assert two[0] > 3 * two[1]
+    mixed = made.model.read(truth.texts)
+    for part, told in zip(made.model.parts.values(), mixed.parts, strict=True):
+        np.testing.assert_array_equal(part.read(truth.texts).logits, told)
+    total = sum(a * z for a, z in zip(made.model.weights, mixed.parts, strict=True))
+    np.testing.assert_allclose(mixed.logits, total, rtol=1e-5)
 
 
 def test_what_it_believes_itself_does_not_make_it_sure():

@@ -82,6 +82,23 @@ def test_steps_follow_one_another_down_to_onnx(made, tmp_path):
         compressed(back, "distil", texts())
 
 
+@pytest.mark.parametrize("how", ["distil", "int8"])
+def test_of_methods_that_read_together_the_one_with_an_encoder_is_made_small(how, bert, tmp_path):
+    both = IntentClassifier.fit(texts(), "frozen+svm", encoder=bert, config=CONFIG)
+    small = compressed(both, how, texts(), teaching=QUICK)
+    assert small.method == {"distil": "full+svm", "int8": "int8+svm"}[how]
+    assert bytes_on_disk(small) < 0.9 * bytes_on_disk(both)
+    small.save(tmp_path / "c")
+    back = IntentClassifier.load(tmp_path / "c")
+    some = texts(12, seed=5)
+    np.testing.assert_allclose(
+        small.probabilities(some.texts), back.probabilities(some.texts), atol=1e-6
+    )
+    assert back.evaluate(some)["accuracy"] > 0.9
+    with pytest.raises(UsageError, match=r"one encoder\. Got 'svm\+rules', with 0"):
+        compressed(IntentClassifier.fit(texts(), "svm+rules"), how, texts())
+
+
 def test_frozen_ones_become_whole_and_strangers_are_still_refused(bert):
     made = IntentClassifier.fit(
         strange(), "frozen", encoder=bert, config=TextTraining(hidden=5), out_of_scope="none"

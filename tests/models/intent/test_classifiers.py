@@ -4,6 +4,7 @@ import json
 import shutil
 from itertools import product
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -14,13 +15,13 @@ from kg.labelled import LabelledTexts
 from models.intent.adapters import adapted
 from models.intent.methods import learn, restore
 from models.intent.rules import RulesClassifier, terms_of
-from models.intent.settings import TUNED, TextTraining
+from models.intent.settings import TUNED, Method, TextTraining
 from models.intent.tuned import TunedClassifier, base_hash, checked_base
 from models.testing import check_text_classifier
 from models.text import BertEncoder, HashEncoder
 from models.text.folder import load_model
 
-METHODS = ["full", "lora", "adalora", "ia3", "adapter", "frozen", "svm", "gru", "rules"]
+METHODS = [*get_args(Method), "frozen+svm", "full+rules"]
 CONFIG = TextTraining(epochs=4, batch_size=8, max_tokens=32, learning_rate=5e-3)
 
 
@@ -66,11 +67,10 @@ def test_contract_and_that_it_learns(method: str, tiny_bert: Path, tmp_path: Pat
     check_text_classifier(model, data.texts[:4], back)
     fresh = ["polish red nails", "nails oil , nail"]
     assert model.read(fresh).logits.argmax(1).tolist() == [1, 0]
-    assert {"none"}.isdisjoint(file.suffix for file in tmp_path.iterdir())
-    assert not [f for f in tmp_path.iterdir() if f.suffix in (".bin", ".pt", ".pkl")]
+    assert not [f for f in tmp_path.rglob("*") if f.suffix in (".bin", ".pt", ".pkl")]
 
 
-@pytest.mark.parametrize("method", ["full", "frozen", "svm", "gru", "rules"])
+@pytest.mark.parametrize("method", ["full", "frozen", "svm", "gru", "rules", "frozen+svm"])
 def test_several_labels_are_told_each_by_itself(method: str, tiny_bert: Path) -> None:
     data = several_texts()
     config = CONFIG.model_copy(update={"epochs": 40})

@@ -1,0 +1,142 @@
+"""How an `IntentClassifier` learns: what teaches, what calibrates, what is believed unlabelled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from kg.errors import DataError, UsageError, suggest
+from kg.labelled import LabelledTexts
+from models.intent.augment import Move
+from models.intent.blend import SIGN
+from models.intent.calibrate import Calibration
+from models.intent.contract import TextClassifier
+from models.intent.folds import apart, crossed_readings, divided
+from models.intent.methods import OnEpoch, checked_methods, learn
+from models.intent.moves import SYNONYMS, made_moves
+from models.intent.scope import Scope
+from models.intent.selftrain import shares, sure_labels
+from models.intent.settings import CHEAP, TUNED, TextTraining
+from models.intent.tuned import base_hash
+from models.text import TextCache
+from models.text.encoder import checked_texts
+from models.text.folder import find_folder
+from recsys.classify import IntentClassifier
+from recsys.encoders import LazyEncoder
+from recsys.settings import RunOptions
+
+FEW = 3000
+"""Up to so many texts the cheap methods are calibrated on all of them, by fifths."""
+
+
+def fit_classifier(
+    data: LabelledTexts, method: str, valid: LabelledTexts | None, unlabelled: Sequence[str],
+    out_of_scope: str | None, encoder: str | Path, config: TextTraining, options: RunOptions,
+    cache: str | Path | None, on_epoch: OnEpoch | None,
+) -> IntentClassifier:  # fmt: skip
+    """See `IntentClassifier.fit`."""
+    names = checked_methods(method)
+    _check(data, out_of_scope)
+    moves = made_moves(config, method)
+    rng = np.random.default_rng(options.seed)
+    train, checked, strangers = divided(data, valid, out_of_scope, config, rng)
+    tuned = [name for name in names if name in TUNED]
+    quick = [name for name in names if name in CHEAP]
+    reads = tuned or "frozen" in names
+    folder = find_folder(encoder) if tuned or SYNONYMS in config.augment else None
+    more = [text for text in checked_texts(unlabelled, "unlabelled") if text.strip()]
+    whole, _ = apart(data, out_of_scope)
+    cheap = len(quick) == len(names)
+    crossed = valid is None and cheap and 0 < len(data) <= FEW and config.validation > 0
+    own = whole if crossed else train
+    with LazyEncoder(str(encoder)).remembering(TextCache(cache)) as lazy:
+        teacher = _Teacher(
+            lazy, folder, config, rng, moves, options.precision == "bfloat16", on_epoch, more
+        )
+
+        def checking(
+            by: str, believed: LabelledTexts | None, first: IntentClassifier | None = None
+        ) -> IntentClassifier:
+            model = teacher.learned(own, by, believed)
+            name = str(encoder) if reads else None
+            made = IntentClassifier(
+                model, by, config, Calibration(model.many), Scope(), encoder=name
+            )
+            if not crossed:
+                return made.recalibrated(train, checked, strangers)
+
+            def again(part: LabelledTexts) -> TextClassifier:
+                model = teacher.learned(part, by, None)
+                if first is None:
+                    return model
+                guess = teacher.believed(part, first.with_model(model))
+                return teacher.learned(part, by, guess)
+
+            rows, reading, fold = crossed_readings(whole, again, rng)
+            return made.recalibrated(whole, rows, strangers, reading, fold)
+
+        first = believed = None
+        if more and config.rounds:
+            first = checking(SIGN.join(quick) or "frozen" if tuned else method, None)
+            believed = teacher.believed(own, first)
+        made = checking(method, believed, first)
+        if cheap and len(whole) > len(own):
+            made = made.with_model(teacher.learned(whole, method, believed))
+        base = {name: base_hash(encoder) for name in tuned}
+        if "frozen" in names:
+            base["frozen"] = lazy.id
+    facts = {"texts": len(data), "labels": len(made.labels), "believed": len(believed or ())}
+    return replace(made, base=base, facts=facts)
+
+
+@dataclass(frozen=True)
+class _Teacher:
+    """What every model of one fit is learned with; `more` are the unlabelled texts."""
+
+    lazy: LazyEncoder
+    folder: Path | None
+    config: TextTraining
+    rng: np.random.Generator
+    moves: Mapping[str, Move]
+    bfloat16: bool
+    on_epoch: OnEpoch | None
+    more: Sequence[str]
+
+    def learned(
+        self, part: LabelledTexts, by: str, believed: LabelledTexts | None
+    ) -> TextClassifier:
+        """A model of these texts, and of those believed."""
+        part = part if believed is None else part.and_(believed)
+        return learn(
+            part, by, self.lazy, self.folder, self.config, self.rng, moves=self.moves,
+            bfloat16=self.bfloat16, on_epoch=self.on_epoch,
+        )  # fmt: skip
+
+    def believed(self, part: LabelledTexts, first: IntentClassifier) -> LabelledTexts:
+        """What comes of all rounds for one who has the labels of this part only."""
+        guess, believed = first, None
+        for share in shares(self.config.rounds):
+            if believed is not None:
+                guess = guess.with_model(self.learned(part, first.method, believed))
+            p = guess.probabilities(self.more)
+            rows, carries = sure_labels(p, guess.many, share, self.config.gate)
+            texts = tuple(self.more[row] for row in rows)
+            believed = LabelledTexts(texts, guess.labels, carries)
+        assert believed is not None, "there is a round"
+        return believed
+
+
+def _check(data: LabelledTexts, out_of_scope: str | None) -> None:
+    if out_of_scope is not None and out_of_scope not in data.labels:
+        raise UsageError(
+            f"'out_of_scope' must be a label of the training texts. Got {out_of_scope!r} instead."
+            f"{suggest(out_of_scope, list(data.labels))}"
+        )
+    labels = [name for name in data.labels if name != out_of_scope]
+    if len(labels) < 2:
+        raise DataError(
+            f"There must be at least two labels to tell apart. Got {', '.join(labels) or 'none'}."
+        )
