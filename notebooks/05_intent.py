@@ -457,7 +457,7 @@ def refusing(texts, examples):
     )  # fmt: skip
     row = made.evaluate(texts.parts["test"], texts.strange)
     kept = ("out_of_scope_recall", "out_of_scope_auroc", "accuracy", "accuracy_with_rejection")
-    return made, {"examples": examples, "by": "distance" if made.scope.near else "probability"} | {
+    return made, {"examples": examples, "by": made.scope.by} | {
         name.replace("out_of_scope_", ""): row[name] for name in kept
     }
 

@@ -148,13 +148,14 @@ class IntentClassifier:
         self, train: LabelledTexts, reading: Reading, p: Vectors, truth: np.ndarray,
         outside: Reading | None, fold: np.ndarray | None,
     ) -> Scope:  # fmt: skip
-        """The confidence that tells the strangers best, with its threshold."""
+        """The confidence that tells the strangers best, with its threshold; without strangers the
+        largest probability."""
         right = truth[np.arange(len(p)), p.argmax(axis=1)]
-        kinds = [Scope()]
+        kinds = [Scope(), Scope(by="energy")]
         if reading.vectors is not None and outside is not None:
             known = self.model.read(train.texts).vectors
             assert known is not None, "a method gives vectors of all texts or of none"
-            kinds.append(Scope(near=Nearness.of(known, train.code)))
+            kinds.append(Scope(by="nearness", near=Nearness.of(known, train.code)))
         best, found = -1.0, Scope()
         for kind in kinds:
             inside, beyond = kind.confidence(reading, p), np.empty(0)

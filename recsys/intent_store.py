@@ -54,7 +54,7 @@ def _plain(made: IntentClassifier) -> dict[str, Any]:
         "config": made.config.model_dump(), "threshold": made.threshold,
         "calibration": [made.calibration.scale, made.calibration.shift],
         "scope": None if np.isneginf(made.scope.threshold) else made.scope.threshold,
-        "near": made.scope.near is not None, "encoder": made.encoder, "base": dict(made.base),
+        "by": made.scope.by, "encoder": made.encoder, "base": dict(made.base),
     }  # fmt: skip
 
 
@@ -69,7 +69,7 @@ def load_classifier(path: str | Path, encoder: str | Path | None = None) -> Inte
         calibration = Calibration(many, *told["calibration"])
         limit = float("-inf") if told["scope"] is None else told["scope"]
         threshold, known, name = told["threshold"], dict(told["base"]), told["encoder"]
-        beside = told["near"]
+        by = told["by"]
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder / FILE} is of another version: {error!r}.") from None
     where = str(encoder) if encoder is not None and name is not None else name
@@ -78,9 +78,9 @@ def load_classifier(path: str | Path, encoder: str | Path | None = None) -> Inte
     lazy = LazyEncoder(where or ENCODER, known.get("frozen"))
     model = restore(folder, method, labels, many, config, lazy, base)
     near = None
-    if beside:
+    if by == "nearness":
         near = Nearness(**load_tensors(folder / SCOPE, {"means": (-1, -1), "basis": (-1, -1)}))
     kept: dict[str, Any] = {key: facts[key] for key in KEPT if key in facts}
     return IntentClassifier(
-        model, method, config, calibration, Scope(limit, near), threshold, where, known, kept
+        model, method, config, calibration, Scope(limit, by, near), threshold, where, known, kept
     )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+from scipy.special import logsumexp
 from sklearn.covariance import ledoit_wolf
 
 from models.intent.contract import Reading
 from models.text.encoder import Vectors
 
+Sureness = Literal["probability", "energy", "nearness"]
 REJECTED = 0.01
 """Share of rightly recognised texts that may be taken for strangers."""
 
@@ -61,16 +64,21 @@ def crossed_distances(vectors: Vectors, code: np.ndarray, fold: np.ndarray) -> n
 class Scope:
     """A text is out of scope where its confidence is below `threshold`.
 
-    The confidence is the largest probability, or with `near` what `Nearness` says, negated.
+    The confidence is the largest probability; `by` "energy" log Σ_l exp(z_l), which hears how much
+    speaks for any label at all (Liu et al. 2020, arXiv:2010.03759: the energy, negated); `by`
+    "nearness" the distance that `near` tells, negated.
     """
 
     threshold: float = -np.inf
+    by: Sureness = "probability"
     near: Nearness | None = None
 
     def confidence(self, reading: Reading, probabilities: Vectors) -> np.ndarray:
         """float64 [n]: the higher, the surer."""
         if self.near is not None and reading.vectors is not None:
             return -self.near.distance(reading.vectors)
+        if self.by == "energy":
+            return logsumexp(reading.logits.astype(np.float64), axis=1)
         return probabilities.max(axis=1).astype(np.float64)
 
 

@@ -86,9 +86,18 @@ def test_nobody_is_refused_where_nothing_was_right():
     assert best_threshold(np.ones(3), np.zeros(3, bool), np.zeros(2)) == -np.inf
 
 
+def test_energy_tells_a_text_of_two_intents_from_one_of_none():
+    z = np.array([[5, 5, -9], [-5, -4, -9]], np.float32)
+    p = Calibration(False).probabilities(z)
+    assert Scope().confidence(Reading(z), p).argmax() == 1
+    told = Scope(by="energy").confidence(Reading(z), p)
+    np.testing.assert_allclose(told, [5 + np.log(2), -4 + np.log1p(np.exp(-1))], atol=0.01)
+
+
 def test_confidence_is_the_largest_probability_or_the_nearness():
     p = np.array([[0.2, 0.8], [0.6, 0.4]], np.float32)
     vectors = np.array([[0, 0], [9, 9]], np.float32)
     np.testing.assert_allclose(Scope().confidence(Reading(p, vectors), p), [0.8, 0.6])
     near = Nearness(np.zeros((1, 2), np.float32), np.eye(2, dtype=np.float32))
-    np.testing.assert_allclose(Scope(0, near).confidence(Reading(p, vectors), p), [0, -162])
+    told = Scope(0, "nearness", near).confidence(Reading(p, vectors), p)
+    np.testing.assert_allclose(told, [0, -162])
