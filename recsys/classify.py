@@ -20,7 +20,7 @@ from models.intent.contract import Reading, TextClassifier, one_hot
 from models.intent.folds import apart
 from models.intent.methods import OnEpoch
 from models.intent.scope import Nearness, Scope, auroc, best_threshold, crossed_distances
-from models.intent.settings import TextTraining
+from models.intent.settings import DEFAULT, TextTraining
 from models.intent.tuned import TunedClassifier
 from models.text.encoder import Vectors, checked_texts
 from recsys.metrics import labels as metrics
@@ -82,7 +82,7 @@ class IntentClassifier:
     def fit(
         cls,
         data: LabelledTexts,
-        method: str = "frozen",
+        method: str = DEFAULT,
         *,
         valid: LabelledTexts | None = None,
         unlabelled: Sequence[str] = (),

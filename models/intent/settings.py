@@ -11,6 +11,8 @@ TUNED = ("full", "lora", "adalora", "ia3", "adapter")
 """The methods that change what BERT does; the others leave it as it is, or do not ask it."""
 CHEAP = ("frozen", "svm", "rules")
 """Those that learn within seconds: once more from all texts when the calibration is known."""
+DEFAULT = "frozen+svm"
+"""Meanings and words together: seconds to learn, and better than either on what was measured."""
 SMALL = ("int8", "onnx")
 """What is not learned, but made of a classifier that was."""
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from recsys.cli.options import ENCODER, Encoder, Json, K
+from recsys.cli.options import ENCODER, METHOD, Encoder, Json, K
 
 intent_app = typer.Typer(help="Texts to named intents.", no_args_is_help=True)
 
@@ -37,7 +37,7 @@ def intent_train(
             help="full, lora, adalora, adapter, ia3, frozen, svm, gru or rules; or several that "
             "read together, as frozen+svm."
         ),
-    ] = "frozen",
+    ] = METHOD,
     encoder: Encoder = ENCODER,
     out_of_scope: Strange = None,
     unlabelled: Annotated[

