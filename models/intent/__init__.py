@@ -10,6 +10,7 @@ settings    TextTraining: how they learn
 linear      softmax and sigmoid regression, fitted to the end
 folds       which texts teach and which judge
 frozen      an untouched encoder and such a regression
+names       what labels are called as one more example of each
 svm, rules  no encoder: n-grams against the rest; few terms a label that can be printed
 gru, tuned  networks: a GRU over words; BERT, in full or by few new weights
 adapters    LoRA, AdaLoRA, IA³ by peft, and bottleneck adapters

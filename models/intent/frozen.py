@@ -9,9 +9,10 @@ from typing import Self
 import numpy as np
 
 from kg.labelled import LabelledTexts
-from models.intent.contract import Reading
+from models.intent.contract import Reading, one_hot
 from models.intent.folds import held_out
 from models.intent.linear import balanced_weights, choose_strength, fit_linear
+from models.intent.names import FEW, names_help, spoken
 from models.intent.settings import TextTraining
 from models.tensors import load_tensors, save_tensors
 from models.text import TextEncoder
@@ -56,23 +57,35 @@ class FrozenClassifier:
 def fit_frozen(
     encoder: TextEncoder, data: LabelledTexts, config: TextTraining, rng: np.random.Generator
 ) -> FrozenClassifier:
-    """The ridge is chosen on a tenth of the texts, then fitted to all of them."""
-    vectors = encoder.encode(data.texts)
+    """The ridge is chosen on a tenth of the texts, then fitted to all of them.
+
+    Where there are few texts the labels' names are read too, an example of each, if that helps
+    (`models.intent.names`).
+    """
+    vectors, names = encoder.encode(data.texts), None
+    if len(data) <= FEW * len(data.labels):
+        names = encoder.encode([spoken(label) for label in data.labels])
     return FrozenClassifier(
-        data.labels, data.many, encoder, *regression(vectors, data, config, rng)
+        data.labels, data.many, encoder, *regression(vectors, data, config, rng, names)
     )
 
 
 def regression(
-    vectors: Vectors, data: LabelledTexts, config: TextTraining, rng: np.random.Generator
-) -> tuple[Vectors, Vectors, Vectors, Vectors]:
+    vectors: Vectors, data: LabelledTexts, config: TextTraining, rng: np.random.Generator,
+    names: Vectors | None = None,
+) -> tuple[Vectors, Vectors, Vectors, Vectors]:  # fmt: skip
     """mean, spread [D], weight [L, D] and bias [L] of z = W ((v - mean) / spread) + b, from the
-    vectors [n, D] of the texts; the ridge is chosen on a tenth of them.
+    vectors [n, D] of the texts and maybe the labels' `names` [L, D], 0 where one says nothing.
     """
     mean = vectors.mean(axis=0)
     spread = np.full_like(mean, vectors.std() + 1e-9)  # one scale: directions keep their weight
-    x = (vectors - mean) / spread
-    weight = balanced_weights(data.carries) if config.class_weights else None
-    held = held_out(data.carries, 0.1, rng)
-    strength = choose_strength(x, data.carries, data.many, held, weight)
-    return mean, spread, *fit_linear(x, data.carries, data.many, strength, weight=weight)
+    x, carries = (vectors - mean) / spread, data.carries
+    weight = balanced_weights(carries) if config.class_weights else None
+    held = held_out(carries, 0.1, rng)
+    if names is not None and len(said := np.flatnonzero(names.any(axis=1))):
+        own, called = (names[said] - mean) / spread, one_hot(said, len(names))
+        if names_help(own, called, x, carries, data.many, rng):
+            x, carries = np.concatenate([x, own]), np.concatenate([carries, called])
+            held = np.append(held, np.zeros(len(said), bool))
+    strength = choose_strength(x, carries, data.many, held, weight)
+    return mean, spread, *fit_linear(x, carries, data.many, strength, weight=weight)

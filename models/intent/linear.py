@@ -9,6 +9,8 @@ from torch.nn import functional as F
 
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """What `choose_strength` tries."""
+MIDDLE = 10.0
+"""Of the strengths, where nothing can be tried."""
 
 
 def classification_loss(
@@ -39,7 +41,7 @@ def fit_linear(
     x: np.ndarray,
     carries: np.ndarray,
     many: bool,
-    strength: float = 10.0,
+    strength: float = MIDDLE,
     *,
     weight: np.ndarray | None = None,
     mask: np.ndarray | None = None,
@@ -75,23 +77,27 @@ def fit_linear(
     return found.numpy(), b.detach().numpy()
 
 
+def loss_of(w: np.ndarray, b: np.ndarray, x: np.ndarray, carries: np.ndarray, many: bool) -> float:
+    """The mean `classification_loss` of W x + b on rows x [n, D] that carry bool [n, L]."""
+    logits, target = torch.from_numpy(x @ w.T + b), torch.from_numpy(carries.astype(np.float32))
+    return classification_loss(logits, target, many).mean().item()
+
+
 def choose_strength(
     x: np.ndarray, carries: np.ndarray, many: bool, held: np.ndarray,
     weight: np.ndarray | None = None, mask: np.ndarray | None = None,
 ) -> float:  # fmt: skip
     """The one of `STRENGTHS` with the lowest loss on the rows `held` bool [n], fitted to the rest,
-    from the lowest up to where the loss rises; 10 where no row is held out.
+    from the lowest up to where the loss rises; `MIDDLE` where no row is held out.
     """
     if not held.any() or held.all():
-        return 10.0
-    truth = torch.from_numpy(carries[held].astype(np.float32))
-    start, best, least = None, 10.0, float("inf")
+        return MIDDLE
+    start, best, least = None, MIDDLE, float("inf")
     for strength in STRENGTHS:
         start = fit_linear(
             x[~held], carries[~held], many, strength, weight=weight, mask=mask, start=start
         )
-        logits = torch.from_numpy(x[held] @ start[0].T + start[1])
-        now = classification_loss(logits, truth, many).mean().item()
+        now = loss_of(*start, x[held], carries[held], many)
         if now >= least:
             break
         best, least = strength, now

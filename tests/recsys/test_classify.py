@@ -114,6 +114,28 @@ def test_one_example_a_label_is_enough():
     assert made.predict(["where is my parcel"])[0].intents[0].name == "parcel"
 
 
+@pytest.mark.parametrize("method", ["frozen", "frozen+svm"])
+def test_with_one_text_of_each_what_the_labels_are_called_tells_more(method):
+    names = ["refund", "delivery", "instructions", "colour"]
+    some = ["it broke after a day", "it is late", "how does it work", "do you have it in red"]
+    test = ["give me my money back", "has the parcel been sent", "I need the handbook",
+            "is there a blue one"]  # fmt: skip
+
+    def right(labels):
+        made = IntentClassifier.fit(LabelledTexts.of(some, labels), method)
+        return made.evaluate(LabelledTexts.of(test, labels))["accuracy"], made
+
+    assert right(names)[0] == 1.0
+    by_code, coded = right(["01", "02", "03", "04"])
+    assert by_code < 0.8
+    by_wrong_name, wrong = right(names[1:] + names[:1])
+    assert by_wrong_name == by_code  # the texts speak against such names
+    order = np.argsort(names[1:] + names[:1])
+    np.testing.assert_allclose(
+        wrong.probabilities(test), coded.probabilities(test)[:, order], atol=1e-5
+    )
+
+
 def test_a_given_validation_part_calibrates():
     wrong = messages(60)
     shuffled = LabelledTexts.of(
