@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kg.errors import UsageError
+from kg.errors import UsageError, suggest
 
 MAX_K = 1000
 
@@ -27,10 +27,27 @@ class Recommendation:
 
 @dataclass(frozen=True)
 class Intent:
-    """A named intent and its calibrated probability."""
+    """A named intent, its calibrated probability, and how often it is anybody's: what many people
+    want says little of one.
+    """
 
     name: str
     probability: float
+    usual: float = 0.0
+
+
+INTENTS_BY = ("probability", "difference")
+
+
+def first_intents(
+    names: Sequence[str], p: np.ndarray, usual: np.ndarray, k: int, by: str
+) -> list[Intent]:
+    """The k of the highest p [L], or of the largest p - `usual` [L] as far as that is above 0."""
+    value = p if by == "probability" else p - usual
+    order = np.lexsort((np.arange(len(p)), -value))[:k]
+    if by == "difference":
+        order = order[value[order] > 0]
+    return [Intent(names[i], float(p[i]), float(usual[i])) for i in order]
 
 
 def intent_mix(found: Sequence[Recommendation]) -> dict[str, float]:
@@ -48,6 +65,15 @@ def check_k(k: int, where: str) -> None:
         raise UsageError(
             f"The 'k' parameter of Recommender.{where} must be an int in [1, {MAX_K}]. "
             f"Got {k!r} instead."
+        )
+
+
+def check_by(by: str) -> None:
+    """`UsageError` unless intents can be ordered so."""
+    if by not in INTENTS_BY:
+        raise UsageError(
+            f"The 'by' of Recommender.intents must be {' or '.join(INTENTS_BY)}. "
+            f"Got {by!r} instead.{suggest(by, list(INTENTS_BY))}"
         )
 
 

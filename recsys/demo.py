@@ -97,8 +97,11 @@ def _person(rec: Recommender, user: str) -> None:
     _head(f"User {user}")
     for code in rec.history(user)[::-1][:5].tolist():
         print(f"  rated lately: {rec.items.title(code)}")
-    told = ", ".join(f"{i.name} {i.probability:.0%}" for i in rec.intents(user, k=4))
-    print(f"  wants now: {told}")
+    told = ", ".join(
+        f"{i.name} {i.probability:.0%} (usual: {i.usual:.0%})"
+        for i in rec.intents(user, k=3, by="difference")
+    )
+    print(f"  wants now, more than others: {told or 'nothing'}")
     for rank, found in enumerate(rec.recommend(user, k=10), 1):
         reason = rec.explain(user, item=found.item).reason
         print(f"  {rank:2d}. {found.title} – {reason}")

@@ -25,7 +25,14 @@ from kg.templates import Templates
 from kg.verbalise import verbalise_items
 from models.recommender import IntentRecommender
 from models.text import TextEncoder
-from recsys.answers import Intent, Recommendation, check_k, check_many
+from recsys.answers import (
+    Intent,
+    Recommendation,
+    check_by,
+    check_k,
+    check_many,
+    first_intents,
+)
 from recsys.carried import Carried
 from recsys.explain import Explanation, explain_item
 from recsys.hits import Hits, top_k
@@ -344,19 +351,22 @@ class Recommender:
         history: Sequence[object] | None = None,
         k: int = 5,
         language: str | None = None,
+        by: str = "probability",
     ) -> list[Intent]:
         """The k most probable named intents; empty where the graph has no categories.
 
-        With a taxonomy they are called by their names in this language, or that of the titles.
+        `by` "difference" gives those that are most above what is usual, and only those above it:
+        what tells this person from others. With a taxonomy they are called by their names in this
+        language, or that of the titles.
         """
         check_k(k, "intents")
         spoken = self._language(language)
         p = self._probabilities(user, history)
-        if self.intent is None or p is None:
+        check_by(by)
+        if self.intent is None or self.intent.head is None or p is None:
             return []
-        order = np.lexsort((np.arange(len(p)), -p))[:k]
-        names = self.intent.names(spoken)
-        return [Intent(names[i], float(p[i])) for i in order]
+        usual = self.intent.head.usual.numpy()
+        return first_intents(self.intent.names(spoken), p, usual, k, by)
 
     def _probabilities(
         self, user: object | None, history: Sequence[object] | None

@@ -33,11 +33,12 @@ class IntentHead(nn.Module):
     z = net([√T · embedding, recent]) + Σ_r w_r ⊙ recent_r: what was read, and for each label how
     much of it there was lately (`kg.recent`). `probabilities` are calibrated: sigmoid(a z + b), a
     and b fitted on held-out users (Platt 1999), one pair for all labels, so that rare labels are
-    not fitted to noise.
+    not fitted to noise. `usual` [L] is how often each label came next in what it was fitted to.
     """
 
     scale: Tensor
     shift: Tensor
+    usual: Tensor
 
     def __init__(
         self, width: int, labels: int, config: IntentConfig | None = None, recent: int = 0
@@ -52,6 +53,7 @@ class IntentHead(nn.Module):
         )  # fmt: skip
         self.register_buffer("scale", torch.tensor(1.0))
         self.register_buffer("shift", torch.tensor(0.0))
+        self.register_buffer("usual", torch.zeros(labels))
 
     def forward(self, embedding: Tensor, recent: Tensor) -> Tensor:
         told = torch.cat([embedding * embedding.shape[1] ** 0.5, recent.flatten(1)], 1)
@@ -133,4 +135,5 @@ def _fit(
     found = calibrated(logits, y[kept].numpy() > 0, many=True)
     head.scale.fill_(found.scale)
     head.shift.fill_(found.shift)
+    head.usual.copy_(y.float().mean(0))
     return head

@@ -232,17 +232,26 @@ def intents(
     language: Annotated[
         str | None, typer.Option(help="Of the names in a taxonomy: zh, en, …; else by the titles.")
     ] = None,
+    by: Annotated[
+        str, typer.Option(help="probability, or difference: from what is usual, above it only.")
+    ] = "probability",
     json: Json = False,
 ) -> None:
     """What the user wants now, by name and probability, and how far they are with it."""
     from recsys.cli.output import say, show
 
     rec, past = _load(run), _ids(history)
-    found = rec.intents(user, history=past, k=k, language=language)
+    found = rec.intents(user, history=past, k=k, language=language, by=by)
     stage = rec.stage(user, history=past)
     if not found:
         say("No intents: this run has no categories, or the history is empty.")
-    show([{"intent": i.name, "probability": i.probability, "stage": stage} for i in found], json)
+    show(
+        [
+            {"intent": i.name, "probability": i.probability, "usual": i.usual, "stage": stage}
+            for i in found
+        ],
+        json,
+    )
 
 
 @app.command()

@@ -236,6 +236,13 @@ def test_intents_are_sorted_probabilities(rec):
         assert p == sorted(p, reverse=True)
         assert all(0 < value < 1 for value in p)
         assert rec.intents(**kwargs, k=2) == found[:2]
+        above = sorted(found, key=lambda i: i.usual - i.probability)
+        above = [i for i in above if i.probability > i.usual]
+        assert rec.intents(**kwargs, k=1000, by="difference") == above
+        assert 0 < len(above) < len(found)
+        assert 0.2 < np.mean([i.usual for i in found]) * len(found) < 4  # of three next events
+    with pytest.raises(UsageError, match=r"Got 'differ' instead\. Did you mean 'difference'"):
+        rec.intents("u00001", by="differ")
     assert rec.intents(history=[]) == []
     assert replace(rec, intent=None).intents("u00001") == []
     with pytest.raises(UsageError, match="need the encoder"):
