@@ -39,6 +39,30 @@ def test_shots_are_drawn_by_seed_and_the_rest_is_left(world):
     assert (len(task.valid), len(task.judged)) == (15, 18)
 
 
+def test_labels_needed_are_shares_of_those_at_random(world):
+    import active
+
+    def curve(name, *values):
+        return [{"seed": 0, "strategy": name, "labels": 10 * n, "accuracy": value}
+                for n, value in enumerate(values, start=1)]  # fmt: skip
+
+    rows = active.labels_needed(
+        curve("random", 0.2, 0.5, 0.4, 0.6, 0.8) + curve("margin", 0.4, 0.6, 0.9)
+        + curve("typical", 0.2, 0.3)
+    )  # fmt: skip
+    found = {(row["strategy"], row["at"]): row["share"] for row in rows}
+    assert found["random", 30] == pytest.approx(20 / 30)  # .5 had been reached before
+    assert found["margin", 30] == pytest.approx(15 / 30)
+    assert found["margin", 50] == pytest.approx((20 + 10 * 2 / 3) / 50)
+    assert found["typical", 50] == float("inf")
+    words = ["--data", str(world / "data"), "--set", "snips", "--out", str(world / "out"),
+             "--rounds", "2", "--seeds", "2"]  # fmt: skip
+    active.main(words)
+    text = (world / "out/snips/active.md").read_text("utf-8")
+    assert "| margin |" in text
+    assert str(world) not in (world / "out/snips/active.json").read_text("utf-8")
+
+
 def test_a_unit_is_kept_and_skipped_and_stands_in_the_table(world, capsys):
     import run
     import table
