@@ -18,6 +18,8 @@ from models.tensors import load_tensors, load_words, save_tensors, save_words
 from models.text.encoder import CJK_SIGN, Vectors, folded
 
 TERMS, FILE = "terms.json", "svm.safetensors"
+MOST, LEAST = 50_000_000, 20_000
+"""Weights of a classifier (200 MB) and terms that it has at least, if there are so many."""
 
 
 class SvmClassifier:
@@ -63,9 +65,13 @@ class SvmClassifier:
 
 
 def fit_svm(data: LabelledTexts, config: TextTraining, rng: np.random.Generator) -> SvmClassifier:
-    """C = 1; nothing is drawn but the order in which LIBLINEAR goes through the texts."""
+    """C = 1; nothing is drawn but the order in which LIBLINEAR goes through the texts.
+
+    With very many labels the most frequent terms are kept: about `MOST` weights in all.
+    """
     low, high = (1, 3) if _unspaced(data.texts) else (2, 5)
-    vectorizer = _vectorizer(low, high)
+    most = max(MOST // max(len(data.labels), 1), LEAST)
+    vectorizer = _vectorizer(low, high, max_features=most)
     x = sparse.csr_matrix(vectorizer.fit_transform(data.texts))
     terms = [str(term) for term in vectorizer.get_feature_names_out()]
     weight, bias = _one_against_the_rest(x, data, config, int(rng.integers(2**31)))
@@ -89,10 +95,10 @@ def _one_against_the_rest(
     return weight, bias
 
 
-def _vectorizer(low: int, high: int, **known: Any) -> TfidfVectorizer:
+def _vectorizer(low: int, high: int, **terms: Any) -> TfidfVectorizer:
     return TfidfVectorizer(
         analyzer="char_wb", ngram_range=(low, high), preprocessor=folded, lowercase=False,
-        sublinear_tf=True, dtype=np.float32, **known,
+        sublinear_tf=True, dtype=np.float32, **terms,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from models.intent.adapters import adapted
 from models.intent.methods import learn, restore
 from models.intent.rules import RulesClassifier, terms_of
 from models.intent.settings import TUNED, Method, TextTraining
+from models.intent.svm import fit_svm
 from models.intent.tuned import TunedClassifier, base_hash, checked_base
 from models.testing import check_text_classifier
 from models.text import BertEncoder, HashEncoder
@@ -85,6 +86,17 @@ def test_the_same_seed_gives_the_same_classifier(tiny_bert: Path) -> None:
     data = shop_texts()
     one, two = (learned(data, "lora", tiny_bert).read(data.texts).logits for _ in range(2))
     np.testing.assert_array_equal(one, two)
+
+
+def test_an_svm_of_many_labels_keeps_the_frequent_terms(monkeypatch) -> None:
+    data = shop_texts()
+    whole = fit_svm(data, CONFIG, np.random.default_rng(0))
+    monkeypatch.setattr("models.intent.svm.MOST", 80)
+    monkeypatch.setattr("models.intent.svm.LEAST", 5)
+    small = fit_svm(data, CONFIG, np.random.default_rng(0))
+    assert len(small.terms) == 40 < len(whole.terms)
+    assert "nail" in small.terms
+    assert small.read(["polish red nails", "nail oil"]).logits.argmax(1).tolist() == [1, 0]
 
 
 def test_torchs_own_generator_is_left_alone(tiny_bert: Path) -> None:
