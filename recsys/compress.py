@@ -65,8 +65,9 @@ def compressed(
     "prune" keeps the shares `heads` and `forward` of each layer's heads and neurons, "distil" so
     many `layers` (None: half); both then learn what `made` answers. "int8" has 8-bit weights for
     torch, "onnx" for ONNX Runtime (extra `[onnx]`); nothing can follow these two. Calibrated anew
-    on `valid`, or on a share of `data` kept back: that of `fit`, under the same seed. Raises
-    `UsageError` for an unknown `how` and for a method without an encoder to make small.
+    on `valid`, or on the share of `data` that `fit` kept back under the same seed; where it has
+    learned that too, it keeps its calibration. Raises `UsageError` for an unknown `how` and for a
+    method without an encoder to make small.
     """
     check_how(how)
     options, teaching = options or RunOptions(), teaching or Teaching()
@@ -75,7 +76,9 @@ def compressed(
     old, part = _with_encoder(made)
     model = whole(part, old)
     if how in SMALL:
-        return _remade(made, _in_8_bits(model, how), how).recalibrated(train, checked, strangers)
+        small = _remade(made, _in_8_bits(model, how), how)
+        unseen = valid is not None or bool(made.facts.get("kept_back"))
+        return small.recalibrated(train, checked, strangers) if unseen else small
     if how == "prune":
         model = pruned(model, train, rng, heads=heads, forward=forward)
         teaching = teaching.model_copy(update={"epochs": teaching.epochs or RECOVERY})
@@ -90,7 +93,11 @@ def compressed(
         ):  # fmt: skip
             if on_epoch:
                 on_epoch(report)
-    return _remade(made, model, how).recalibrated(train, checked, strangers)
+    small = _remade(made, model, how)
+    if part is not made.model and valid is None and not made.facts.get("kept_back"):
+        return small  # what stands beside the student has learned the share kept back
+    facts = {**small.facts, "kept_back": 0 if valid is not None else len(checked)}
+    return replace(small.recalibrated(train, checked, strangers), facts=facts)
 
 
 def check_how(how: str) -> None:

@@ -19,7 +19,8 @@ from recsys.classify import ENCODER
 
 
 def label_curves(
-    train: LabelledTexts, held: LabelledTexts, strategies: Sequence[str] = ("random", "margin"), *,
+    train: LabelledTexts, held: LabelledTexts,
+    strategies: Sequence[str] = ("random", "margin_diverse"), *,
     start: int = 50, step: int = 50, rounds: int = 5, encoder: str | Path = ENCODER,
     seed: int = 0, cache: str | Path | None = None,
 ) -> list[dict[str, Any]]:  # fmt: skip
@@ -59,6 +60,11 @@ def label_curves(
         )
         rows += [{"strategy": name, "labels": n, "accuracy": value} for n, value in curve]
     return rows
+
+
+def usual_strategy(vectors: bool) -> str:
+    """What to take where nobody says: it needs the texts' vectors, or does without."""
+    return "margin_diverse" if vectors else "margin"
 
 
 def checked_strategy(name: str) -> str:

@@ -88,7 +88,9 @@ def fit_classifier(
         base = {name: base_hash(encoder) for name in tuned}
         if "frozen" in names:
             base["frozen"] = lazy.id
-    facts = {"texts": len(data), "labels": len(made.labels), "believed": len(believed or ())}
+    kept_back = 0 if valid is not None or cheap else len(checked)  # cheap methods learn all of them
+    facts = {"texts": len(data), "labels": len(made.labels), "believed": len(believed or ()),
+             "kept_back": kept_back}  # fmt: skip
     return replace(made, base=base, facts=facts)
 
 

@@ -28,7 +28,7 @@ from recsys.encoders import LazyEncoder
 
 KIND = "intent"
 FILE, SCOPE = "intent.json", "scope.safetensors"
-KEPT = ("texts", "labels", "compressed")
+KEPT = ("texts", "labels", "compressed", "kept_back")
 """What a classifier tells about itself that is read back."""
 VERSIONS = ("kgintent", "torch", "transformers", "numpy", "scikit-learn")
 

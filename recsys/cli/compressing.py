@@ -51,5 +51,7 @@ def compress_intents(
     made.save(out)
     rows = costs(found, checked)
     show(rows, json)
-    say(f"{out}: {rows[-1]['MB']:.1f} MB. Accuracy is that of {len(checked):,} texts kept back. "
+    unseen = "valid" in parts or all(one.facts.get("kept_back") for one in found.values())
+    what = "kept back" if unseen else "that it has learned, in part at least"
+    say(f"{out}: {rows[-1]['MB']:.1f} MB. Accuracy is that of {len(checked):,} texts {what}. "
         f"Next: kgintent intent evaluate {out} {file}")  # fmt: skip

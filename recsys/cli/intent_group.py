@@ -153,12 +153,12 @@ def intent_label(
     column: Annotated[str, typer.Option(help="The column of the texts in POOL.")] = "text",
     k: K = 20,
     strategy: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="random, least_confident, margin, entropy, core_set, badge, typical, "
-            "margin_diverse."
+            help="random, least_confident, margin, entropy, core_set, badge, typical or "
+            "margin_diverse; else the last, or margin for a method without an encoder."
         ),
-    ] = "margin",
+    ] = None,
     encoder: Base = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
 ) -> None:
@@ -185,7 +185,7 @@ def intent_curve(
     """Accuracy by number of labels, chosen by strategies, on texts that are labelled already."""
     from recsys.cli.labelling import show_curve
 
-    names = strategy or ["random", "margin"]
+    names = strategy or ["random", "margin_diverse"]
     show_curve(file, text, label, split, names, start, step, rounds, encoder, seed, json)
 
 

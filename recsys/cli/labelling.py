@@ -17,17 +17,19 @@ from models.intent.active import STRATEGIES
 from recsys.classify import IntentClassifier, RecognisedIntent
 from recsys.cli.intent import texts_of
 from recsys.cli.output import say, show
-from recsys.curves import checked_strategy, label_curves
+from recsys.curves import checked_strategy, label_curves, usual_strategy
 
 HEADER = ("text", "guess", "probability", "intent")
 
 
 def label_texts(
-    folder: Path, pool: Path, column: str, out: Path, k: int, strategy: str, encoder: str | None,
+    folder: Path, pool: Path, column: str, out: Path, k: int, strategy: str | None,
+    encoder: str | None,
     seed: int,
 ) -> None:  # fmt: skip
     """Ask for the k texts that teach most: on a terminal one by one, else by a file to fill in."""
-    chosen = checked_strategy(strategy)
+    if strategy is not None:
+        checked_strategy(strategy)
     asked = sys.stdin.isatty() and sys.stdout.isatty()
     if not asked and out.exists():
         raise UsageError(f"{out} exists, and what was filled in would be lost: give another name.")
@@ -38,6 +40,7 @@ def label_texts(
         raise DataError(f"{pool} has no text that is not labelled in {out} already.")
     reading = made.model.read(texts)
     p = made.calibration.probabilities(reading.logits)
+    chosen = strategy or usual_strategy(reading.vectors is not None)
     at = STRATEGIES[chosen](p, reading.vectors, min(k, len(texts)), np.random.default_rng(seed))
     found = [(one.text, one.intents) for one in made.predict([texts[i] for i in at.tolist()])]
     if asked:

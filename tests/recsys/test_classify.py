@@ -408,7 +408,7 @@ def test_a_learning_curve_of_two_strategies(call, file):
     assert code == 0, err
     rows = rows_of(told)
     assert [(r["strategy"], r["labels"]) for r in rows] == [
-        (name, count) for name in ("random", "margin") for count in (6, 12, 18)
+        (name, count) for name in ("random", "margin_diverse") for count in (6, 12, 18)
     ]
     assert rows[-1]["accuracy"] > 0.8
 
