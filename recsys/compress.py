@@ -6,6 +6,7 @@ costs({"before": made, "distil": small}, test)
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -138,15 +139,20 @@ def _remade(made: IntentClassifier, model: Any, how: str) -> IntentClassifier:
     config = made.config.model_copy(update={"max_tokens": model.max_tokens})
     small = how in SMALL
     old, new = _with_encoder(made)[0], how if small else "full"
+    scope = made.scope
     if old == "frozen":
         config = config.model_copy(update={"hidden": 0})
+        if scope.near is not None:  # a network's vectors are of length sqrt(D)
+            width = scope.near.basis.shape[1]
+            near = replace(scope.near, basis=scope.near.basis / np.float32(math.sqrt(width)))
+            scope = replace(scope, near=near)
     steps = [*made.facts.get("compressed", ()), how]
     names = [new if name == old else name for name in made.method.split(SIGN)]
     if isinstance(made.model, BlendedClassifier):
         model = made.model.with_part(old, new, model)
     return replace(
         made, model=model, method=SIGN.join(names), config=config,
-        encoder=None if small else made.encoder, base={},
+        encoder=None if small else made.encoder, base={}, scope=scope,
         facts={**made.facts, "compressed": steps},
     )  # fmt: skip
 
