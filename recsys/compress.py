@@ -35,6 +35,7 @@ from models.intent.whole import whole
 from models.text.encoder import checked_texts
 from models.text.folder import find_folder
 from recsys.classify import IntentClassifier
+from recsys.optimise import short_products
 from recsys.settings import RunOptions
 
 HOW = ("prune", "distil", "int8", "onnx")
@@ -90,7 +91,7 @@ def compressed(
         torch.manual_seed(int(rng.integers(2**31)))
         for report in taught(
             model, part, train, more, made.config, teaching, rng,
-            bfloat16=options.precision == "bfloat16",
+            bfloat16=short_products(options),
         ):  # fmt: skip
             if on_epoch:
                 on_epoch(report)

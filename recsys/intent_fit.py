@@ -26,6 +26,7 @@ from models.text.encoder import checked_texts
 from models.text.folder import find_folder
 from recsys.classify import IntentClassifier
 from recsys.encoders import LazyEncoder
+from recsys.optimise import short_products
 from recsys.settings import RunOptions
 
 FEW = 3000
@@ -54,7 +55,7 @@ def fit_classifier(
     own = whole if crossed else train
     with LazyEncoder(str(encoder)).remembering(TextCache(cache)) as lazy:
         teacher = _Teacher(
-            lazy, folder, config, rng, moves, options.precision == "bfloat16", on_epoch, more
+            lazy, folder, config, rng, moves, short_products(options), on_epoch, more
         )
 
         def checking(

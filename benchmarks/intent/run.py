@@ -33,6 +33,7 @@ from kg.folders import files_below, write_text
 from models.intent.epochs import TextEpoch
 from models.intent.settings import TextTraining
 from recsys import IntentClassifier, RunOptions
+from recsys.optimise import short_products
 
 PACKAGES = ("kgintent", "torch", "transformers", "peft", "scikit-learn", "numpy")
 
@@ -53,6 +54,7 @@ def main(words: list[str] | None = None) -> None:
         "set": args.set, "shots": args.shots, "method": args.method, "name": name,
         "seed": args.seed, "part": args.part, "params": params, "unlabelled": args.unlabelled,
         "encoder": Path(args.encoder).name, "threads": args.threads,
+        "bfloat16": short_products(RunOptions(precision=args.precision)),
         "command": " ".join(["run.py", *_shown(words)]),
         "versions": {package: version(package) for package in PACKAGES},
         "machine": platform.processor() or platform.machine(),
@@ -70,7 +72,8 @@ def unit(task: Task, args: argparse.Namespace, config: TextTraining) -> dict[str
     made = IntentClassifier.fit(
         task.train, args.method, valid=task.valid, out_of_scope=strange, encoder=args.encoder,
         unlabelled=task.rest if args.unlabelled else (), config=config,
-        options=RunOptions(seed=args.seed), cache=args.cache, on_epoch=epochs.append,
+        options=RunOptions(seed=args.seed, precision=args.precision), cache=args.cache,
+        on_epoch=epochs.append,
     )  # fmt: skip
     seconds = time.perf_counter() - started
     begun = time.perf_counter()
@@ -111,6 +114,7 @@ def _arguments(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--params", type=Path)
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bfloat16"))
     parser.add_argument("--out", type=Path, required=True)
     return parser.parse_args(words)
 

@@ -45,7 +45,8 @@ def compress_intents(
             made, step, parts["train"], valid=parts.get("valid"),
             unlabelled=() if unlabelled is None else texts_of(unlabelled, text),
             out_of_scope=out_of_scope, heads=heads, forward=forward, layers=layers,
-            teaching=Teaching(epochs=epochs or 0), options=RunOptions(seed=seed), on_epoch=tell,
+            teaching=Teaching(epochs=epochs or 0), options=RunOptions(seed=seed, precision="auto"),
+            on_epoch=tell,
         )  # fmt: skip
         found[step if step not in found else f"{step} again"] = made
     made.save(out)

@@ -28,7 +28,7 @@ from recsys.settings import RunOptions
 def train_intents(
     files: list[Path], out: Path, text: str, label: str, split: str | None, method: str,
     encoder: str, out_of_scope: str | None, unlabelled: Path | None, config: Path | None,
-    epochs: int | None, seed: int,
+    epochs: int | None, seed: int, precision: Any,
 ) -> None:  # fmt: skip
     """Learn from all files together and publish."""
     check_place(out, KIND)
@@ -47,8 +47,8 @@ def train_intents(
     made = IntentClassifier.fit(
         data, method, valid=parts.get("valid"), out_of_scope=out_of_scope, encoder=encoder,
         unlabelled=() if unlabelled is None else texts_of(unlabelled, text),
-        config=settings, options=RunOptions(seed=seed), cache=out.with_name(f"{out.name}.texts"),
-        on_epoch=tell,
+        config=settings, options=RunOptions(seed=seed, precision=precision),
+        cache=out.with_name(f"{out.name}.texts"), on_epoch=tell,
     )  # fmt: skip
     made.save(out)
     size = sum(part.stat().st_size for part in files_below(out)) / 1e6

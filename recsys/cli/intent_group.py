@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from recsys.cli.options import ENCODER, METHOD, Encoder, Json, K
 
+Precision = Literal["auto", "float32", "bfloat16"]
 intent_app = typer.Typer(help="Texts to named intents.", no_args_is_help=True)
 
 Classifier = Annotated[Path, typer.Argument(help="A folder, as `kgintent intent train` makes it.")]
@@ -46,6 +47,9 @@ def intent_train(
     config: Annotated[Path | None, typer.Option("-c", "--config", help="Settings, TOML.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Overrides the file.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
+    precision: Annotated[
+        Precision, typer.Option(help="Of the products while BERT learns; auto: as pays here.")
+    ] = "auto",
 ) -> None:
     """Learn intents from texts that carry them."""
     from recsys.cli.intent import train_intents
@@ -63,6 +67,7 @@ def intent_train(
         config,
         epochs,
         seed,
+        precision,
     )
 
 
