@@ -47,7 +47,7 @@ def chain_of(classifier: TextClassifier) -> Chain:
         if isinstance(encoder, BertEncoder):
             return _frozen(classifier, encoder)
     raise UsageError(
-        f"Explaining by 'gradients' must meet a classifier that reads by BERT. "
+        f"Explaining by 'gradients' must meet a classifier that reads by BERT alone. "
         f"Got {type(classifier).__name__}: take 'removal'."
     )
 
