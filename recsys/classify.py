@@ -101,8 +101,8 @@ class IntentClassifier:
 
         `out_of_scope` is the label of texts that are none of the intents: they are no class, but
         show where to stop believing. Of `unlabelled` the surest are learned as well, in
-        `config.rounds` rounds (`models.intent.selftrain`); what is tuned learns what the cheap
-        methods beside it, or else "frozen", believe of them in the end. Raises `UsageError` for an
+        `config.rounds` rounds (`models.intent.selftrain`); tuned methods, and those beside
+        "frozen", learn what "frozen" believes of them in the end. Raises `UsageError` for an
         unknown method or fewer than two labels, `DataError` for an encoder that does not fit.
         """
         from recsys.intent_fit import fit_classifier

@@ -11,7 +11,6 @@ import numpy as np
 from kg.errors import DataError, UsageError, suggest
 from kg.labelled import LabelledTexts
 from models.intent.augment import Move
-from models.intent.blend import SIGN
 from models.intent.calibrate import Calibration
 from models.intent.contract import TextClassifier
 from models.intent.folds import apart, crossed_readings, divided
@@ -45,12 +44,11 @@ def fit_classifier(
     rng = np.random.default_rng(options.seed)
     train, checked, strangers = divided(data, valid, out_of_scope, config, rng)
     tuned = [name for name in names if name in TUNED]
-    quick = [name for name in names if name in CHEAP]
     reads = tuned or "frozen" in names
     folder = find_folder(encoder) if tuned or SYNONYMS in config.augment else None
     more = [text for text in checked_texts(unlabelled, "unlabelled") if text.strip()]
     whole, _ = apart(data, out_of_scope)
-    cheap = len(quick) == len(names)
+    cheap = set(names) <= set(CHEAP)
     crossed = valid is None and cheap and 0 < len(data) <= FEW and config.validation > 0
     own = whole if crossed else train
     with LazyEncoder(str(encoder)).remembering(TextCache(cache)) as lazy:
@@ -70,18 +68,17 @@ def fit_classifier(
                 return made.recalibrated(train, checked, strangers)
 
             def again(part: LabelledTexts) -> TextClassifier:
-                model = teacher.learned(part, by, None)
                 if first is None:
-                    return model
-                guess = teacher.believed(part, first.with_model(model))
-                return teacher.learned(part, by, guess)
+                    return teacher.learned(part, by, None)
+                alone = first.with_model(teacher.learned(part, first.method, None))
+                return teacher.learned(part, by, teacher.believed(part, alone))
 
             rows, reading, fold = crossed_readings(whole, again, rng)
             return made.recalibrated(whole, rows, strangers, reading, fold)
 
         first = believed = None
         if more and config.rounds:
-            first = checking(SIGN.join(quick) or "frozen" if tuned else method, None)
+            first = checking("frozen" if tuned or "frozen" in names else method, None)
             believed = teacher.believed(own, first)
         made = checking(method, believed, first)
         if cheap and len(whole) > len(own):
