@@ -179,7 +179,7 @@ def test_misuse_is_one_sentence(tiny_bert: Path, captum) -> None:
     with pytest.raises(UsageError, match="'steps' of by_gradients must be an int >= 1"):
         by_gradients(model, "red", "red", steps=0)
     hashed = learn(planted(), "frozen", HashEncoder(), None, CONFIG, np.random.default_rng(0))
-    with pytest.raises(UsageError, match=r"by BERT\. Got FrozenClassifier: take 'removal'"):
+    with pytest.raises(UsageError, match=r"by BERT alone\. Got FrozenClassifier: take 'removal'"):
         by_gradients(hashed, "red", "red")
 
 
