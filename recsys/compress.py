@@ -29,7 +29,7 @@ from models.intent.folds import divided
 from models.intent.int8 import to_int8
 from models.intent.methods import OnEpoch
 from models.intent.prune import pruned
-from models.intent.settings import SMALL, TUNED
+from models.intent.settings import READERS, SMALL
 from models.intent.tuned import TunedClassifier
 from models.intent.whole import whole
 from models.text.encoder import checked_texts
@@ -78,7 +78,7 @@ def compressed(
     old, part = _with_encoder(made)
     model = whole(part, old)
     if how in SMALL:
-        small = _remade(made, _in_8_bits(model, how), how)
+        small = _remade(made, old, _in_8_bits(model, how), how)
         unseen = valid is not None or bool(made.facts.get("kept_back"))
         return small.recalibrated(train, checked, strangers) if unseen else small
     if how == "prune":
@@ -95,7 +95,7 @@ def compressed(
         ):  # fmt: skip
             if on_epoch:
                 on_epoch(report)
-    small = _remade(made, model, how)
+    small = _remade(made, old, model, how)
     if part is not made.model and valid is None and not made.facts.get("kept_back"):
         return small  # what stands beside the student has learned the share kept back
     facts = {**small.facts, "kept_back": 0 if valid is not None else len(checked)}
@@ -127,7 +127,7 @@ def _with_encoder(made: IntentClassifier) -> tuple[str, TextClassifier]:
     """The method that reads by an encoder and its model; of no blend with two of them."""
     if not isinstance(made.model, BlendedClassifier):
         return made.method, made.model
-    found = [(name, part) for name, part in made.model.parts.items() if name in (*TUNED, "frozen")]
+    found = [(name, part) for name, part in made.model.parts.items() if name in READERS]
     if len(found) != 1:
         raise UsageError(
             f"What is compressed must read by one encoder. Got {made.method!r}, with {len(found)}."
@@ -135,11 +135,13 @@ def _with_encoder(made: IntentClassifier) -> tuple[str, TextClassifier]:
     return found[0]
 
 
-def _remade(made: IntentClassifier, model: Any, how: str) -> IntentClassifier:
-    """Around another model, which reads as many tokens as the encoder of `made` did."""
+def _remade(made: IntentClassifier, old: str, model: Any, how: str) -> IntentClassifier:
+    """Around another model in the place of the one of method `old`, which reads as many tokens as
+    the encoder of `made` did.
+    """
     config = made.config.model_copy(update={"max_tokens": model.max_tokens})
     small = how in SMALL
-    old, new = _with_encoder(made)[0], how if small else "full"
+    new = how if small else "full"
     scope = made.scope
     if old == "frozen":
         config = config.model_copy(update={"hidden": 0})
@@ -212,7 +214,7 @@ def bytes_on_disk(made: IntentClassifier) -> int:
     with tempfile.TemporaryDirectory() as work:
         made.save(Path(work) / "c")
         files = files_below(Path(work) / "c")
-        elsewhere = set(made.method.split(SIGN)) & {*TUNED, "frozen"} - {"full"}
+        elsewhere = set(made.method.split(SIGN)) & set(READERS) - {"full"}
         if elsewhere and made.encoder not in (None, "hash", "ngram"):
             files += [file for file in find_folder(str(made.encoder)).iterdir() if file.is_file()]
         return sum(file.stat().st_size for file in files)

@@ -18,7 +18,7 @@ from models.intent.methods import OnEpoch, checked_methods, learn
 from models.intent.moves import SYNONYMS, made_moves
 from models.intent.scope import Scope
 from models.intent.selftrain import shares, sure_labels
-from models.intent.settings import CHEAP, TUNED, TextTraining
+from models.intent.settings import CHEAP, READERS, TUNED, TextTraining
 from models.intent.tuned import base_hash
 from models.text import TextCache
 from models.text.encoder import checked_texts
@@ -44,7 +44,6 @@ def fit_classifier(
     rng = np.random.default_rng(options.seed)
     train, checked, strangers = divided(data, valid, out_of_scope, config, rng)
     tuned = [name for name in names if name in TUNED]
-    reads = tuned or "frozen" in names
     folder = find_folder(encoder) if tuned or SYNONYMS in config.augment else None
     more = [text for text in checked_texts(unlabelled, "unlabelled") if text.strip()]
     whole, _ = apart(data, out_of_scope)
@@ -60,7 +59,7 @@ def fit_classifier(
             by: str, believed: LabelledTexts | None, first: IntentClassifier | None = None
         ) -> IntentClassifier:
             model = teacher.learned(own, by, believed)
-            name = str(encoder) if reads else None
+            name = str(encoder) if set(names) & set(READERS) else None
             made = IntentClassifier(
                 model, by, config, Calibration(model.many), Scope(), encoder=name
             )

@@ -360,9 +360,9 @@ class Recommender:
         language, or that of the titles.
         """
         check_k(k, "intents")
+        check_by(by)
         spoken = self._language(language)
         p = self._probabilities(user, history)
-        check_by(by)
         if self.intent is None or self.intent.head is None or p is None:
             return []
         usual = self.intent.head.usual.numpy()

@@ -19,6 +19,7 @@ from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
+from run import shown, versions
 from texts import SOURCES, load
 from threadpoolctl import threadpool_limits
 
@@ -49,7 +50,7 @@ def main(words: list[str] | None = None) -> None:
             curves += [row | {"seed": seed} for row in rows]
             needed = labels_needed(curves)
             told = {
-                "command": f"active.py --set {args.set} --rounds {args.rounds}",
+                "command": " ".join(["active.py", *shown(words)]), "versions": versions(),
                 "curves": curves, "needed": needed,
             }  # fmt: skip
             write_text(place / "active.json", json.dumps(told, indent=1) + "\n")

@@ -55,8 +55,8 @@ def main(words: list[str] | None = None) -> None:
         "seed": args.seed, "part": args.part, "params": params, "unlabelled": args.unlabelled,
         "encoder": Path(args.encoder).name, "threads": args.threads,
         "bfloat16": short_products(RunOptions(precision=args.precision)),
-        "command": " ".join(["run.py", *_shown(words)]),
-        "versions": {package: version(package) for package in PACKAGES},
+        "command": " ".join(["run.py", *shown(words)]),
+        "versions": versions(),
         "machine": platform.processor() or platform.machine(),
     }  # fmt: skip
     write_text(file, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
@@ -92,7 +92,12 @@ def unit(task: Task, args: argparse.Namespace, config: TextTraining) -> dict[str
     }  # fmt: skip
 
 
-def _shown(words: list[str] | None) -> list[str]:
+def versions() -> dict[str, str]:
+    """Of what a unit was made with."""
+    return {package: version(package) for package in PACKAGES}
+
+
+def shown(words: list[str] | None) -> list[str]:
     """The words of the command, folders by their last name only."""
     said = sys.argv[1:] if words is None else words
     return [Path(word).name if "/" in word else word for word in said]

@@ -50,8 +50,7 @@ def best_scales(
     Each z_m is [n, L], carries bool [n, L]; rows that carry nothing are left out unless `many`, and
     without a row all a_m are 1. What is true counts 1 - e and what is not e (shared by all others
     of one label), e = 1 / (n + 2), as in Platt's targets: n rows that are all right do not make it
-    sure. Several m: a logarithmic opinion pool
-    (Genest & Zidek 1986).
+    sure. Several m: a logarithmic opinion pool (Genest & Zidek 1986).
     """
     told = np.ones(len(carries), bool) if many else carries.any(axis=1)
     z, y = np.stack(logits)[:, told].astype(np.float64), carries[told]  # [M, n, L]

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 Method = Literal["full", "lora", "adalora", "ia3", "adapter", "frozen", "svm", "gru", "rules"]
 TUNED = ("full", "lora", "adalora", "ia3", "adapter")
 """The methods that change what BERT does; the others leave it as it is, or do not ask it."""
+READERS = (*TUNED, "frozen")
+"""The methods that read by an encoder."""
 CHEAP = ("frozen", "svm", "rules")
 """Those that learn within seconds: once more from all texts when the calibration is known."""
 DEFAULT = "frozen+svm"
