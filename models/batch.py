@@ -38,6 +38,10 @@ class Wanted:
         share = (1 / np.maximum(np.bincount(row), 1))[row].astype(np.float32)
         return cls(*(torch.from_numpy(array) for array in (row, item, behaviour, share)))
 
+    def to(self, device: torch.device) -> Wanted:
+        """The same on a device."""
+        return Wanted(*(getattr(self, f.name).to(device) for f in fields(self)))
+
     def and_(self, more: Wanted) -> Wanted:
         """Both, with the moments of `more` after those of this."""
         pairs = [(getattr(self, f.name), getattr(more, f.name)) for f in fields(self)]
@@ -78,6 +82,16 @@ class Batch:
     search: Tensor | None = None
     who: Tensor | None = None
     profile: Profiles | None = None
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on a device; the profile, which is numpy's, stays."""
+        if self.item.device == device:
+            return self
+        told = {f.name: getattr(self, f.name) for f in fields(self)}
+        moved: dict[str, Any] = {
+            k: v.to(device) for k, v in told.items() if isinstance(v, Tensor | Wanted)
+        }
+        return replace(self, **moved)
 
     @property
     def has_item(self) -> Tensor:

@@ -10,8 +10,9 @@ et al. 2017), so that content alone is trained for the task too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -95,6 +96,14 @@ class ItemTower(nn.Module):
         for table in self.nodes.values():
             assert isinstance(table, nn.Embedding)
             nn.init.normal_(table.weight, std=0.02)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """`to` takes the relations along, which are no buffers."""
+        super()._apply(fn, recurse)
+        place = self.counts.device
+        self.relations = [adjacency.to(place) for adjacency in self.relations]
+        self._means = {key: mean.to(place) for key, mean in self._means.items()}
+        return self
 
     def id_share(self, counts: Tensor) -> Tensor:
         """s(n) = n / (n + k), [N]."""

@@ -28,7 +28,7 @@ def full_softmax(
     each), allowed bool [N] (cold items are no negatives). b are those of `repeats`, 0 for all other
     items. With `weight` [K] it is the weighted mean.
     """
-    row = torch.arange(len(query)) if row is None else row
+    row = torch.arange(len(query), device=query.device) if row is None else row
     scores = (query @ items.T).float()  # [P, N]
     if repeats is not None:
         at = (repeats.row, repeats.item)
@@ -66,7 +66,7 @@ def sampled_softmax(
     them each, N = `num_allowed` (scaled cross-entropy; Xu et al. 2024, arXiv:2402.06216). So the
     estimate of the sum has no bias, and with all allowed items as the sample it is the sum.
     """
-    row = torch.arange(len(query)) if row is None else row
+    row = torch.arange(len(query), device=query.device) if row is None else row
     size = len(items)
     key = row * size + positive  # int64 [K]
     bonus = query.new_zeros(len(key), dtype=torch.float32)
@@ -77,11 +77,11 @@ def sampled_softmax(
     own, item = known // size, known % size
     score = (query[own] * items[item]).sum(-1).float().index_add(0, at, bonus)  # [Q]
 
-    column = torch.full((size,), -1)
-    column[negative] = torch.arange(len(negative))
+    column = negative.new_full((size,), -1)
+    column[negative] = torch.arange(len(negative), device=negative.device)
     drawn = column[item] >= 0
     bad = (query @ items[negative].T).float() + math.log(num_allowed / len(negative))  # [P, S]
-    hidden = torch.full((int(drawn.sum()),), -1e9)  # not -inf: a row may have nothing else
+    hidden = bad.new_full((int(drawn.sum()),), -1e9)  # not -inf: a row may have nothing else
     bad = bad.index_put((own[drawn], column[item[drawn]]), hidden)
     total = torch.logaddexp(bad.logsumexp(1), segment_logsumexp(score, own, len(query)))  # [P]
     return mean(total[row] - score[at[: len(row)]], weight)

@@ -41,24 +41,28 @@ class ProfileTower(nn.Module):
 
     def forward(self, profiles: Profiles) -> Tensor:
         """[B, D]; the vectors must be whitened."""
-        known = torch.from_numpy(profiles.known)
+        place = self.start.device
+        known = torch.from_numpy(profiles.known).to(place)
         x = self.start.expand(len(profiles), -1)
         if len(self.value.weight):
             x = x + self._attributes(profiles)
         if self.project is not None and self.vector_gates is not None:
             blocks = self.project.weight.split(self.widths, 1)
             for gate, name, weight in zip(self.vector_gates, self.names, blocks, strict=True):
-                vector = torch.from_numpy(profiles.vectors[name]) * weight.shape[1] ** -0.5
+                vector = torch.from_numpy(profiles.vectors[name]).to(place)
+                vector = vector * weight.shape[1] ** -0.5
                 x = x + gate * F.linear(vector, weight)
         return self.dropout(self.norm(x)) * known[:, None]
 
     def _attributes(self, profiles: Profiles) -> Tensor:
         counts = np.diff(profiles.offsets)
         scale = np.repeat(np.maximum(counts, 1) ** -0.5, counts).astype(np.float32)
+        value, begin, share = (
+            torch.from_numpy(part).to(self.start.device)
+            for part in (profiles.value, profiles.offsets[:-1], scale)
+        )
         return F.embedding_bag(
-            torch.from_numpy(profiles.value), self.value.weight,
-            torch.from_numpy(profiles.offsets[:-1]), mode="sum",
-            per_sample_weights=torch.from_numpy(scale),
+            value, self.value.weight, begin, mode="sum", per_sample_weights=share
         )  # fmt: skip
 
     def gates(self) -> dict[str, float]:
@@ -101,7 +105,7 @@ class PeopleQueries(nn.Module):
             return batch.profile
         if batch.who is None:
             return self.profiles.take(np.full(len(batch.user), -1))
-        who = batch.who.numpy()
+        who = batch.who.cpu().numpy()
         return self.profiles.take(np.where(who >= 0, self.row[who], -1))
 
     def forward(self, batch: Batch) -> Tensor:

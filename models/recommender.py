@@ -15,6 +15,7 @@ from kg.graph import KnowledgeGraph
 from kg.profiles import Profiles
 from kg.sequences import Sequences
 from models.batch import Batch, history_batches
+from models.device import device_of
 from models.features import Features
 from models.gnn.adjacency import adjacencies
 from models.items import ItemTower
@@ -204,7 +205,8 @@ class IntentRecommender(nn.Module):
         if not fresh.any():
             return queries, items
         column = fresh[:, None].astype(np.float32)
-        return np.hstack([queries, column]), np.hstack([items, self.prior.numpy()[:, None]])
+        prior = self.prior.numpy(force=True)[:, None]
+        return np.hstack([queries, column]), np.hstack([items, prior])
 
     def forward(self, batch: Batch, items: Tensor, at: Tensor | None = None) -> Tensor:
         """Query vectors [B, L, D] after each event, given item vectors [N, D]; only those after
@@ -218,7 +220,9 @@ class IntentRecommender(nn.Module):
             return hidden
         added = torch.tanh(self.intent_gate) * self.intent(batch.intent)  # [B, D]
         added = added * (batch.intent != 0).any(1, keepdim=True)  # no text, no intent
-        place = torch.arange(batch.item.shape[1]) if batch.place is None else batch.place
+        place = batch.place
+        if place is None:
+            place = torch.arange(batch.item.shape[1], device=hidden.device)
         if at is not None:
             place = place.expand(len(at), -1).gather(1, at[:, None])  # [B, 1]
         known = torch.zeros_like(batch.user) if batch.known_from is None else batch.known_from
@@ -275,11 +279,12 @@ class IntentRecommender(nn.Module):
                 batch = replace(batch, intent=torch.from_numpy(intent[rows]))
             if profiles is not None:
                 batch = replace(batch, profile=profiles.take(rows))
+            batch = batch.to(items.device)
             found = self(batch, items, batch.last)[:, 0] * batch.mask.any(1)[:, None]  # [B, D]
             if self.people is not None:
                 alone = self.people.trust * self.people(batch)
                 found = found + alone * ~batch.mask.any(1)[:, None]
-            out[rows] = found.numpy()
+            out[rows] = found.cpu().numpy()
         return out
 
     @torch.inference_mode()
@@ -291,13 +296,15 @@ class IntentRecommender(nn.Module):
         """
         if self.repeat is None:
             return None
-        past, parts = Past(histories), []
+        past, parts, place = Past(histories), [], device_of(self)
+        items = items.to(place)
         some = np.flatnonzero(histories.lengths)
         for begin in range(0, len(some), 512):
             rows = some[begin : begin + 512]
-            met = past.until(histories.offsets[rows + 1] - 1)
-            found = self.repeat(met, torch.from_numpy(queries[rows]), items)
-            parts.append((rows[found.row.numpy()], found.item.numpy(), found.bonus.numpy()))
+            met = past.until(histories.offsets[rows + 1] - 1).to(place)
+            found = self.repeat(met, torch.from_numpy(queries[rows]).to(place), items)
+            row, item, bonus = (x.cpu().numpy() for x in (found.row, found.item, found.bonus))
+            parts.append((rows[row], item, bonus))
         shape = (len(histories), histories.num_items)
         if not parts:
             return sparse.csr_matrix(shape, dtype=np.float32)

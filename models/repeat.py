@@ -10,7 +10,7 @@ eaten up. Whole histories are read, however few of their events the transformer 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -47,6 +47,10 @@ class Met:
     group: Tensor
     ago: Tensor
     hours: Tensor
+
+    def to(self, device: torch.device) -> Met:
+        """The same on a device."""
+        return Met(*(getattr(self, f.name).to(device) for f in fields(self)))
 
 
 class Past:

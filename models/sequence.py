@@ -39,7 +39,7 @@ class Block(nn.Module):
         if at is None:
             mixed = causal_attention(q, k, v, self.distance, self.rate if self.training else 0.0)
         else:
-            row = torch.arange(batch)
+            row = torch.arange(batch, device=x.device)
             mixed = attention_at(q[row, :, at][:, :, None], k, v, self.distance, at)
             x = x[row, at][:, None]
         mixed = mixed.transpose(1, 2).reshape(x.shape)  # [B, L, D]

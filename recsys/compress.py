@@ -22,12 +22,13 @@ import torch
 from kg.errors import DataError, UsageError, suggest
 from kg.folders import files_below
 from kg.labelled import LabelledTexts
+from models.device import drawing
 from models.intent.blend import SIGN, BlendedClassifier
 from models.intent.contract import TextClassifier
 from models.intent.distil import Teaching, student, taught
 from models.intent.folds import divided
 from models.intent.int8 import to_int8
-from models.intent.methods import OnEpoch
+from models.intent.methods import OnEpoch, move
 from models.intent.prune import pruned
 from models.intent.settings import READERS, SMALL
 from models.intent.tuned import TunedClassifier
@@ -35,7 +36,7 @@ from models.intent.whole import whole
 from models.text.encoder import checked_texts
 from models.text.folder import find_folder
 from recsys.classify import IntentClassifier
-from recsys.optimise import short_products
+from recsys.optimise import learning_device, short_products
 from recsys.settings import RunOptions
 
 HOW = ("prune", "distil", "int8", "onnx")
@@ -87,14 +88,18 @@ def compressed(
     else:
         model = student(model, layers)
     more = [text for text in checked_texts(unlabelled, "compressed") if text.strip()]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(rng.integers(2**31)))
+    device = learning_device(options)
+    for one in (model, part):
+        move(one, device)
+    with drawing(int(rng.integers(2**31)), device):
         for report in taught(
             model, part, train, more, made.config, teaching, rng,
             bfloat16=short_products(options),
         ):  # fmt: skip
             if on_epoch:
                 on_epoch(report)
+    for one in (model, part):
+        move(one, "cpu")
     small = _remade(made, old, model, how)
     if part is not made.model and valid is None and not made.facts.get("kept_back"):
         return small  # what stands beside the student has learned the share kept back

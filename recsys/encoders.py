@@ -18,8 +18,10 @@ class LazyEncoder:
     its vectors mean something else. The number format (bf16 or not) may differ.
     """
 
-    def __init__(self, name: str, known_id: str | None = None, dim: int | None = None) -> None:
-        self.name = name
+    def __init__(
+        self, name: str, known_id: str | None = None, dim: int | None = None, device: str = "cpu"
+    ) -> None:
+        self.name, self._device = name, device
         self._known_id, self._dim = known_id, dim
         self._inner: TextEncoder | None = None
         self._cache: TextCache | None = None
@@ -33,11 +35,17 @@ class LazyEncoder:
         finally:
             self._cache = None
 
+    def on_processor(self) -> None:
+        """Read there from now on, whatever it read on until now."""
+        if self._device != "cpu" and self._inner is not None:
+            self._known_id, self._dim, self._inner = self.id, self.dim, None
+        self._device = "cpu"
+
     @property
     def inner(self) -> TextEncoder:
         """The encoder itself."""
         if self._inner is None:
-            found = load_encoder(self.name)
+            found = load_encoder(self.name, self._device)
             if self._known_id is not None and not same_encoder(found.id, self._known_id):
                 raise UsageError(
                     f"The encoder {self.name!r} is {found.id}, but the run was made with "

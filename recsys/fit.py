@@ -19,6 +19,7 @@ from kg.split import Split, leave_one_out, temporal_split
 from kg.storage import Dataset
 from kg.taxonomy import Taxonomy
 from kg.templates import Templates
+from models.device import drawing
 from models.features import Features, Queries
 from models.recommender import IntentRecommender, ModelConfig
 from models.text import TextCache, encode_texts, fallback_encoder
@@ -29,6 +30,7 @@ from recsys.config import RunConfig
 from recsys.encoders import LazyEncoder, same_encoder
 from recsys.evaluate import EvalReport, evaluate_rows
 from recsys.intents import IntentSignals, learn_intents
+from recsys.optimise import learning_device
 from recsys.partners import Partners, scorer
 from recsys.popular import choose_recency
 from recsys.recommender import Recommender
@@ -117,7 +119,7 @@ def fit(
     split = split or make_split(data.log, hold_out)
     store = TextCache(cache) if cache is not None else None
     texts = data.catalog.full_texts()
-    encoder, warning = _encoder(encoder_name, texts)
+    encoder, warning = _encoder(encoder_name, texts, learning_device(config.options))
     if warning:
         say(warning)
     wanted = config.model
@@ -158,6 +160,7 @@ def fit(
         place = refit_place(checkpoint) if checkpoint is not None else None
         resume = resume and place is not None and place.exists()
         again, _ = recipe.learned(made, model, begun, on_epoch, place, resume, best)
+    encoder.on_processor()
     rec = Recommender.from_model(
         model, data.log, data.catalog, text, encoder=encoder, intents=made.intents
     )
@@ -201,8 +204,7 @@ class _Recipe:
         graph, start = self.data.graph.with_events(split.train), self.start
         made = self.change(Ingredients(split, graph, self.text, intents, self.settings))
         whitening = _whitening(start, made.text, made.split) if start is not None else None
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.config.options.seed)
+        with drawing(self.config.options.seed):
             model = IntentRecommender(
                 made.graph, made.text, made.model, behaviours=len(self.data.log.behaviours),
                 intent_dim=made.intents.dim if made.intents is not None else 0,
@@ -288,13 +290,13 @@ def resolved(config: ModelConfig, split: Split) -> ModelConfig:
     )  # fmt: skip
 
 
-def _encoder(name: str, texts: list[str]) -> tuple[LazyEncoder, str | None]:
+def _encoder(name: str, texts: list[str], device: str) -> tuple[LazyEncoder, str | None]:
     """The encoder by name, or n-grams where it cannot read the language of the texts."""
-    wanted = LazyEncoder(name)
+    wanted = LazyEncoder(name, device=device)
     chosen, warning = fallback_encoder(wanted.inner, texts)
     if warning is not None:
         return LazyEncoder("ngram", chosen.id, chosen.dim), warning
-    return LazyEncoder(name, wanted.inner.id, wanted.inner.dim), None
+    return wanted, None
 
 
 def judge(

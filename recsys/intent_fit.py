@@ -14,7 +14,7 @@ from models.intent.augment import Move
 from models.intent.calibrate import Calibration
 from models.intent.contract import TextClassifier
 from models.intent.folds import apart, crossed_readings, divided
-from models.intent.methods import OnEpoch, checked_methods, learn
+from models.intent.methods import OnEpoch, checked_methods, learn, move
 from models.intent.moves import SYNONYMS, made_moves
 from models.intent.scope import Scope
 from models.intent.selftrain import shares, sure_labels
@@ -25,7 +25,7 @@ from models.text.encoder import checked_texts
 from models.text.folder import find_folder
 from recsys.classify import IntentClassifier
 from recsys.encoders import LazyEncoder
-from recsys.optimise import short_products
+from recsys.optimise import learning_device, short_products
 from recsys.settings import RunOptions
 
 FEW = 3000
@@ -47,12 +47,12 @@ def fit_classifier(
     folder = find_folder(encoder) if tuned or SYNONYMS in config.augment else None
     more = [text for text in checked_texts(unlabelled, "unlabelled") if text.strip()]
     whole, _ = apart(data, out_of_scope)
-    cheap = set(names) <= set(CHEAP)
+    cheap, device = set(names) <= set(CHEAP), learning_device(options)
     crossed = valid is None and cheap and 0 < len(data) <= FEW and config.validation > 0
     own = whole if crossed else train
-    with LazyEncoder(str(encoder)).remembering(TextCache(cache)) as lazy:
+    with LazyEncoder(str(encoder), device=device).remembering(TextCache(cache)) as lazy:
         teacher = _Teacher(
-            lazy, folder, config, rng, moves, short_products(options), on_epoch, more
+            lazy, folder, config, rng, moves, short_products(options), device, on_epoch, more
         )
 
         def checking(
@@ -85,6 +85,8 @@ def fit_classifier(
         base = {name: base_hash(encoder) for name in tuned}
         if "frozen" in names:
             base["frozen"] = lazy.id
+        lazy.on_processor()
+        move(made.model, "cpu")
     kept_back = 0 if valid is not None or cheap else len(checked)  # cheap methods learn all of them
     facts = {"texts": len(data), "labels": len(made.labels), "believed": len(believed or ()),
              "kept_back": kept_back}  # fmt: skip
@@ -101,6 +103,7 @@ class _Teacher:
     rng: np.random.Generator
     moves: Mapping[str, Move]
     bfloat16: bool
+    device: str
     on_epoch: OnEpoch | None
     more: Sequence[str]
 
@@ -111,7 +114,7 @@ class _Teacher:
         part = part if believed is None else part.and_(believed)
         return learn(
             part, by, self.lazy, self.folder, self.config, self.rng, moves=self.moves,
-            bfloat16=self.bfloat16, on_epoch=self.on_epoch,
+            bfloat16=self.bfloat16, device=self.device, on_epoch=self.on_epoch,
         )  # fmt: skip
 
     def believed(self, part: LabelledTexts, first: IntentClassifier) -> LabelledTexts:

@@ -11,6 +11,7 @@ from torch import Tensor
 from kg.sequences import Sequences
 from kg.split import Split
 from models.batch import Batch, Periods, moments
+from models.device import device_of
 from models.losses import draw, full_softmax, sampled_softmax
 from models.recommender import IntentRecommender
 from models.repeat import PAUSE, Past
@@ -31,6 +32,7 @@ class Objective:
         intents: IntentSignals | None, short: bool = False,
     ) -> None:  # fmt: skip
         self.model, self.config, self.intents, self.short = model, config, intents, short
+        self.place = device_of(model)
         self.events = model.events(histories)
         self.picked: np.ndarray | None = None
         self.past = Past(histories) if model.repeat is not None else None
@@ -80,18 +82,20 @@ class Objective:
 
     def loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:
         """The mean over what is wanted in a batch, its negatives and intents drawn with `rng`."""
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.short):
+        with torch.autocast(self.place.type, torch.bfloat16, enabled=self.short):
             return self._loss(self._with_intent(batch, rng), rng)
 
     def _loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:
         met = None
         if self.past is not None:
-            met = self.past.until(moments(batch, self.events))
+            met = self.past.until(moments(batch, self.events)).to(self.place)
+        batch = batch.to(self.place)
         wanted = batch.wanted
         if self.full:
             items, prior = self.model.items().vector, self.model.prior  # [N, D]
         else:
-            drawn = self.candidates[draw(self.config.negatives, len(self.candidates), rng)]
+            count = len(self.candidates)
+            drawn = self.candidates[draw(self.config.negatives, count, rng).to(self.place)]
             parts = [batch.item.ravel(), wanted.item, drawn]
             parts += [] if met is None else [met.item]
             rows, at = torch.unique(torch.cat(parts), return_inverse=True)  # only these are needed
@@ -111,7 +115,6 @@ class Objective:
             allowed = self.model.trained_items
             loss = full_softmax(query, items, positive, allowed, repeats, weight, row)
         else:
-            count = len(self.candidates)
             loss = sampled_softmax(query, items, positive, negative, count, repeats, weight, row)
         return loss + self.tasks.loss(batch, hidden)
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
 
+from models.device import AUTO, checked_device
 from recsys.settings import RunOptions, TrainConfig
 
 
@@ -176,9 +177,18 @@ def deterministic(wanted: bool) -> Iterator[None]:
         torch.use_deterministic_algorithms(before, warn_only=warned)
 
 
+def learning_device(options: RunOptions) -> str:
+    """Where networks learn, 'auto' settled; `UsageError` for what torch does not have."""
+    if options.deterministic and options.device == AUTO:
+        return "cpu"
+    return checked_device(options.device, "RunOptions")
+
+
 def short_products(options: RunOptions) -> bool:
-    """Whether matrices are multiplied in bfloat16, 'auto' settled for this processor."""
+    """Whether matrices are multiplied in bfloat16, 'auto' settled for where networks learn."""
     if options.precision == "auto":
+        if learning_device(options) != "cpu":
+            return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
         from models.text.bert import bfloat16_pays
 
         return bfloat16_pays()

@@ -101,7 +101,7 @@ def prior_scores(
     fresh = np.asarray(model.fresh(histories, queries))
     if not fresh.any():
         return None
-    prior = model.prior.numpy()[None].astype(np.float32)
+    prior = model.prior.numpy(force=True)[None].astype(np.float32)
     out = sparse.csr_matrix(fresh[:, None].astype(np.float32)) @ sparse.csr_matrix(prior)
     out.resize((len(histories), histories.num_items))
     return sparse.csr_matrix(out)

@@ -109,8 +109,13 @@ class RunOptions(BaseModel):
         "auto: bfloat16 where this processor multiplies it natively and gains, so results depend "
         "on the machine.",
     )
+    device: str = Field(
+        "auto",
+        description="Where networks learn, by torch's name (cpu, cuda, cuda:1); auto: on a CUDA "
+        "card if torch sees one. What they made is read and served on the processor.",
+    )
     deterministic: bool = Field(
         False,
         description="torch refuses what may differ from run to run: same seed and same threads on "
-        "the same machine, same weights bit for bit.",
+        "the same machine, same weights bit for bit; with device auto it learns on the processor.",
     )

@@ -45,8 +45,8 @@ def with_strangers(
     ask = ask.repeat_interleave(times)  # int64 [A]
     drawn = torch.multinomial(batch.has_item[ask].float(), 1).ravel()
     more = Wanted(
-        len(query) + torch.arange(len(ask)), batch.item[ask, drawn], batch.behaviour[ask, drawn],
-        torch.ones(len(ask)),
+        len(query) + torch.arange(len(ask), device=ask.device), batch.item[ask, drawn],
+        batch.behaviour[ask, drawn], query.new_ones(len(ask), dtype=torch.float32),
     )  # fmt: skip
     asked = F.pad(alone[ask], (0, 1), value=1.0)  # [A, D + 1]
     query = torch.cat([F.pad(query, (0, 1)), asked])

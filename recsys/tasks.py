@@ -40,7 +40,9 @@ class Tasks:
     def weight(self, wanted: Wanted) -> Tensor:
         """float32 [K], how much each wanted item counts: its share, by its behaviour."""
         share = wanted.share
-        return share if self._weight is None else share * self._weight[wanted.behaviour]
+        if self._weight is None:
+            return share
+        return share * self._weight.to(share.device)[wanted.behaviour]
 
     def loss(self, batch: Batch, hidden: Tensor) -> Tensor:
         """a · CE(next behaviour) + b · CE(next intent), means over what is wanted after the events
@@ -58,11 +60,13 @@ class Tasks:
             found = F.cross_entropy(logits, wanted.behaviour, reduction="none")
             out = out + self.config.next_behaviour * mean(found, wanted.share)
         if self._nodes is not None:
-            kind, start, node = self._nodes
+            kind, *nodes = self._nodes
+            start, node = (part.to(query.device) for part in nodes)
             count = start[wanted.item + 1] - start[wanted.item]
             has = count > 0
             if has.any():
-                drawn = start[wanted.item] + (torch.rand(len(count)) * count).long()
+                some = torch.rand(len(count), device=count.device)
+                drawn = start[wanted.item] + (some * count).long()
                 logits = (query[has] @ self.model.items.feature(kind).T).float()  # [K, nodes]
                 found = F.cross_entropy(logits, node[drawn[has]], reduction="none")
                 out = out + self.config.next_intent * mean(found, wanted.share[has])

@@ -19,12 +19,19 @@ from kg.events import EventLog
 from kg.sequences import Sequences
 from kg.split import Split
 from models.batch import groups_per_epoch, training_groups
+from models.device import drawing
 from models.recommender import IntentRecommender
 from recsys.checkpoint import load_checkpoint, save_checkpoint
 from recsys.evaluate import SCORE, evaluate_rows
 from recsys.intents import IntentSignals
 from recsys.objective import Objective
-from recsys.optimise import Updates, deterministic, short_products, sparse_gradients
+from recsys.optimise import (
+    Updates,
+    deterministic,
+    learning_device,
+    short_products,
+    sparse_gradients,
+)
 from recsys.partners import Partners, scorer
 from recsys.popular import choose_recency
 from recsys.settings import RunOptions, TrainConfig
@@ -94,8 +101,10 @@ def train(
     if options.threads:
         torch.set_num_threads(options.threads)
     sequences = Sequences.of(split.train)
-    if not model.trained_items.numpy()[sequences.item].all():  # its loss would be infinite
+    trained = model.trained_items.numpy(force=True)
+    if not trained[sequences.item].all():  # its loss would be infinite
         raise DataError("The graph lacks items of the training events: build it from split.train.")
+    model.to(learning_device(options))
     run = _Run(model, split, sequences, config, options, intents, epochs)
     print_ = run.fingerprint() + start
     if resume:
@@ -179,8 +188,8 @@ class _Run:
         number = self.done_epochs + 1
         rng = np.random.default_rng([self.options.seed, number])
         started = time.perf_counter()
-        with torch.random.fork_rng(devices=[]), sparse_gradients(self.model.items):
-            torch.manual_seed(int(rng.integers(2**31)))
+        seed, place = int(rng.integers(2**31)), self.objective.place
+        with drawing(seed, place), sparse_gradients(self.model.items):
             loss = self._learn(rng)
         seconds = time.perf_counter() - started
         self.done_epochs, self.seconds = number, self.seconds + seconds
@@ -223,7 +232,7 @@ class _Run:
             items = self.model.items().vector
         valid = self.intents.valid if self.intents is not None else None
         queries = self.model.encode_histories(self.sequences, items, valid)
-        vectors, repeats = items.numpy(), self.model.repeat is not None
+        vectors, repeats = items.numpy(force=True), self.model.repeat is not None
 
         def ranked(target: EventLog, mixed: bool) -> dict[str, float]:
             rows = scorer(
@@ -271,9 +280,9 @@ class _Run:
         self.done_epochs, self.seconds = state["epochs"], state["seconds"]
 
     def finish(self) -> None:
-        """The best weights, ready to serve."""
+        """The best weights, ready to serve, on the processor."""
         self.model.load_state_dict(self.best_state)
-        self.model.eval()
+        self.model.cpu().eval()
         choose_trust(self.model, self.sequences, self.split.valid)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -43,6 +43,12 @@ class Adjacency:
     forward: Tensor
     backward: Tensor
 
+    def to(self, device: torch.device) -> Adjacency:
+        """The same on a device."""
+        if self.forward.device == device:
+            return self
+        return replace(self, forward=self.forward.to(device), backward=self.backward.to(device))
+
     @cached_property
     def degree(self) -> Tensor:
         """int64 [N_target]: edges into each target."""
@@ -57,10 +63,10 @@ class Adjacency:
         degree = self.forward.crow_indices()[rows + 1] - first  # [R]
         offsets = F.pad(degree.cumsum(0), (1, 0))
         shift = torch.repeat_interleave(first - offsets[:-1], degree)  # [E]
-        at = shift + torch.arange(len(shift))
+        at = shift + torch.arange(len(shift), device=shift.device)
         place, weight = self.forward.col_indices()[at], self.forward.values()[at]
         if (num_sources := self.forward.shape[1]) <= len(place):
-            sources = torch.arange(num_sources)
+            sources = torch.arange(num_sources, device=place.device)
         else:
             sources, place = torch.unique(place, return_inverse=True)
         return Neighbourhood(sources, place, offsets, weight)

@@ -163,5 +163,5 @@ def regulariser(encoder: Any) -> Tensor | None:
     for name, part in encoder.named_parameters():
         if "lora_A" in name or "lora_B" in name:
             square = part @ part.T if "lora_A" in name else part.T @ part
-            found.append(torch.linalg.norm(square - torch.eye(len(square))))
+            found.append(torch.linalg.norm(square - torch.eye(len(square), device=square.device)))
     return torch.stack(found).mean() / 2 if found else None

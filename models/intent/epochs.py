@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models.device import device_of
 from models.intent.objectives import Step
 from models.intent.settings import TextTraining
 from models.text.batches import padded_ids
@@ -76,14 +77,15 @@ def train_epochs(
     optimiser = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, slope(total, config.warmup))
     learned = [part for group in groups for part in group["params"]]
-    done = 0
+    place, done = device_of(network), 0
     for epoch in range(1, epochs + 1):
         started, losses = time.perf_counter(), []
         network.train()
         read = data if fresh is None else fresh()
         for step, at in enumerate(_batches(read, config.batch_size, rng), start=1):
-            with _numbers(bfloat16):
-                losses.append(learn(*read.batch(at), 1 / config.accumulate))
+            with _numbers(bfloat16, place):
+                ids, mask, target = (part.to(place) for part in read.batch(at))
+                losses.append(learn(ids, mask, target, 1 / config.accumulate))
             if step % config.accumulate and step < steps:
                 continue
             torch.nn.utils.clip_grad_norm_(learned, config.clip)
@@ -106,10 +108,11 @@ def planned_epochs(rows: int, batch: int) -> int:
 def read_tokens(network: nn.Module, data: Tokens, budget: int = 8192) -> tuple[Any, Any]:
     """logits float32 [n, L] and vectors [n, D] of all rows, in batches of one length."""
     network.eval()
+    place = device_of(network)
 
     def run(ids: Tensor, mask: Tensor) -> tuple[Any, Any]:
-        logits, vectors = network(ids, mask)
-        return logits.float().numpy(), vectors.float().numpy()
+        logits, vectors = network(ids.to(place), mask.to(place))
+        return logits.float().cpu().numpy(), vectors.float().cpu().numpy()
 
     return in_batches(run, data, budget)
 
@@ -157,5 +160,5 @@ def slope(total: int, warmup: float) -> Callable[[int], float]:
     return factor
 
 
-def _numbers(bfloat16: bool) -> AbstractContextManager[Any]:
-    return torch.autocast("cpu", dtype=torch.bfloat16) if bfloat16 else nullcontext()
+def _numbers(bfloat16: bool, place: torch.device) -> AbstractContextManager[Any]:
+    return torch.autocast(place.type, dtype=torch.bfloat16) if bfloat16 else nullcontext()

@@ -44,7 +44,7 @@ class GruNetwork(nn.Module):
 
     def vector(self, ids: Tensor, mask: Tensor) -> Tensor:
         """[B, 2·WIDTH]."""
-        lengths = mask.sum(1).clamp(min=1)
+        lengths = mask.sum(1).clamp(min=1).cpu()  # where torch wants them, whatever the device
         packed = nn.utils.rnn.pack_padded_sequence(
             self.dropout(self.embedding(ids)), lengths, batch_first=True, enforce_sorted=False
         )
@@ -82,7 +82,8 @@ class GruClassifier:
 
     def save(self, folder: Path) -> None:
         save_words(folder / WORDS, self.words)
-        save_tensors(folder / FILE, {k: v.numpy() for k, v in self.network.state_dict().items()})
+        parts = {k: v.numpy(force=True) for k, v in self.network.state_dict().items()}
+        save_tensors(folder / FILE, parts)
 
     @classmethod
     def load(cls, folder: Path, labels: tuple[str, ...], many: bool) -> Self:

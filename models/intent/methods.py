@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
-import torch
 
 from kg.errors import UsageError, suggest
 from kg.labelled import LabelledTexts
+from models.device import drawing
 from models.intent.augment import Move
-from models.intent.blend import SIGN, BlendedClassifier
+from models.intent.blend import SIGN, BlendedClassifier, parts_of
 from models.intent.contract import TextClassifier
 from models.intent.epochs import TextEpoch
 from models.intent.frozen import FrozenClassifier, fit_frozen
@@ -53,19 +53,21 @@ def learn(
     *,
     moves: Mapping[str, Move] | None = None,
     bfloat16: bool = False,
+    device: str = "cpu",
     on_epoch: OnEpoch | None = None,
 ) -> TextClassifier:
     """A classifier of these texts.
 
     `encoder` reads for "frozen"; `folder` is where the encoder lies that a tuned method changes,
     or that has the words of synonyms. `moves` are those of `made_moves`, made anew unless given.
-    Of methods joined by "+" each learns for itself, and all count alike.
+    Of methods joined by "+" each learns for itself, and all count alike. A network learns on the
+    `device` and stays there.
     """
     moves = made_moves(config, method) if moves is None else moves
     if SIGN in method:
         parts = {
             name: learn(data, name, encoder, folder, config, rng, moves=moves, bfloat16=bfloat16,
-                        on_epoch=on_epoch)
+                        device=device, on_epoch=on_epoch)
             for name in checked_methods(method)
         }  # fmt: skip
         return BlendedClassifier(parts)
@@ -75,23 +77,30 @@ def learn(
         return fit_rules(data, config, rng)
     if method == "frozen":
         return fit_frozen(encoder, data, config, rng)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(rng.integers(2**31)))
+    with drawing(int(rng.integers(2**31)), device):
         model: GruClassifier | TunedClassifier
         if method == "gru":
             model = fresh_gru(data, config)
+            model.network.to(device)
             moves = ready_moves(moves, config, data.texts, folder, among=model.words)
             epochs = train_gru(model, data, config, rng, moves=moves)
         else:
             assert folder is not None, "a tuned method needs the folder of its encoder"
             model = fresh_tuned(folder, method, data, config, rng)
-            words = model.network.words()
+            words = model.network.to(device).words()
             moves = ready_moves(moves, config, data.texts, folder, words)
             epochs = train_tuned(model, data, config, rng, moves=moves, bfloat16=bfloat16)
         for report in epochs:
             if on_epoch:
                 on_epoch(report)
     return model
+
+
+def move(model: TextClassifier, device: str) -> None:
+    """Its networks, or those of the methods in it, onto a device."""
+    for part in parts_of(model):
+        if isinstance(part, GruClassifier | TunedClassifier):
+            part.network.to(device)
 
 
 def restore(

@@ -99,5 +99,5 @@ def ready_moves(
 
 def _table(folder: Path, words: nn.Embedding | None, among: Collection[str] | None) -> Neighbours:
     words = load_model(folder).get_input_embeddings() if words is None else words
-    weight = words.weight.detach().float().numpy()  # [V, D]
+    weight = words.weight.float().numpy(force=True)  # [V, D]
     return whole_words(load_tokenizer(folder), weight, among=among)

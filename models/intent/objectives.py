@@ -46,7 +46,8 @@ def make_step(
     weight = torch.from_numpy(balanced_weights(carries)) if config.class_weights else None
 
     def labelled(logits: Tensor, target: Tensor) -> Tensor:
-        return classification_loss(logits, target, many, weight, config.smoothing).mean()
+        each = None if weight is None else weight.to(logits.device)
+        return classification_loss(logits, target, many, each, config.smoothing).mean()
 
     def loss(ids: Tensor, mask: Tensor, target: Tensor) -> Tensor:
         vector = network.vector(ids, mask)
@@ -105,7 +106,7 @@ def contrast(vectors: Tensor, target: Tensor, temperature: float = 0.1) -> Tenso
     """
     unit = F.normalize(vectors, dim=1)
     alike = unit @ unit.T / temperature
-    alone = torch.eye(len(unit), dtype=torch.bool)
+    alone = torch.eye(len(unit), dtype=torch.bool, device=unit.device)
     log_p = alike - alike.masked_fill(alone, -torch.inf).logsumexp(1, keepdim=True)
     same = ((target @ target.T) > 0) & ~alone
     count = same.sum(1)
@@ -120,8 +121,8 @@ def mixed_up(
 
     Zhang et al. 2018, arXiv:1710.09412, in the vectors that the head reads.
     """
-    share = torch.from_numpy(rng.beta(alpha, alpha, (len(vector), 1))).to(vector.dtype)
-    other = torch.from_numpy(rng.permutation(len(vector)))
+    share = torch.from_numpy(rng.beta(alpha, alpha, (len(vector), 1))).to(vector)
+    other = torch.from_numpy(rng.permutation(len(vector))).to(vector.device)
     return (
         share * vector + (1 - share) * vector[other],
         share * target + (1 - share) * target[other],

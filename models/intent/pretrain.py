@@ -26,6 +26,7 @@ from torch.nn import functional as F
 
 from kg.errors import UsageError
 from kg.folders import fresh_folder
+from models.device import checked_device, drawing
 from models.intent.epochs import slope
 from models.intent.tuned import TextTokens
 from models.text.folder import find_folder, load_model, pooling_of, save_encoder
@@ -108,21 +109,22 @@ class _Reader(nn.Module):
 
 def pretrain(
     encoder: str | Path, examples: Examples, tasks: Sequence[str], out: str | Path,
-    config: PretrainConfig | None = None, *, seed: int = 0,
+    config: PretrainConfig | None = None, *, seed: int = 0, device: str = "auto",
 ) -> Iterator[PretrainReport]:  # fmt: skip
     """Learn, then write the encoder's folder at `out`, whole; stopped before, nothing is written.
 
-    Raises `UsageError` for an unknown task, one without examples, a tokenizer without [MASK] where
-    "mask" is asked for, and a place that is taken.
+    It learns on the `device`, "auto": on a CUDA card if torch sees one. Raises `UsageError` for an
+    unknown task, one without examples, a tokenizer without [MASK] where "mask" is asked for, a
+    place that is taken, and a device that torch does not have.
     """
+    device = checked_device(device, "pretrain")
     config, rng = config or PretrainConfig(), np.random.default_rng(seed)
     folder = find_folder(encoder)
-    with fresh_folder(out) as fresh, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(rng.integers(2**31)))
-        reader = _Reader(folder, config)
+    with fresh_folder(out) as fresh, drawing(int(rng.integers(2**31)), device):
+        reader = _Reader(folder, config).to(device)
         made = _tasks(reader, folder, examples, tasks, config)
         yield from _steps(reader, made, config, rng)
-        reader.encoder.eval()
+        reader.encoder.cpu().eval()
         save_encoder(reader.encoder, folder, fresh)
 
 
@@ -147,11 +149,11 @@ def _tasks(
     return {name: known[name] for name in dict.fromkeys(names)}
 
 
-def _batch(read: TextTokens, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """ids int64 and mask bool [B, W]."""
-    tokens = read(texts, np.zeros((len(texts), 0)))
+def _batch(reader: _Reader, read: TextTokens, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """ids int64 and mask bool [B, W], where the reader is."""
+    tokens, place = read(texts, np.zeros((len(texts), 0))), reader.bias.device
     ids, mask, _ = tokens.batch(range(len(tokens)))
-    return ids, mask
+    return ids.to(place), mask.to(place)
 
 
 def _masking(reader: _Reader, read: TextTokens, texts: Sequence[str]) -> Task:
@@ -164,13 +166,13 @@ def _masking(reader: _Reader, read: TextTokens, texts: Sequence[str]) -> Task:
             raise UsageError(
                 f"The task 'mask' needs a [MASK] that '{tokenizer.name_or_path}' does not have."
             )
-        ids, mask = _batch(read, [texts[row] for row in rows])
-        able = mask & ~torch.isin(ids, special)
-        chosen = able & (torch.from_numpy(rng.random(ids.shape)) < HIDDEN)
+        ids, mask = _batch(reader, read, [texts[row] for row in rows])
+        able = mask & ~torch.isin(ids, special.to(ids.device))
+        chosen = able & (torch.from_numpy(rng.random(ids.shape)) < HIDDEN).to(ids.device)
         if not chosen.any():
             return reader.bias.sum() * 0
-        how = torch.from_numpy(rng.random(ids.shape))
-        drawn = torch.from_numpy(rng.integers(size, size=ids.shape))
+        how = torch.from_numpy(rng.random(ids.shape)).to(ids.device)
+        drawn = torch.from_numpy(rng.integers(size, size=ids.shape)).to(ids.device)
         shown = torch.where(chosen & (how < 0.8), hidden_as, ids)
         shown = torch.where(chosen & (how >= 0.9), drawn, shown)
         return F.cross_entropy(reader.tokens(reader.states(shown, mask)[chosen]), ids[chosen])
@@ -182,13 +184,14 @@ def _pairing(
     reader: _Reader, read: TextTokens, pairs: Sequence[tuple[str, str]], temperature: float
 ) -> Task:
     def loss(rows: np.ndarray, rng: np.random.Generator) -> Tensor:
-        one = reader.vectors(*_batch(read, [pairs[row][0] for row in rows]))
-        other = reader.vectors(*_batch(read, [pairs[row][1] for row in rows]))
+        one = reader.vectors(*_batch(reader, read, [pairs[row][0] for row in rows]))
+        other = reader.vectors(*_batch(reader, read, [pairs[row][1] for row in rows]))
         known = {text: n for n, text in enumerate(dict.fromkeys(pairs[row][1] for row in rows))}
-        name = torch.tensor([known[pairs[row][1]] for row in rows])
-        twin = (name[:, None] == name) & ~torch.eye(len(rows), dtype=torch.bool)
+        name = torch.tensor([known[pairs[row][1]] for row in rows], device=one.device)
+        itself = torch.eye(len(rows), dtype=torch.bool, device=one.device)
+        twin = (name[:, None] == name) & ~itself
         scores = (one @ other.T / temperature).masked_fill(twin, -1e9)  # the same text again
-        right = torch.arange(len(rows))
+        right = torch.arange(len(rows), device=one.device)
         return (F.cross_entropy(scores, right) + F.cross_entropy(scores.T, right)) / 2
 
     return loss
@@ -202,9 +205,10 @@ def _ordering(reader: _Reader, read: TextTokens, examples: Examples) -> Task:
             events = list(examples.sequences[row])
             order = np.arange(len(events)) if kept else _moved(len(events), rng)
             texts.append(examples.joined([events[i] for i in order]))
-        vectors = reader.vectors(*_batch(read, texts))
+        vectors = reader.vectors(*_batch(reader, read, texts))
         logits = reader.in_order(vectors * vectors.shape[1] ** 0.5)[:, 0]
-        return F.binary_cross_entropy_with_logits(logits, torch.from_numpy(true.astype(np.float32)))
+        target = torch.from_numpy(true.astype(np.float32)).to(logits.device)
+        return F.binary_cross_entropy_with_logits(logits, target)
 
     return loss
 

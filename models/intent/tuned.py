@@ -127,7 +127,7 @@ class TunedClassifier:
             save_encoder(self.network.encoder, self.folder, folder)
         else:
             parts |= new_weights(self.network.encoder)
-        save_tensors(folder / FILE, {name: part.numpy() for name, part in parts.items()})
+        save_tensors(folder / FILE, {name: part.numpy(force=True) for name, part in parts.items()})
 
     @classmethod
     def load(

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kg.errors import DataError, UsageError
+from models.device import checked_device
 from models.text.encoder import Vectors
 from models.text.folder import (
     DECODERS,
@@ -57,7 +58,7 @@ class BertEncoder(PooledEncoder):
                 f"The 'dtype' parameter of BertEncoder must be one of {DTYPES}. "
                 f"Got {dtype!r} instead."
             )
-        self.device = _checked_device(device)
+        self.device = checked_device(device, "BertEncoder")
         self.folder = find_folder(name_or_dir)
         self.pooling = pooling_of(self.folder)
         self.model = load_model(self.folder)
@@ -106,19 +107,6 @@ def _check_fit(config: Any, tokenizer: Any, max_tokens: int, folder: Path) -> No
             f"The 'max_tokens' parameter of BertEncoder must be at most {limit} for '{folder}'. "
             f"Got {max_tokens} instead."
         )
-
-
-def _checked_device(device: str) -> str:
-    """The device, or UsageError when torch cannot put a tensor there."""
-    try:
-        _torch().empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(
-            f"The 'device' parameter of BertEncoder must name a device of this torch build. "
-            f"Got {device!r} instead ({reason})."
-        ) from error
-    return device
 
 
 def _chosen_dtype(dtype: str, device: str) -> str:

@@ -10,8 +10,10 @@ from models.text.ngram import NgramEncoder
 _SAMPLE = 2000
 
 
-def load_encoder(name: str | os.PathLike[str]) -> TextEncoder:
-    """'hash', 'ngram', a folder made by `export_int8`, or what `BertEncoder` takes."""
+def load_encoder(name: str | os.PathLike[str], device: str = "cpu") -> TextEncoder:
+    """'hash', 'ngram', a folder made by `export_int8`, or what `BertEncoder` takes, which alone
+    reads on another `device`.
+    """
     if name == "hash":
         return HashEncoder()
     if name == "ngram":
@@ -20,7 +22,7 @@ def load_encoder(name: str | os.PathLike[str]) -> TextEncoder:
         from models.text.onnx import OnnxEncoder
 
         return OnnxEncoder(name)
-    return BertEncoder(name)
+    return BertEncoder(name, device=device)
 
 
 def fallback_encoder(
