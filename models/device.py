@@ -35,6 +35,13 @@ def checked_device(name: str, where: str) -> str:
     return name
 
 
+def device_name(device: str) -> str:
+    """A device as people call it: that of a card by its name."""
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
+
+
 def device_of(network: torch.nn.Module) -> torch.device:
     """Where the weights of a network lie."""
     return next(network.parameters()).device

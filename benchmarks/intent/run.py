@@ -30,16 +30,17 @@ from texts import SOURCES, Task, load
 from threadpoolctl import threadpool_limits
 
 from kg.folders import files_below, write_text
+from models.device import device_name
 from models.intent.epochs import TextEpoch
 from models.intent.settings import TextTraining
 from recsys import IntentClassifier, RunOptions
-from recsys.optimise import short_products
+from recsys.optimise import learning_device, short_products
 
 PACKAGES = ("kgintent", "torch", "transformers", "peft", "scikit-learn", "numpy")
 
 
 def main(words: list[str] | None = None) -> None:
-    args = _arguments(words)
+    args = arguments(__doc__, words)
     kind = f"{args.shots}-shots" if args.shots else "all"
     name = args.name or args.method
     file = args.out / args.set / kind / name / f"{args.seed}-{args.part}.json"
@@ -54,6 +55,7 @@ def main(words: list[str] | None = None) -> None:
         "set": args.set, "shots": args.shots, "method": args.method, "name": name,
         "seed": args.seed, "part": args.part, "params": params, "unlabelled": args.unlabelled,
         "encoder": Path(args.encoder).name, "threads": args.threads,
+        "device": device_name(learning_device(RunOptions())),
         "bfloat16": short_products(RunOptions(precision=args.precision)),
         "command": " ".join(["run.py", *shown(words)]),
         "versions": versions(),
@@ -103,9 +105,10 @@ def shown(words: list[str] | None) -> list[str]:
     return [Path(word).name if "/" in word else word for word in said]
 
 
-def _arguments(words: list[str] | None) -> argparse.Namespace:
+def arguments(doc: str | None, words: list[str] | None) -> argparse.Namespace:
+    """What a script is told that learns from one set; `doc` is its docstring."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--set", choices=SOURCES, required=True)

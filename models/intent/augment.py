@@ -16,6 +16,7 @@ from typing import TypeVar
 import numpy as np
 
 from kg.errors import UsageError, suggest
+from models.intent.attacks import typos
 from models.intent.neighbours import Neighbours, renamed
 from models.intent.pieces import Piece, core, crop, drop, joined, some, swap, taken, words
 from models.intent.settings import TextTraining
@@ -120,6 +121,7 @@ MOVES: Mapping[str, Move] = {
     "swap": swapped,
     "crop": cropped,
     "mask": masked,
+    "typos": typos,
     "event_drop": on_events(dropped),
     "event_swap": on_events(swapped),
     "event_crop": on_events(cropped),

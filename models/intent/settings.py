@@ -55,7 +55,7 @@ class TextTraining(BaseModel):
     augment: tuple[str, ...] = Field(
         (),
         description="Moves (`models.intent.moves`) of half the texts, anew each epoch: drop, swap, "
-        "crop, mask, each also as event_drop and so on, synonyms, back_translation.",
+        "crop, mask, each also as event_drop and so on, typos, synonyms, back_translation.",
     )
     translate_there: str | None = Field(
         None, description="back_translation: folder of a translator into another language."

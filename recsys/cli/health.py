@@ -12,6 +12,10 @@ def examine() -> list[dict[str, Any]]:
     """One row per thing that can be wrong."""
     import torch
 
+    from models.device import device_name
+    from recsys.optimise import learning_device
+    from recsys.settings import RunOptions
+
     rows = [{"what": "python", "found": platform.python_version(), "ok": True}]
     for name in ("kgintent", "torch", "torch-geometric", "transformers", "faiss-cpu", "polars",
                  "numpy"):  # fmt: skip
@@ -19,6 +23,8 @@ def examine() -> list[dict[str, Any]]:
     cuda = torch.version.cuda
     build = f"CUDA {cuda}" if cuda else "CPU"
     rows.append({"what": "torch build", "found": build, "ok": True})
+    place = device_name(learning_device(RunOptions()))
+    rows.append({"what": "networks learn on", "found": place, "ok": True})
     rows.append({"what": "torch threads", "found": str(torch.get_num_threads()), "ok": True})
     rows.append(_faiss())
     rows.append(_encoder())
