@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from kg.errors import DataError, UsageError
 from kg.folders import fresh_folder
 from kg.labelled import LabelledTexts
+from models.device import checked_device
 from models.intent.attribute import attribute
 from models.intent.attribution import Attribution
 from models.intent.blend import BlendedClassifier, parts_of
 from models.intent.calibrate import Calibration, calibrated
 from models.intent.contract import Reading, TextClassifier, one_hot
 from models.intent.folds import apart
-from models.intent.methods import OnEpoch
+from models.intent.methods import OnEpoch, move
 from models.intent.scope import Nearness, Scope, auroc, best_threshold, crossed_distances
 from models.intent.settings import DEFAULT, TextTraining
 from models.intent.tuned import TunedClassifier
@@ -268,6 +269,13 @@ class IntentClassifier:
         from recsys.intent_store import save_classifier
 
         save_classifier(self, path)
+
+    def to(self, device: str) -> Self:
+        """Read on this device of torch from now on: where it learned it stays, and one that was
+        loaded reads on the processor.
+        """
+        move(self.model, checked_device(device, _HERE))
+        return self
 
     @classmethod
     def load(cls, path: str | Path, encoder: str | Path | None = None) -> IntentClassifier:

@@ -78,6 +78,7 @@ def compressed(
     train, checked, strangers = divided(data, valid, out_of_scope, made.config, rng)
     old, part = _with_encoder(made)
     model = whole(part, old)
+    move(model, "cpu")
     if how in SMALL:
         small = _remade(made, old, _in_8_bits(model, how), how)
         unseen = valid is not None or bool(made.facts.get("kept_back"))
@@ -98,8 +99,6 @@ def compressed(
         ):  # fmt: skip
             if on_epoch:
                 on_epoch(report)
-    for one in (model, part):
-        move(one, "cpu")
     small = _remade(made, old, model, how)
     if part is not made.model and valid is None and not made.facts.get("kept_back"):
         return small  # what stands beside the student has learned the share kept back
@@ -202,7 +201,9 @@ def _seconds(model: TextClassifier, texts: Sequence[str]) -> float:
 
 @contextmanager
 def _one_thread(made: Mapping[str, IntentClassifier]) -> Iterator[dict[str, Any]]:
-    """Their models, torch and ONNX Runtime on one thread inside."""
+    """Their models, on the processor; torch and ONNX Runtime on one thread inside."""
+    for one in made.values():
+        one.to("cpu")
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

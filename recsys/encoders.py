@@ -35,11 +35,11 @@ class LazyEncoder:
         finally:
             self._cache = None
 
-    def on_processor(self) -> None:
-        """Read there from now on, whatever it read on until now."""
-        if self._device != "cpu" and self._inner is not None:
+    def to(self, device: str) -> None:
+        """Read there from now on."""
+        if self._device != device and self._inner is not None:
             self._known_id, self._dim, self._inner = self.id, self.dim, None
-        self._device = "cpu"
+        self._device = device
 
     @property
     def inner(self) -> TextEncoder:

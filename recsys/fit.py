@@ -19,7 +19,7 @@ from kg.split import Split, leave_one_out, temporal_split
 from kg.storage import Dataset
 from kg.taxonomy import Taxonomy
 from kg.templates import Templates
-from models.device import drawing
+from models.device import device_name, drawing
 from models.features import Features, Queries
 from models.recommender import IntentRecommender, ModelConfig
 from models.text import TextCache, encode_texts, fallback_encoder
@@ -119,7 +119,10 @@ def fit(
     split = split or make_split(data.log, hold_out)
     store = TextCache(cache) if cache is not None else None
     texts = data.catalog.full_texts()
-    encoder, warning = _encoder(encoder_name, texts, learning_device(config.options))
+    device = learning_device(config.options)
+    if device != "cpu":
+        say(f"Networks learn on {device_name(device)}.")
+    encoder, warning = _encoder(encoder_name, texts, device)
     if warning:
         say(warning)
     wanted = config.model
@@ -160,7 +163,7 @@ def fit(
         place = refit_place(checkpoint) if checkpoint is not None else None
         resume = resume and place is not None and place.exists()
         again, _ = recipe.learned(made, model, begun, on_epoch, place, resume, best)
-    encoder.on_processor()
+    encoder.to("cpu")
     rec = Recommender.from_model(
         model, data.log, data.catalog, text, encoder=encoder, intents=made.intents
     )

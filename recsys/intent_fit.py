@@ -14,7 +14,7 @@ from models.intent.augment import Move
 from models.intent.calibrate import Calibration
 from models.intent.contract import TextClassifier
 from models.intent.folds import apart, crossed_readings, divided
-from models.intent.methods import OnEpoch, checked_methods, learn, move
+from models.intent.methods import OnEpoch, checked_methods, learn
 from models.intent.moves import SYNONYMS, made_moves
 from models.intent.scope import Scope
 from models.intent.selftrain import shares, sure_labels
@@ -85,8 +85,6 @@ def fit_classifier(
         base = {name: base_hash(encoder) for name in tuned}
         if "frozen" in names:
             base["frozen"] = lazy.id
-        lazy.on_processor()
-        move(made.model, "cpu")
     kept_back = 0 if valid is not None or cheap else len(checked)  # cheap methods learn all of them
     facts = {"texts": len(data), "labels": len(made.labels), "believed": len(believed or ()),
              "kept_back": kept_back}  # fmt: skip

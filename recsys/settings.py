@@ -112,7 +112,8 @@ class RunOptions(BaseModel):
     device: str = Field(
         "auto",
         description="Where networks learn, by torch's name (cpu, cuda, cuda:1); auto: on a CUDA "
-        "card if torch sees one. What they made is read and served on the processor.",
+        "card if torch sees one. A recommender serves on the processor; a text classifier stays "
+        "where it learned, until it is saved.",
     )
     deterministic: bool = Field(
         False,

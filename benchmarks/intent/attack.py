@@ -26,7 +26,6 @@ from threadpoolctl import threadpool_limits
 from kg.folders import write_text
 from models.device import device_name
 from models.intent.attacks import Attack, typos, word_attack, worst
-from models.intent.methods import move
 from models.intent.settings import TextTraining
 from recsys import IntentClassifier, RunOptions
 from recsys.optimise import learning_device
@@ -50,7 +49,6 @@ def main(words: list[str] | None = None) -> None:
                 encoder=args.encoder, config=TextTraining(**{"validation": 0.03} | params),
                 options=options, cache=args.cache,
             )  # fmt: skip
-            move(made.model, learning_device(options))
             told = attacked(made, task)
         told |= {
             "set": args.set, "method": args.method, "name": name, "seed": args.seed,

@@ -1,4 +1,5 @@
-"""The units of run.py as tables of one set: mean and spread over seeds, what is refused, time.
+"""The units of run.py as tables of one set: mean and spread over seeds, what is refused, time on
+the processor (of the units that learned there).
 
     python benchmarks/intent/table.py --results benchmarks/results/intent --set banking77
 
@@ -56,16 +57,19 @@ def table(units: Units) -> str:
             return mean(unit.get(key, float("nan")) for unit in many)
 
         accuracy = [unit["accuracy"] for unit in many]
+        timed = [unit for unit in many if unit.get("device", "cpu") == "cpu"]
         cells = [name, str(len(many)), f"{mean(accuracy):.4f}",
                  f"{stdev(accuracy):.4f}" if len(many) > 1 else "–",
                  f"{over('macro_f1'):.4f}", f"{over('calibration_error'):.4f}"]  # fmt: skip
         if strange:
             keys = ("accuracy_with_rejection", "out_of_scope_recall", "out_of_scope_auroc")
             cells += [f"{over(key):.4f}" for key in keys]
-        cells += [f"{over('epochs'):.0f}", f"{over('seconds'):.0f}",
-                  f"{1000 * over('seconds_a_text_learned'):.1f}",
-                  f"{1000 * over('seconds_a_text_read'):.1f}",
-                  f"{over('bytes') / 1e6:.1f}"]  # fmt: skip
+        cells.append(f"{over('epochs'):.0f}")
+        for key, scale, digits in (
+            ("seconds", 1, 0), ("seconds_a_text_learned", 1000, 1), ("seconds_a_text_read", 1000, 1)
+        ):  # fmt: skip
+            cells.append(f"{scale * over(key, timed):.{digits}f}" if timed else "–")
+        cells.append(f"{over('bytes') / 1e6:.1f}")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

@@ -99,8 +99,9 @@ def integrated(
     |Σ a_i - (z(e) - z(p))|, which is 0 in the limit.
     """
     found, spans = chain.spans(text)
-    ids = torch.tensor([found])  # [1, W]
-    own = torch.tensor([[span is not None for span in spans]])
+    place = chain.words.weight.device
+    ids = torch.tensor([found], device=place)  # [1, W]
+    own = torch.tensor([[span is not None for span in spans]], device=place)
     with torch.no_grad():
         away = chain.words.weight[chain.nothing] - chain.words.weight[ids]
         away = away * own.unsqueeze(-1)  # [1, W, D]: p - e

@@ -97,10 +97,12 @@ def learn(
 
 
 def move(model: TextClassifier, device: str) -> None:
-    """Its networks, or those of the methods in it, onto a device."""
+    """Its networks and encoder, or those of the methods in it, onto a device."""
     for part in parts_of(model):
         if isinstance(part, GruClassifier | TunedClassifier):
             part.network.to(device)
+        elif isinstance(part, FrozenClassifier) and hasattr(part.encoder, "to"):
+            part.encoder.to(device)
 
 
 def restore(

@@ -13,6 +13,7 @@ from recsys.cli.intent_group import intent_app
 from recsys.cli.options import (
     ENCODER,
     Config,
+    Device,
     Encoder,
     History,
     HoldOut,
@@ -105,6 +106,7 @@ def train(
     hold_out: HoldOut = "none",
     max_epochs: MaxEpochs = None,
     seed: Seed = None,
+    device: Device = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after Ctrl-C.")] = False,
     start: Annotated[
         Path | None,
@@ -117,8 +119,9 @@ def train(
     from recsys.cli.training import train_run
 
     train_run(
-        data, out, config, encoder, templates, taxonomy, hold_out, max_epochs, seed, resume, start
-    )
+        data, out, config, encoder, templates, taxonomy, hold_out, max_epochs, seed, device, resume,
+        start,
+    )  # fmt: skip
 
 
 @app.command()

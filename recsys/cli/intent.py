@@ -28,7 +28,7 @@ from recsys.settings import RunOptions
 def train_intents(
     files: list[Path], out: Path, text: str, label: str, split: str | None, method: str,
     encoder: str, out_of_scope: str | None, unlabelled: Path | None, config: Path | None,
-    epochs: int | None, seed: int, precision: Any,
+    epochs: int | None, seed: int, precision: Any, device: str,
 ) -> None:  # fmt: skip
     """Learn from all files together and publish."""
     check_place(out, KIND)
@@ -47,7 +47,7 @@ def train_intents(
     made = IntentClassifier.fit(
         data, method, valid=parts.get("valid"), out_of_scope=out_of_scope, encoder=encoder,
         unlabelled=() if unlabelled is None else texts_of(unlabelled, text),
-        config=settings, options=RunOptions(seed=seed, precision=precision),
+        config=settings, options=RunOptions(seed=seed, precision=precision, device=device),
         cache=out.with_name(f"{out.name}.texts"), on_epoch=tell,
     )  # fmt: skip
     made.save(out)

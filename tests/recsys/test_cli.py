@@ -442,6 +442,7 @@ def test_a_data_folder_is_no_run_and_a_run_no_data_folder(world, tmp_path, wrong
         (["train", "DATA", "-o", "OUT", "--hold-out", "first"], "--hold-out"),
         (["train", "DATA", "-o", "OUT", "--templates", "none.toml"], "none.toml"),
         (["train", "DATA", "-o", "OUT", "--max-epochs", "0"], "--max-epochs must be >= 1"),
+        (["train", "DATA", "-o", "OUT", "--device", "toaster"], "Got 'toaster'"),
         (["train", "DATA", "-o", "OUT", "--from", "RUN"], "same text encoder"),
         (["train", "DATA", "-o", "OUT", "--from", "RUN", "--max-epochs", "-1"], "must be >= 0"),
         (["train", "DATA", "-o", "OUT", "--seed", "-1"], "--seed must be"),
