@@ -1,0 +1,74 @@
+"""Other people's files: read into `Tables`, and written from them.
+
+    tables = read_any("ml-1m")                          # the format is recognised
+    convert("ml-1m", "plain")                           # what `kgintent build` takes
+    convert("plain", "atomic", to="recbole")
+
+A new format is a `Format` in a module of its own and a line in `FORMATS`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kg.errors import UsageError, suggest
+from kg.folders import fresh_folder
+from kg.formats.tables import NEEDED, Format, Named, Tables, read_plain, write_plain
+
+__all__ = ["FORMATS", "PLAIN", "Format", "Named", "Tables", "convert", "detected", "read_any"]
+
+PLAIN = Format(
+    "plain",
+    "events.csv, items.csv, users.csv, triples.csv, entities.csv and NAME.npz, as build takes them",
+    lambda path: path.is_dir() and any((path / f"{name}.csv").is_file() for name in NEEDED),
+    read_plain,
+    write_plain,
+)
+FORMATS: dict[str, Format] = {form.name: form for form in (PLAIN,)}
+"""By name; a path is tried in this order."""
+
+
+def detected(path: str | Path) -> Format:
+    """The format that a path is in; `UsageError` where none, or more than one, recognises it."""
+    place = Path(path)
+    if not place.exists():
+        raise UsageError(f"There is nothing at {place}.")
+    found = [form for form in FORMATS.values() if form.recognises(place)]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(form.name for form in found) or "none of " + ", ".join(FORMATS)
+    raise UsageError(
+        f"The format of {place} must be told: it looks like {names}. Name it (--from)."
+    )
+
+
+def form_named(name: str) -> Format:
+    """`UsageError` lists the names if there is none like this."""
+    if name not in FORMATS:
+        raise UsageError(
+            f"A format must be one of {', '.join(FORMATS)}. Got {name!r} instead."
+            f"{suggest(name, list(FORMATS))}"
+        )
+    return FORMATS[name]
+
+
+def read_any(path: str | Path, form: str | None = None) -> Tables:
+    """The tables at a path, in this format, or in the one it is recognised as."""
+    place = Path(path)
+    if not place.exists():
+        raise UsageError(f"There is nothing at {place}.")
+    return (detected(place) if form is None else form_named(form)).read(place)
+
+
+def convert(
+    source: str | Path, out: str | Path, form: str | None = None, to: str = "plain"
+) -> Tables:
+    """Read `source` and write it in another format to a new folder, whole or not at all."""
+    target = form_named(to)
+    if target.write is None:
+        writable = ", ".join(name for name, one in FORMATS.items() if one.write is not None)
+        raise UsageError(f"The format {to!r} can only be read. These can be written: {writable}.")
+    tables = read_any(source, form)
+    with fresh_folder(out) as folder:
+        target.write(tables, folder)
+    return tables

@@ -1,0 +1,115 @@
+"""What a data set is, whatever files it came in: a few tables of text.
+
+Every format of the field is read into `Tables` and written from them, so that n formats need n
+readers and not n² converters. The plain form on disk (`write_plain`, `read_plain`) is what
+`kgintent build` takes: events.csv, items.csv, users.csv, triples.csv, entities.csv and
+NAME.npz of vectors in a folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from kg.errors import DataError
+from kg.tables import read_table
+
+EVENTS = ("user_id", "item_id", "behaviour", "timestamp", "value", "query")
+TRIPLES = ("head", "relation", "tail")
+ENTITIES = ("entity_id", "type", "name", "item_id")
+
+
+@dataclass(frozen=True)
+class Named:
+    """Vectors of some ids: ids [n] of text, values float32 [n, D]."""
+
+    ids: tuple[str, ...]
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Tables whose cells are all text (null: empty), columns in this order, those left out that
+    the source does not have:
+
+    events    `EVENTS`; timestamp in UTC seconds or ISO 8601; item_id is null for a search alone
+    items     item_id, title, text, then attributes; several values of a cell joined by '|'
+    users     user_id, then attributes, in the same way
+    triples   `TRIPLES`: ends are ids of entities, or of items where there are no entities
+    entities  `ENTITIES`; item_id is set for those that are items
+    vectors   by name, of items, or of users where the name begins with 'user:'
+    notes     what was left out, guessed or renamed: a sentence each, for the person who asked
+    """
+
+    events: pl.DataFrame | None = None
+    items: pl.DataFrame | None = None
+    users: pl.DataFrame | None = None
+    triples: pl.DataFrame | None = None
+    entities: pl.DataFrame | None = None
+    vectors: Mapping[str, Named] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, needed in NEEDED.items():
+            frame = getattr(self, name)
+            if frame is None:
+                continue
+            for column in needed:
+                if column not in frame.columns:
+                    raise DataError(f"The table {name} must have a column {column!r}.")
+            other = [column for column in frame.columns if frame[column].dtype != pl.String]
+            if other:
+                raise DataError(f"The columns of {name} must be text. Got others: {other}.")
+
+    def there(self) -> dict[str, pl.DataFrame]:
+        """The tables that are not None, by name."""
+        found = {name: getattr(self, name) for name in NEEDED}
+        return {name: frame for name, frame in found.items() if frame is not None}
+
+
+NEEDED = {"events": ("user_id",), "items": ("item_id",), "users": ("user_id",),
+          "triples": TRIPLES, "entities": ("entity_id",)}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format of the field.
+
+    `recognises` says cheaply whether a path looks like it; `read` raises `DataError` naming file,
+    line and value where it is not; `write` makes the files in an empty folder, None: read only.
+    """
+
+    name: str
+    what: str
+    recognises: Callable[[Path], bool]
+    read: Callable[[Path], Tables]
+    write: Callable[[Tables, Path], None] | None = None
+
+
+def write_plain(tables: Tables, folder: Path) -> None:
+    """CSV and npz files into a folder that is there."""
+    for name, frame in tables.there().items():
+        frame.write_csv(folder / f"{name}.csv")
+    for name, vectors in tables.vectors.items():
+        file = folder / f"{name.replace(':', '-')}.npz"
+        np.savez_compressed(file, ids=np.array(vectors.ids), vectors=vectors.values)
+
+
+def read_plain(folder: Path) -> Tables:
+    """The inverse of `write_plain`."""
+    files = {name: folder / f"{name}.csv" for name in NEEDED}
+    found: dict[str, Any] = {n: read_table(file) for n, file in files.items() if file.is_file()}
+    if not found:
+        raise DataError(f"{folder} holds none of {', '.join(f'{n}.csv' for n in NEEDED)}.")
+    for file in sorted(folder.glob("*.npz")):
+        kind, dash, name = file.stem.partition("-")
+        own = f"user:{name}" if (kind, dash) == ("user", "-") else file.stem
+        with np.load(file, allow_pickle=False) as arrays:
+            ids = tuple(arrays["ids"].astype(str).tolist())
+            found.setdefault("vectors", {})[own] = Named(ids, arrays["vectors"])
+    return Tables(**found)
