@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from kg.catalog import Catalog
@@ -9,6 +11,7 @@ from kg.errors import DataError
 from kg.events import EventLog
 from kg.graph import KnowledgeGraph, Relation
 from kg.ids import Vocab
+from kg.joined import merged, renumbered
 from kg.triples import Triples
 
 
@@ -17,14 +20,22 @@ def build_graph(
     catalog: Catalog,
     users: Catalog | None = None,
     triples: Triples | None = None,
+    facts: KnowledgeGraph | None = None,
 ) -> KnowledgeGraph:
     """Item and user attributes and extra triples as typed relations, and the log's events.
 
     Every attribute is a relation ("item", name, name); every behaviour is ("user", behaviour,
     "item"). An attribute called like a node type that is there becomes the type item_NAME (or
-    user_NAME). Edges are sorted, each once. Give the training part of a split: whatever is in
-    `log` is in the graph.
+    user_NAME). `facts`, a graph made before, take the place of the attributes of both tables.
+    Edges are sorted, each once. Give the training part of a split: whatever is in `log` is in the
+    graph.
     """
+    if facts is not None:
+        graph, _ = renumbered(facts, {"item": catalog.ids, "user": log.users})
+        if triples is not None:
+            graph = merged(graph, KnowledgeGraph(triples.vocabs, triples.edges, triples.names))
+        called = {**graph.names, "item": catalog.titles}
+        return replace(graph, names=called).with_events(log)
     vocabs: dict[str, Vocab] = {"item": catalog.ids, "user": log.users}
     edges: dict[Relation, np.ndarray] = {}
     names: dict[str, tuple[str, ...]] = {"item": catalog.titles}

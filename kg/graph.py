@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -104,6 +104,13 @@ class KnowledgeGraph:
                 events.add(relation)
         vocabs = {**self.vocabs, "user": log.users}
         return replace(self, vocabs=vocabs, edges=edges, events=frozenset(events))
+
+    @classmethod
+    def from_table(cls, items: Any, **told: Any) -> KnowledgeGraph:
+        """Of a table of items; see `kg.from_table.from_table`, which also tells what came of it."""
+        from kg.from_table import from_table
+
+        return from_table(items, **told).graph
 
     def to_networkx(self) -> networkx.MultiDiGraph:
         """A MultiDiGraph: nodes (type, id) with `name`, edges keyed by relation."""

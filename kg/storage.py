@@ -18,6 +18,7 @@ from kg.errors import DataError
 from kg.events import EventLog
 from kg.folders import publish, verified
 from kg.graph import KnowledgeGraph
+from kg.graph_store import pack_graph, unpack_graph
 from kg.ids import Vocab
 from kg.schema import Behaviour
 from kg.vectors import Vectors
@@ -164,28 +165,15 @@ def _unpack_catalog(
 
 
 def _pack_graph(graph: KnowledgeGraph, titles: tuple[str, ...], arrays: Arrays) -> dict[str, Any]:
-    facts = graph.facts()
-    relations = sorted(facts.edges)
-    for number, relation in enumerate(relations):
-        arrays[f"edges.{number}"] = facts.edges[relation]
-    kinds = sorted(set(facts.vocabs) - {"item", "user"})
-    called = {kind: names for kind, names in facts.names.items() if kind in facts.vocabs}
-    if called.get("item") == titles:  # the catalogue has them
-        del called["item"]
-    return {
-        "relations": relations,
-        "nodes": {kind: facts.vocabs[kind].ids for kind in kinds},
-        "names": called,
-    }
+    told = pack_graph(graph, arrays, elsewhere=("item", "user"))
+    if told["names"].get("item") == titles:  # the catalogue has them
+        del told["names"]["item"]
+    return told
 
 
 def _unpack_graph(
     meta: dict[str, Any], arrays: Arrays, catalog: Catalog, users: Vocab
 ) -> KnowledgeGraph:
-    vocabs = {kind: Vocab(tuple(ids), kind) for kind, ids in meta["nodes"].items()}
-    edges = {
-        (r[0], r[1], r[2]): arrays[f"edges.{number}"] for number, r in enumerate(meta["relations"])
-    }
-    names = {"item": catalog.titles}
-    names |= {kind: tuple(called) for kind, called in meta["names"].items()}
-    return KnowledgeGraph({**vocabs, "item": catalog.ids, "user": users}, edges, names)
+    vocabs, edges, names = unpack_graph(meta, arrays)
+    ids = {**vocabs, "item": catalog.ids, "user": users}
+    return KnowledgeGraph(ids, edges, {"item": catalog.titles} | names)

@@ -16,8 +16,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from kg.catalog import ITEM_COLUMNS, USER_COLUMNS
 from kg.errors import DataError
-from kg.tables import read_table
+from kg.events import EVENT_COLUMNS
+from kg.tables import pick_columns, read_table
+from kg.triples import ENTITY_COLUMNS, TRIPLE_COLUMNS
 
 EVENTS = ("user_id", "item_id", "behaviour", "timestamp", "value", "query")
 TRIPLES = ("head", "relation", "tail")
@@ -100,10 +103,24 @@ def write_plain(tables: Tables, folder: Path) -> None:
         np.savez_compressed(file, ids=np.array(vectors.ids), vectors=vectors.values)
 
 
+_SPELLED = {"events": EVENT_COLUMNS, "items": ITEM_COLUMNS, "users": USER_COLUMNS,
+            "triples": TRIPLE_COLUMNS, "entities": ENTITY_COLUMNS}  # fmt: skip
+_OURS = {"user": "user_id", "item": "item_id", "time": "timestamp"}
+"""Roles of events that are called otherwise here."""
+
+
+def _called(name: str, file: Path) -> pl.DataFrame:
+    """The table with our names for the columns whose role is seen."""
+    frame = read_table(file)
+    roles = pick_columns(frame, _SPELLED[name], {}, needed=(), where=str(file))
+    ours = {column: _OURS.get(role, role) for role, column in roles.items()}
+    return frame.rename({k: v for k, v in ours.items() if v == k or v not in frame.columns})
+
+
 def read_plain(folder: Path) -> Tables:
-    """The inverse of `write_plain`."""
+    """The inverse of `write_plain`; columns may be called as `kgintent build` finds them."""
     files = {name: folder / f"{name}.csv" for name in NEEDED}
-    found: dict[str, Any] = {n: read_table(file) for n, file in files.items() if file.is_file()}
+    found: dict[str, Any] = {n: _called(n, file) for n, file in files.items() if file.is_file()}
     if not found:
         raise DataError(f"{folder} holds none of {', '.join(f'{n}.csv' for n in NEEDED)}.")
     for file in sorted(folder.glob("*.npz")):

@@ -10,6 +10,7 @@ import typer
 
 from recsys.cli.encoder_group import encoder_app
 from recsys.cli.intent_group import intent_app
+from recsys.cli.kg_group import kg_app
 from recsys.cli.options import (
     ENCODER,
     Config,
@@ -40,6 +41,7 @@ items_app = typer.Typer(help="Add or remove items of a run.", no_args_is_help=Tr
 app.add_typer(items_app, name="items")
 app.add_typer(intent_app, name="intent")
 app.add_typer(encoder_app, name="encoder")
+app.add_typer(kg_app, name="kg")
 
 
 def _ids(text: str | None) -> list[str] | None:
@@ -85,14 +87,30 @@ def build(
     user_vectors: Annotated[
         list[str] | None, typer.Option(help="NAME=FILE: vectors of users; repeatable.")
     ] = None,
+    graph: Annotated[
+        Path | None, typer.Option(help="A graph of `kg from-table`, in place of the attributes.")
+    ] = None,
 ) -> None:
     """Read, clean and join events, items and facts into a data folder."""
     from recsys.cli.building import build_folder
 
     build_folder(
         events, items, out, users, triples, entities, triple_ids, columns, no_time, no_order,
-        vectors or [], user_vectors or [],
+        vectors or [], user_vectors or [], graph,
     )  # fmt: skip
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="A file or folder in a format of the field.")],
+    out: Annotated[Path, typer.Argument(help="The folder to make.")],
+    form: Annotated[str | None, typer.Option("--from", help="Its format, if not seen.")] = None,
+    to: Annotated[str, typer.Option("--to", help="plain: the files that build takes.")] = "plain",
+) -> None:
+    """From one format of the field to another; docs/data.md lists them."""
+    from recsys.cli.graphs import convert_files
+
+    convert_files(source, out, form, to)
 
 
 @app.command()

@@ -11,6 +11,8 @@ from kg.catalog import ITEM_COLUMNS, USER_COLUMNS, Catalog
 from kg.clean import clean
 from kg.errors import UsageError, suggest
 from kg.events import EVENT_COLUMNS, EventLog
+from kg.graph_store import load_graph
+from kg.joined import renumbered
 from kg.storage import Dataset, save_dataset
 from kg.tables import column_names, unknown_columns
 from kg.triples import read_triples
@@ -21,14 +23,14 @@ from recsys.cli.output import columns_of, say
 def build_folder(
     events: Path, items: Path, out: Path, users: Path | None, triples: Path | None,
     entities: Path | None, triple_ids: str | None, columns: str | None, no_time: bool,
-    no_order: bool,
-    vectors: list[str], user_vectors: list[str],
+    no_order: bool, vectors: list[str], user_vectors: list[str], graph: Path | None,
 ) -> None:  # fmt: skip
     """Read, clean, join, publish; every step is told."""
     if triple_ids not in (None, "item"):
         raise UsageError(f"--triple-ids must be 'item' if given. Got {triple_ids!r} instead.")
     if entities is not None and triples is None:
         raise UsageError("--entities needs --triples.")
+    made = load_graph(graph) if graph is not None else None
     mapping = columns_of(columns)
     _check_mapping(mapping, events, items, users)
     catalog = Catalog.read(items, columns=mapping)
@@ -50,12 +52,16 @@ def build_folder(
         lost = ", ".join(f"{n:,} {why}" for why, n in facts.dropped.items())
         say(f"{triples}: {sum(e.shape[1] for e in facts.edges.values()):,} facts"
             + (f"; left out: {lost}" if lost else ""))  # fmt: skip
-    graph = build_graph(log, catalog, people, facts)
+    if made is not None:
+        made, strange = renumbered(made, {"item": catalog.ids, "user": log.users})
+        left = "".join(f"; {n:,} {kind}s of it are in no file" for kind, n in strange.items())
+        say(f"{graph}: {made.num_edges:,} facts in place of the attributes{left}")
+    whole = build_graph(log, catalog, people, facts, made)
     sources = {"events": events.name, "items": items.name}
-    data = Dataset(log, catalog, graph, people)
+    data = Dataset(log, catalog, whole, people)
     save_dataset(out, data, {"sources": sources}, report, pl.concat([aside, more]))
-    kinds = ", ".join(f"{n:,} {kind}" for kind, n in graph.num_nodes.items())
-    say(f"{out}: {kinds}; {graph.num_edges:,} edges of {len(graph.edges)} relations.")
+    kinds = ", ".join(f"{n:,} {kind}" for kind, n in whole.num_nodes.items())
+    say(f"{out}: {kinds}; {whole.num_edges:,} edges of {len(whole.edges)} relations.")
     say(f"Next: kgintent train {out} -o runs/a")
 
 

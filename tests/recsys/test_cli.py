@@ -451,6 +451,15 @@ def test_a_data_folder_is_no_run_and_a_run_no_data_folder(world, tmp_path, wrong
         (["evaluate", "RUN", "--ablate", "text,grph"], "Did you mean 'graph'?"),
         (["evaluate", "RUN", "--buckets"], "need --ablate or --retrain"),
         (["evaluate", "RUN", "--ablate", "id", "--texts", "OUT"], "--texts needs --retrain"),
+        (["kg", "from-table", "ITEMS"], "--dry-run"),
+        (["kg", "from-table", "ITEMS", "-o", "OUT", "--relations", "nope"], "no column 'nope'"),
+        (["kg", "from-table", "ITEMS", "-o", "OUT", "--user-id", "u"], "need --users"),
+        (["kg", "report", "OUT"], "no folder of"),
+        (["kg", "report", "RUN"], "a data folder is needed"),
+        (["build", "EVENTS", "ITEMS", "-o", "OUT", "--graph", "DATA"], "a graph folder is needed"),
+        (["convert", "none", "OUT"], "nothing at none"),
+        (["convert", "ITEMS", "OUT", "--from", "recbol"], "Did you mean"),
+        (["convert", "ITEMS", "OUT", "--to", "nothing"], "must be one of"),
         (["tune", "DATA", "-o", "OUT", "--hold-out", "first"], "--hold-out"),
         (["tune", "DATA", "-o", "OUT", "--trials", "0"], "'--trials'"),
         (["tune", "DATA", "-o", "OUT", "--hours", "0"], "'hours' > 0"),
@@ -742,3 +751,45 @@ def test_ctrl_c_before_the_first_epoch(world, tmp_path, wrong, monkeypatch):
     told = wrong(130, "train", world / "data", "-o", tmp_path / "run", *TRAIN)
     assert "--resume" not in told
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_graph_of_a_table_is_built_on_and_reported(world, call, tmp_path):
+    words = ["kg", "from-table", world / "items.csv"]
+    code, out, err = call(*words, "--dry-run", "--json")
+    assert code == 0
+    assert all(json.loads(line)["edges"] > 0 for line in out.splitlines())
+    assert "--relations" in err
+    assert list(tmp_path.iterdir()) == []
+    line = json.loads(out.splitlines()[0])["relation"]
+    code, _, err = call(*words, "-o", tmp_path / "g", "--relations", line)
+    assert code == 0, err
+    events, items = world / "events.csv", world / "items.csv"
+    code, _, err = call("build", events, items, "--graph", tmp_path / "g", "-o", tmp_path / "d")
+    assert code == 0, err
+    assert "in place of the attributes" in err
+    page = tmp_path / "r.html"
+    code, out, _ = call("kg", "report", tmp_path / "d", "--json", "--html", page)
+    assert code == 0
+    found = json.loads(out)
+    assert [one["name"] for one in found["relations"] if not one["events"]] == [line]
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    code, _, err = call("kg", "report", tmp_path / "g", "--most-hub", "0.0001")
+    assert code == 1
+    assert "one node holds" in err
+
+
+def test_files_of_one_format_become_those_of_another(world, call, tmp_path):
+    plain = tmp_path / "in"
+    plain.mkdir()
+    (plain / "events.csv").write_bytes((world / "events.csv").read_bytes())
+    (plain / "items.csv").write_bytes((world / "items.csv").read_bytes())
+    before = (plain / "items.csv").read_text(encoding="utf-8").splitlines()
+    code, _, err = call("convert", plain, tmp_path / "out")
+    assert code == 0, err
+    assert "Next: kgintent build" in err
+    after = (tmp_path / "out/items.csv").read_text(encoding="utf-8").splitlines()
+    assert after[0].startswith("item_id,")
+    assert len(after) == len(before)
+    code, _, err = call("build", tmp_path / "out/events.csv", tmp_path / "out/items.csv",
+                        "-o", tmp_path / "d")  # fmt: skip
+    assert code == 0, err

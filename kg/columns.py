@@ -1,0 +1,191 @@
+"""Which column of a table becomes which relation of the graph, as one line of text.
+
+    brand, category:hierarchy(>), price:bins(5), tags:list(|), released:year, maker=brand_id
+
+`name=column:kind`, joined by commas; without a name the relation is called like its column. What
+a cell means is its kind:
+
+    (none)          one node
+    list(MARK)      several, with this mark between them ('|' unless told)
+    hierarchy(MARK) a path, the most general first ('>' unless told): the item is linked to each
+                    ancestor, and every node to the one above it by 'part_of'; several paths of a
+                    cell are joined by '|'
+    bins(N)         a number, as one of N bands that hold as many items each (5 unless told)
+    year            the year of a date
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import polars as pl
+
+from kg.errors import UsageError, suggest
+
+Kind = Literal["value", "list", "hierarchy", "bins", "year"]
+MARKS = {"list": "|", "hierarchy": ">"}
+BANDS = 5
+_ENTRY = re.compile(r"(?:([^=:(),]+)=)?([^:(),]+|[^:]+?)(?::([^:(]*)(?:\((.+)\))?)?")
+
+
+@dataclass(frozen=True)
+class ColumnRelation:
+    """A column, what its cells mean, and what the relation is called."""
+
+    column: str
+    kind: Kind = "value"
+    mark: str = ""
+    bands: int = 0
+    called: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of the relation."""
+        return self.called or self.column
+
+    def __str__(self) -> str:
+        inside = {"list": self.mark, "hierarchy": self.mark, "bins": str(self.bands)}
+        kind = "" if self.kind == "value" else f":{self.kind}"
+        end = f"({inside[self.kind]})" if self.kind in inside else ""
+        return f"{self.called}={self.column}{kind}{end}" if self.called else (
+            f"{self.column}{kind}{end}")  # fmt: skip
+
+
+def parse_relations(text: str) -> tuple[ColumnRelation, ...]:
+    """The relations of such a line; `UsageError` names the entry that is not understood."""
+    found = tuple(_parsed(entry) for entry in _entries(text))
+    if not found:
+        raise UsageError("--relations must name at least one column. Got none.")
+    names = [relation.name for relation in found]
+    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
+    if twice is not None:
+        raise UsageError(f"Each relation must have its own name. Got {twice!r} twice.")
+    return found
+
+
+def _entries(text: str) -> list[str]:
+    """Cut at the commas that stand in no brackets."""
+    out, depth, begin = [], 0, 0
+    for at, sign in enumerate(text):
+        depth += (sign == "(") - (sign == ")")
+        if sign == "," and depth == 0:
+            out.append(text[begin:at])
+            begin = at + 1
+    return [entry.strip() for entry in [*out, text[begin:]] if entry.strip()]
+
+
+def _parsed(entry: str) -> ColumnRelation:
+    hit = _ENTRY.fullmatch(entry)
+    if hit is None:
+        raise UsageError(
+            f"An entry of --relations must read NAME=COLUMN:KIND(…), of which NAME= and :KIND may "
+            f"be left out. Got {entry!r} instead."
+        )
+    called, column, kind, inside = ((part or "").strip() for part in hit.groups())
+    kinds = [one for one in get_args(Kind) if one != "value"]
+    if kind and kind not in kinds:
+        raise UsageError(
+            f"The kind of {column!r} in --relations must be one of {', '.join(kinds)}. "
+            f"Got {kind!r} instead.{suggest(kind, kinds)}"
+        )
+    if kind in MARKS:
+        mark = hit.group(4) or MARKS[kind]  # as it stands: a blank may be the mark
+        return ColumnRelation(column, "list" if kind == "list" else "hierarchy", mark, 0, called)
+    if kind == "bins":
+        if inside and not (inside.isdigit() and 2 <= int(inside) <= 100):
+            raise UsageError(f"bins({inside}) of {column!r} must be a number in [2, 100].")
+        return ColumnRelation(column, "bins", "", int(inside or BANDS), called)
+    if inside:
+        raise UsageError(f"{kind or 'A plain column'} takes nothing in brackets. Got {entry!r}.")
+    return ColumnRelation(column, "year" if kind == "year" else "value", "", 0, called)
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What a column seems to be: a relation, or None with the reason why not."""
+
+    column: str
+    relation: ColumnRelation | None
+    why: str
+
+
+FEW_ROWS = 20
+"""Up to so many filled cells nothing is taken for an identifier."""
+MAX_SHARE = 0.5
+"""More different cells than this share of them are an identifier or a text, not a group."""
+LONG = 60
+"""Cells of more letters than this, on average, are texts."""
+MANY_NUMBERS = 200
+_ID = re.compile(r"(^|[_\W])(id|ID|Id)$|[a-z]I[Dd]$")
+_LIST_MARKS = ("|", ";")
+_DATE = r"^\d{4}[-/]\d{1,2}([-/]\d{1,2}([T ].*)?)?$"
+
+
+def guess_relations(frame: pl.DataFrame, used: Sequence[str]) -> list[Guess]:
+    """One guess for each column of text that plays no other role (`used`)."""
+    found = [_guess(frame[name]) for name in frame.columns if name not in used]
+    plain = [g.column for g in found if g.relation is not None and g.relation.kind == "value"]
+    out = []
+    for guess in found:
+        before = plain[: plain.index(guess.column)] if guess.column in plain else []
+        twin = next((name for name in before if _alike(frame[name], frame[guess.column])), None)
+        out.append(guess if twin is None else Guess(guess.column, None, f"says what {twin} says"))
+    return out
+
+
+def _alike(one: pl.Series, other: pl.Series) -> bool:
+    """Whether two columns group the rows in nearly the same way, as translations do."""
+    pairs = pl.DataFrame({"a": one, "b": other}).drop_nulls()
+    counts = pairs["a"].n_unique(), pairs["b"].n_unique()
+    return bool(
+        min(counts) > 2 and min(counts) >= 0.9 * max(counts)
+        and pairs.n_unique() <= 1.02 * max(counts)
+    )  # fmt: skip
+
+
+def _guess(column: pl.Series) -> Guess:
+    text = column.str.strip_chars().replace("", None).drop_nulls()
+    name, filled = column.name, len(text)
+    if filled == 0:
+        return Guess(name, None, "empty")
+    distinct = text.n_unique()
+    if distinct == 1:
+        return Guess(name, None, "the same in every row")
+    numbers = text.cast(pl.Float64, strict=False)
+    lonely = filled > FEW_ROWS and distinct > MAX_SHARE * filled
+    if numbers.null_count() == 0:
+        return _of_numbers(name, numbers, distinct, lonely)
+    if _share(text, _DATE) > 0.9:
+        return Guess(name, ColumnRelation(name, "year"), "dates")
+    if _share(text, r"\S\s*>\s*\S") > 0.5:
+        return Guess(name, ColumnRelation(name, "hierarchy", ">"), "paths with '>'")
+    for mark in _LIST_MARKS:
+        if text.str.contains(mark, literal=True).any():
+            cut = text.str.split(mark).list.eval(pl.element().str.strip_chars()).explode()
+            if cut.n_unique() <= MAX_SHARE * filled or filled <= FEW_ROWS:
+                return Guess(name, ColumnRelation(name, "list", mark), f"lists with {mark!r}")
+    if int(text.str.len_chars().sum()) > LONG * filled:
+        return Guess(name, None, "long texts")
+    if lonely:
+        return Guess(name, None, "nearly one value a row")
+    return Guess(name, ColumnRelation(name), f"{distinct:,} values")
+
+
+def _of_numbers(name: str, numbers: pl.Series, distinct: int, lonely: bool) -> Guess:
+    whole = bool((numbers % 1 == 0).all())
+    years = whole and bool(numbers.is_between(1800, 2200).all()) and "year" in name.lower()
+    if years or (_ID.search(name) and not lonely):
+        return Guess(name, ColumnRelation(name), f"{distinct:,} values")
+    if lonely and whole:
+        return Guess(name, None, "whole numbers that hardly repeat")
+    if lonely or distinct > MANY_NUMBERS:
+        return Guess(name, ColumnRelation(name, "bins", "", BANDS), "many numbers")
+    return Guess(name, ColumnRelation(name), f"{distinct:,} numbers")
+
+
+def _share(text: pl.Series, pattern: str) -> float:
+    """Of the cells that the pattern is found in."""
+    return int(text.str.contains(pattern).sum()) / len(text)

@@ -1,0 +1,72 @@
+"""A knowledge graph as a folder of its own, before any event: JSON and npz, no pickle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from kg.errors import DataError
+from kg.folders import publish, verified
+from kg.graph import KnowledgeGraph, Relation
+from kg.ids import Vocab
+
+KIND = "graph"
+
+
+def save_graph(path: str | Path, graph: KnowledgeGraph, facts: Mapping[str, Any]) -> None:
+    """Publish the facts of a graph as a folder; `facts` say how it was made."""
+
+    def write(folder: Path) -> None:
+        arrays: dict[str, np.ndarray] = {}
+        text = json.dumps(pack_graph(graph, arrays), ensure_ascii=False)
+        (folder / "graph.json").write_text(text, encoding="utf-8")
+        np.savez_compressed(folder / "graph.npz", allow_pickle=False, **arrays)
+
+    publish(path, write, {"kind": KIND, **facts})
+
+
+def load_graph(path: str | Path) -> KnowledgeGraph:
+    """The graph of such a folder, verified; `DataError` names a part that is damaged."""
+    verified(path, KIND)
+    folder = Path(path)
+    try:
+        meta = json.loads((folder / "graph.json").read_text(encoding="utf-8"))
+        with np.load(folder / "graph.npz", allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        return KnowledgeGraph(*unpack_graph(meta, arrays))
+    except (OSError, KeyError, ValueError, TypeError, BadZipFile) as error:
+        raise DataError(f"{folder} holds no readable graph: {error}.") from None
+
+
+def pack_graph(
+    graph: KnowledgeGraph, arrays: dict[str, np.ndarray], elsewhere: Collection[str] = ()
+) -> dict[str, Any]:
+    """What JSON can hold of its facts; the edges go into `arrays`. The ids of node types
+    `elsewhere` are kept by others.
+    """
+    facts = graph.facts()
+    relations = sorted(facts.edges)
+    for number, relation in enumerate(relations):
+        arrays[f"edges.{number}"] = facts.edges[relation]
+    kinds = sorted(set(facts.vocabs) - set(elsewhere))
+    return {
+        "relations": relations,
+        "nodes": {kind: facts.vocabs[kind].ids for kind in kinds},
+        "names": {kind: names for kind, names in facts.names.items() if kind in facts.vocabs},
+    }
+
+
+def unpack_graph(
+    meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> tuple[dict[str, Vocab], dict[Relation, np.ndarray], dict[str, tuple[str, ...]]]:
+    """Ids, edges and names, the inverse of `pack_graph`."""
+    vocabs = {kind: Vocab(tuple(ids), kind) for kind, ids in meta["nodes"].items()}
+    edges: dict[Relation, np.ndarray] = {
+        (r[0], r[1], r[2]): arrays[f"edges.{number}"] for number, r in enumerate(meta["relations"])
+    }
+    return vocabs, edges, {kind: tuple(called) for kind, called in meta["names"].items()}

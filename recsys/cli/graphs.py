@@ -1,0 +1,121 @@
+"""`kgintent kg …` and `kgintent convert`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import typer
+
+from kg.catalog import Catalog
+from kg.columns import Guess
+from kg.errors import UsageError
+from kg.folders import check_place, write_text
+from kg.from_table import FromTable, from_table
+from kg.graph import KnowledgeGraph
+from kg.graph_store import KIND, load_graph, save_graph
+from kg.report import lines, page, report
+from kg.storage import load_dataset
+from recsys.cli.output import say, show
+
+
+def graph_of_table(
+    items: Path, out: Path | None, id_: str | None, relations: str | None, users: Path | None,
+    user_id: str | None, user_relations: str | None, dry_run: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Say what each column becomes, and publish unless it is a dry run."""
+    if out is None and not dry_run:
+        raise UsageError("Say where the graph goes with -o, or only look at it with --dry-run.")
+    if users is None and (user_id or user_relations):
+        raise UsageError("--user-id and --user-relations need --users.")
+    if out is not None and not dry_run:
+        check_place(out, KIND)
+    found = from_table(
+        items, id=id_, relations=relations, users=users, user_id=user_id,
+        user_relations=user_relations,
+    )  # fmt: skip
+    show(_rows(found), as_json)
+    for guess in found.guesses:
+        if guess.relation is None:
+            say(f"  not used: {guess.column} ({guess.why})")
+    graph = found.graph
+    kinds = ", ".join(f"{n:,} {kind}" for kind, n in graph.num_nodes.items())
+    if dry_run or out is None:
+        say(f"It would be {kinds}; {graph.num_edges:,} edges. As guessed or changed by you:")
+        say(f'  kgintent kg from-table {items} -o GRAPH --relations "{found.relations}"')
+        return
+    sources = {"items": items.name} | ({} if users is None else {"users": users.name})
+    save_graph(out, graph, {"sources": sources, "relations": found.relations})
+    say(f"{out}: {kinds}; {graph.num_edges:,} edges. Next: kgintent build EVENTS {items} "
+        f"--graph {out} -o DATA")  # fmt: skip
+
+
+def _rows(found: FromTable) -> list[dict[str, object]]:
+    why = {guess.column: _why(guess) for guess in found.guesses}
+    return [
+        {"relation": str(one.relation), "of": one.kind, "nodes": one.nodes, "edges": one.edges,
+         "rows": one.rows, "unread": one.unread, "guessed": why.get(one.relation.column, "")}
+        for one in found.made
+    ]  # fmt: skip
+
+
+def _why(guess: Guess) -> str:
+    return guess.why
+
+
+def report_graph(
+    path: Path, html: Path | None, least_linked: float | None, most_hub: float | None, as_json: bool
+) -> None:
+    """Tell, draw if asked to, and leave with 1 where a limit of the user's is not kept."""
+    graph, catalog = _graph_at(path)
+    found = report(graph, catalog)
+    if as_json:
+        print(json.dumps(found.as_dict(), ensure_ascii=False))
+    else:
+        for line in lines(found):
+            print(line)
+    if html is not None:
+        write_text(html, page(found, path.name))
+        say(f"{html}: the report as a page")
+    wrong = []
+    if least_linked is not None and found.linked < least_linked:
+        wrong.append(f"only {found.linked:.1%} of the items have a fact")
+    if most_hub is not None and found.most_hub > most_hub:
+        wrong.append(f"one node holds {found.most_hub:.1%} of a relation's edges")
+    for line in wrong:
+        say(f"kgintent: {path}: {line}")
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _graph_at(path: Path) -> tuple[KnowledgeGraph, Catalog | None]:
+    """Of a folder of either kind; the events of a data folder are in it."""
+    try:
+        kind = json.loads((path / "manifest.json").read_text(encoding="utf-8")).get("kind")
+    except (OSError, ValueError, AttributeError):
+        raise UsageError(f"{path} is no folder of `kg from-table` or of `build`.") from None
+    if kind == KIND:
+        return load_graph(path), None
+    data = load_dataset(path)
+    return data.graph.with_events(data.log), data.catalog
+
+
+def convert_files(source: Path, out: Path, form: str | None, to: str) -> None:
+    """Read, write, and say what was found and what was lost."""
+    from kg.formats import convert
+
+    tables = convert(source, out, form, to)
+    told = ", ".join(f"{len(frame):,} rows of {name}" for name, frame in tables.there().items())
+    if tables.vectors:
+        told += f", vectors {', '.join(tables.vectors)}"
+    say(f"{source}: {told}")
+    for note in tables.notes:
+        say(f"  {note}")
+    if to != "plain":
+        say(f"{out}: in the format {to}")
+        return
+    parts = [f"{out}/events.csv", f"{out}/items.csv"]
+    for name in ("users", "triples", "entities"):
+        if name in tables.there():
+            parts.append(f"--{name} {out}/{name}.csv")
+    say(f"Next: kgintent build {' '.join(parts)} -o DATA")

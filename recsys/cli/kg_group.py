@@ -1,0 +1,62 @@
+"""The verbs of `kgintent kg`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recsys.cli.options import Json
+
+kg_app = typer.Typer(
+    help="Knowledge graphs from tables, and what is in them.", no_args_is_help=True
+)
+
+Graph = Annotated[Path, typer.Argument(help="A folder of `kg from-table` or of `build`.")]
+
+
+@kg_app.command("from-table")
+def kg_from_table(
+    items: Annotated[Path, typer.Argument(help="Items: CSV, TSV or Parquet.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="The graph folder to make.")
+    ] = None,
+    id_: Annotated[str | None, typer.Option("--id", help="The column of item ids.")] = None,
+    relations: Annotated[
+        str | None,
+        typer.Option(
+            help="brand,category:hierarchy(>),price:bins(5),tags:list(|),released:year; else "
+            "guessed."
+        ),
+    ] = None,
+    users: Annotated[Path | None, typer.Option(help="Users with attributes.")] = None,
+    user_id: Annotated[str | None, typer.Option(help="The column of user ids.")] = None,
+    user_relations: Annotated[str | None, typer.Option(help="As --relations, of users.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would be.")] = False,
+    json: Json = False,
+) -> None:
+    """A graph of a table of items: each column a relation, said or guessed."""
+    from recsys.cli.graphs import graph_of_table
+
+    graph_of_table(
+        items, out, id_, relations, users, user_id, user_relations, dry_run, json
+    )  # fmt: skip
+
+
+@kg_app.command("report")
+def kg_report(
+    graph: Graph,
+    html: Annotated[Path | None, typer.Option(help="Also a page: the file to write.")] = None,
+    least_linked: Annotated[
+        float | None, typer.Option(help="Exit 1 if a smaller share of items has a fact.")
+    ] = None,
+    most_hub: Annotated[
+        float | None, typer.Option(help="Exit 1 if one node holds more of a relation's edges.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """What is in a graph, and what is wrong with it."""
+    from recsys.cli.graphs import report_graph
+
+    report_graph(graph, html, least_linked, most_hub, json)
