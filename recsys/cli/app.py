@@ -13,6 +13,7 @@ from recsys.cli.intent_group import intent_app
 from recsys.cli.kg_group import kg_app
 from recsys.cli.options import (
     ENCODER,
+    Accept,
     Config,
     Device,
     Encoder,
@@ -100,6 +101,19 @@ def build(
     )  # fmt: skip
 
 
+@app.command("check-leakage")
+def check_leakage(
+    data: Annotated[Path, typer.Argument(help="A data folder from `kgintent build`.")],
+    hold_out: HoldOut = "none",
+    accept: Accept = None,
+    json: Json = False,
+) -> None:
+    """Whether facts, tables or texts know what comes after the cut; exit 1 if it is sure."""
+    from recsys.cli.training import report_leaks
+
+    report_leaks(data, hold_out, accept or [], json)
+
+
 @app.command()
 def convert(
     source: Annotated[Path, typer.Argument(help="A file or folder in a format of the field.")],
@@ -125,6 +139,7 @@ def train(
     max_epochs: MaxEpochs = None,
     seed: Seed = None,
     device: Device = None,
+    accept: Accept = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after Ctrl-C.")] = False,
     start: Annotated[
         Path | None,
@@ -137,8 +152,8 @@ def train(
     from recsys.cli.training import train_run
 
     train_run(
-        data, out, config, encoder, templates, taxonomy, hold_out, max_epochs, seed, device, resume,
-        start,
+        data, out, config, encoder, templates, taxonomy, hold_out, max_epochs, seed, device,
+        accept or [], resume, start,
     )  # fmt: skip
 
 

@@ -33,6 +33,10 @@ HoldOut = Annotated[
 ]
 MaxEpochs = Annotated[int | None, typer.Option(help="Overrides the file.")]
 Seed = Annotated[int | None, typer.Option(help="Overrides the file.")]
+Accept = Annotated[
+    list[str] | None,
+    typer.Option(help="A check of check-leakage whose refusal is passed over; repeatable."),
+]
 Device = Annotated[
     str | None,
     typer.Option(help="Where networks learn: cpu, cuda, …; else a CUDA card if torch sees one."),

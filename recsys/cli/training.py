@@ -9,12 +9,13 @@ from typing import cast
 
 from kg.errors import UsageError
 from kg.folders import check_place
-from kg.storage import load_dataset
+from kg.leakage import Leak, leaks, refuse
+from kg.storage import Dataset, load_dataset
 from kg.taxonomy import Taxonomy
 from kg.templates import Templates
-from recsys.cli.output import Stopped, bars, say
+from recsys.cli.output import Stopped, bars, say, show
 from recsys.config import RunConfig
-from recsys.fit import HoldOut, fit, forget
+from recsys.fit import HoldOut, fit, forget, make_split
 from recsys.recommender import Recommender
 from recsys.store import KIND
 from recsys.train import best_of
@@ -23,7 +24,7 @@ from recsys.train import best_of
 def train_run(
     data: Path, out: Path, config: Path | None, encoder: str, templates: str | None,
     taxonomy: str | None, hold_out: str, max_epochs: int | None, seed: int | None,
-    device: str | None, resume: bool, source: Path | None,
+    device: str | None, accept: list[str], resume: bool, source: Path | None,
 ) -> None:  # fmt: skip
     """Train and publish; Ctrl-C keeps the state in OUT.training and says how to go on."""
     held = checked_hold_out(hold_out)
@@ -36,6 +37,10 @@ def train_run(
     if resume and not checkpoint.exists():
         raise UsageError(f"There is nothing to resume: {checkpoint} does not exist.")
     dataset = load_dataset(data)
+    found = _leaks(dataset, held)
+    for leak in found:
+        say(f"  {leak}")
+    refuse(found, accept)
     start = Recommender.load(source) if source is not None else None
     started = time.perf_counter()
     try:
@@ -64,6 +69,21 @@ def train_run(
     forget(checkpoint)
     say(f"{out}: trained in {seconds:.0f} s. Next: kgintent recommend {out} --user "
         f"{dataset.log.users.ids[0]}")  # fmt: skip
+
+
+def report_leaks(data: Path, hold_out: str, accept: list[str], as_json: bool) -> None:
+    """A row for each leak; `DataError` if one is refused."""
+    found = _leaks(load_dataset(data), checked_hold_out(hold_out))
+    if found or as_json:
+        show([asdict(leak) for leak in found], as_json)
+    refuse(found, accept)
+    say(f"{data}: {len(found)} warnings, nothing refused.")
+
+
+def _leaks(dataset: Dataset, held: HoldOut) -> list[Leak]:
+    split = make_split(dataset.log, held)
+    graph = dataset.graph.with_events(split.train)
+    return leaks(graph, split, dataset.catalog, dataset.users)
 
 
 def checked_hold_out(word: str) -> HoldOut:

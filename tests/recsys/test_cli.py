@@ -793,3 +793,25 @@ def test_files_of_one_format_become_those_of_another(world, call, tmp_path):
     code, _, err = call("build", tmp_path / "out/events.csv", tmp_path / "out/items.csv",
                         "-o", tmp_path / "d")  # fmt: skip
     assert code == 0, err
+
+
+def test_training_refuses_what_knows_the_future_unless_told(world, call, tmp_path):
+    code, _, err = call("check-leakage", world / "data", "--hold-out", "last")
+    assert code == 0, err
+    assert "nothing refused" in err
+    ids = pl.read_csv(world / "items.csv", infer_schema=False)["item_id"].to_list()
+    triples = tmp_path / "t.csv"
+    triples.write_text(f"head,relation,tail\n{ids[0]},also_bought,{ids[1]}\n", encoding="utf-8")
+    words = ["build", world / "events.csv", world / "items.csv", "--triples", triples]
+    code, _, err = call(*words, "-o", tmp_path / "d")
+    assert code == 0, err
+    code, out, err = call("check-leakage", tmp_path / "d", "--json")
+    assert code == 1
+    assert json.loads(out.splitlines()[0])["check"] == "chosen by people"
+    assert "'also_bought'" in err
+    code, _, err = call("train", tmp_path / "d", "-o", tmp_path / "r", *TRAIN)
+    assert code == 1
+    assert not (tmp_path / "r").exists()
+    accepted = [*TRAIN, "--accept", "chosen by people"]
+    code, _, err = call("train", tmp_path / "d", "-o", tmp_path / "r", *accepted)
+    assert code == 0, err
