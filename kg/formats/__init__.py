@@ -13,27 +13,52 @@ from pathlib import Path
 
 from kg.errors import UsageError, suggest
 from kg.folders import fresh_folder
-from kg.formats.tables import NEEDED, Format, Named, Tables, read_plain, write_plain
+from kg.formats import (
+    amazon,
+    gorse,
+    graphml,
+    kgat,
+    mind,
+    movielens,
+    own,
+    presets,
+    rdf,
+    recbole,
+    sessions,
+)
+from kg.formats.tables import Format, Named, Tables, looks_plain, read_plain, write_plain
 
 __all__ = ["FORMATS", "PLAIN", "Format", "Named", "Tables", "convert", "detected", "read_any"]
 
 PLAIN = Format(
     "plain",
     "events.csv, items.csv, users.csv, triples.csv, entities.csv and NAME.npz, as build takes them",
-    lambda path: path.is_dir() and any((path / f"{name}.csv").is_file() for name in NEEDED),
+    looks_plain,
     read_plain,
     write_plain,
 )
-FORMATS: dict[str, Format] = {form.name: form for form in (PLAIN,)}
-"""By name; a path is tried in this order."""
+FORMATS: dict[str, Format] = {
+    form.name: form
+    for form in (
+        PLAIN, recbole.FORMAT, kgat.FORMAT, gorse.FORMAT, movielens.FORMAT, mind.FORMAT,
+        *sessions.FORMATS, amazon.FORMAT, *presets.FORMATS, rdf.FORMAT, graphml.FORMAT,
+        *own.FORMATS,
+    )
+}  # fmt: skip
 
 
 def detected(path: str | Path) -> Format:
-    """The format that a path is in; `UsageError` where none, or more than one, recognises it."""
+    """The format that a path is in; `UsageError` where none, or more than one, recognises it.
+
+    The plain form, whose files others have too, is what no other format recognises.
+    """
     place = Path(path)
     if not place.exists():
         raise UsageError(f"There is nothing at {place}.")
-    found = [form for form in FORMATS.values() if form.recognises(place)]
+    others = [form for form in FORMATS.values() if form is not PLAIN]
+    found = [form for form in others if form.recognises(place)]
+    if not found and PLAIN.recognises(place):
+        return PLAIN
     if len(found) == 1:
         return found[0]
     names = ", ".join(form.name for form in found) or "none of " + ", ".join(FORMATS)

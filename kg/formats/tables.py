@@ -84,7 +84,8 @@ class Format:
     """One format of the field.
 
     `recognises` says cheaply whether a path looks like it; `read` raises `DataError` naming file,
-    line and value where it is not; `write` makes the files in an empty folder, None: read only.
+    line and value where it is not; `write` makes the files in an empty folder, None: read only;
+    `lost` says what writing these tables changes or leaves out, a sentence each.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Format:
     recognises: Callable[[Path], bool]
     read: Callable[[Path], Tables]
     write: Callable[[Tables, Path], None] | None = None
+    lost: Callable[[Tables], tuple[str, ...]] = lambda tables: ()
 
 
 def write_plain(tables: Tables, folder: Path) -> None:
@@ -115,6 +117,11 @@ def _called(name: str, file: Path) -> pl.DataFrame:
     roles = pick_columns(frame, _SPELLED[name], {}, needed=(), where=str(file))
     ours = {column: _OURS.get(role, role) for role, column in roles.items()}
     return frame.rename({k: v for k, v in ours.items() if v == k or v not in frame.columns})
+
+
+def looks_plain(path: Path) -> bool:
+    """Whether one of the files is there, whatever its columns are called."""
+    return path.is_dir() and any((path / f"{name}.csv").is_file() for name in NEEDED)
 
 
 def read_plain(folder: Path) -> Tables:

@@ -102,14 +102,14 @@ def _graph_at(path: Path) -> tuple[KnowledgeGraph, Catalog | None]:
 
 def convert_files(source: Path, out: Path, form: str | None, to: str) -> None:
     """Read, write, and say what was found and what was lost."""
-    from kg.formats import convert
+    from kg.formats import FORMATS, convert
 
     tables = convert(source, out, form, to)
     told = ", ".join(f"{len(frame):,} rows of {name}" for name, frame in tables.there().items())
     if tables.vectors:
         told += f", vectors {', '.join(tables.vectors)}"
     say(f"{source}: {told}")
-    for note in tables.notes:
+    for note in (*tables.notes, *FORMATS[to].lost(tables)):
         say(f"  {note}")
     if to != "plain":
         say(f"{out}: in the format {to}")

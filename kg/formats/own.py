@@ -1,0 +1,115 @@
+"""Our own folders as tables: a graph of `kg from-table`, and the data that `build` makes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from kg.catalog import Catalog
+from kg.events import EventLog
+from kg.folders import MANIFEST
+from kg.formats.tables import Format, Named, Tables
+from kg.graph import KnowledgeGraph
+from kg.graph_store import KIND, load_graph
+from kg.storage import load_dataset
+
+
+def _kind(path: Path) -> str | None:
+    try:
+        body = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return body.get("kind") if isinstance(body, dict) else None
+
+
+def read_graph(path: Path) -> Tables:
+    """Facts as triples between entities, which are called TYPE:ID, and the items by their names."""
+    graph = load_graph(path)
+    triples, entities = _facts(graph)
+    items = None
+    if "item" in graph.vocabs:
+        titles = graph.names.get("item", ("",) * len(graph.vocabs["item"]))
+        items = _text({"item_id": graph.vocabs["item"].ids, "title": titles})
+    return Tables(items=items, triples=triples, entities=entities)
+
+
+def read_data(path: Path) -> Tables:
+    """Cleaned events, items, users, and the facts that are not attributes of either."""
+    data = load_dataset(path)
+    named = {a.name for table in (data.catalog, data.users) if table for a in table.attributes}
+    facts = data.graph.facts()
+    kept = {r: e for r, e in facts.edges.items() if r[1] not in named or "item" not in r[::2]}
+    triples, entities = _facts(KnowledgeGraph(facts.vocabs, kept, facts.names))
+    tables = [(data.catalog, "")] + ([(data.users, "user:")] if data.users is not None else [])
+    vectors = {
+        f"{prefix}{one.name}": Named(tuple(table.ids.decode(one.row)), one.values)
+        for table, prefix in tables
+        for one in table.vectors
+    }
+    return Tables(
+        events=_events(data.log), items=_rows(data.catalog, "item_id"),
+        users=None if data.users is None else _rows(data.users, "user_id"),
+        triples=triples, entities=entities, vectors=vectors,
+    )  # fmt: skip
+
+
+def _facts(graph: KnowledgeGraph) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
+    if not graph.edges:
+        return None, None
+    called = {kind: [f"{kind}:{key}" for key in vocab.ids] for kind, vocab in graph.vocabs.items()}
+    parts = []
+    for (source, name, target), (heads, tails) in sorted(graph.edges.items()):
+        one, other = (pl.Series(called[kind], dtype=pl.String) for kind in (source, target))
+        parts.append(pl.DataFrame({"head": one.gather(heads), "tail": other.gather(tails)})
+                     .select("head", pl.lit(name).alias("relation"), "tail"))  # fmt: skip
+    used = {end for relation in graph.edges for end in (relation[0], relation[2])}
+    kinds = [
+        _text({
+            "entity_id": called[kind], "type": [kind] * len(vocab),
+            "name": [graph.name(kind, code) for code in range(len(vocab))],
+            "item_id": vocab.ids if kind == "item" else [""] * len(vocab),
+        })
+        for kind, vocab in graph.vocabs.items() if kind in used
+    ]  # fmt: skip
+    return pl.concat(parts), pl.concat(kinds)
+
+
+def _events(log: EventLog) -> pl.DataFrame:
+    items = np.array([*log.items.ids, ""], dtype=object)  # -1: a search alone
+    kinds = [behaviour.name for behaviour in log.behaviours]
+    columns: dict[str, list[str]] = {
+        "user_id": log.users.decode(log.user), "item_id": items[log.item].tolist(),
+        "behaviour": [kinds[code] for code in log.behaviour.tolist()],
+    }  # fmt: skip
+    if log.time is not None:
+        columns["timestamp"] = [str(time) for time in log.time.tolist()]
+    if log.value is not None and np.isfinite(log.value).any():
+        columns["value"] = [f"{v:g}" if np.isfinite(v) else "" for v in log.value.tolist()]
+    if log.query is not None:
+        columns["query"] = list(log.query)
+    return _text(columns)
+
+
+def _rows(table: Catalog, key: str) -> pl.DataFrame:
+    columns: dict[str, list[str] | tuple[str, ...]] = {key: table.ids.ids}
+    columns |= {n: c for n, c in (("title", table.titles), ("text", table.texts)) if any(c)}
+    for attribute in table.attributes:
+        columns[attribute.name] = ["|".join(cell) for cell in attribute.cells(len(table))]
+    return _text(columns)
+
+
+def _text(columns: dict) -> pl.DataFrame:
+    """Columns of text, '' as null."""
+    frame = pl.DataFrame({name: pl.Series(list(c), dtype=pl.String) for name, c in columns.items()})
+    return frame.with_columns(pl.all().replace("", None))
+
+
+FORMATS = (
+    Format("graph", "a graph folder of `kgintent kg from-table`",
+           lambda path: _kind(path) == KIND, read_graph),
+    Format("data", "a data folder of `kgintent build`", lambda path: _kind(path) == "data",
+           read_data),
+)  # fmt: skip

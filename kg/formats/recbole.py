@@ -1,0 +1,534 @@
+"""RecBole's and hopwise's atomic files: a folder with NAME.inter, .user, .item, .kg, .link, .net.
+
+Cells stand between tabs, without quotes; the first line gives each column as `name:type`. A
+column is found by its name, never by its place. Extra files with a column of type float_seq hold
+vectors. NAME.entity (entity_id, type, name) is ours: RecBole passes over it unless it is asked to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from kg.errors import DataError
+from kg.formats.atomic import LINE, TYPES, Atomic, read_atomic, values_of, vectors_of
+from kg.formats.rows import first_bad
+from kg.formats.tables import EVENTS, Format, Named, Tables
+from kg.tables import open_bytes
+from kg.times import NO_TIME, to_seconds
+
+TITLES = ("title", "movie_title", "item_title", "book_title", "name", "item_name")
+TEXTS = ("text", "description")
+ROLES = {"rating": "value", "behavior": "behaviour"}
+"""Other names of the columns of events."""
+PARTS = ("train", "valid", "validation", "test")
+OWN = ("inter", "user", "item", "kg", "link", "net", "entity", "text")
+_BOM = b"\xef\xbb\xbf"
+
+
+def _is_user(name: str) -> bool:
+    return name in ("uid", "u_id") or name.startswith("user")
+
+
+def _is_entity(name: str) -> bool:
+    return name in ("eid", "head_id", "tail_id") or name.startswith("ent")
+
+
+# Reading
+
+
+def read(folder: Path) -> Tables:
+    """The folder's tables. `DataError` names the file, the line and the value that is wrong."""
+    stem = _stem(folder)
+    notes: list[str] = []
+    events, user, item = _read_events(folder, stem, notes)
+    entities, triples = _read_graph(folder, stem, item, notes)
+    vectors: dict[str, Named] = {}
+    items = _read_rows(folder / f"{stem}.item", item, "item_id", vectors, notes)
+    users = _read_rows(folder / f"{stem}.user", user, "user_id", vectors, notes)
+    items = _with_text(folder / f"{stem}.text", item, items)
+    _read_extra(folder, stem, entities, vectors, notes)
+    return Tables(events, items, users, triples, entities, vectors, tuple(notes))
+
+
+def _stem(folder: Path) -> str:
+    """NAME of the folder's NAME.inter or NAME.PART.inter."""
+    files = sorted(folder.glob("*.inter")) if folder.is_dir() else []
+    if not files:
+        raise DataError(f"{folder} must be a folder with a file NAME.inter. There is none.")
+    stems = {_without_part(file.stem) for file in files}
+    if folder.name in stems or (
+        len(stems) > 1 and all(stem.startswith(f"{folder.name}.") for stem in stems)
+    ):
+        return folder.name
+    if len(stems) > 1:
+        raise DataError(
+            f"{folder} must hold the files of one data set. Got {', '.join(sorted(stems))}."
+        )
+    return stems.pop()
+
+
+def _without_part(stem: str) -> str:
+    name, dot, part = stem.rpartition(".")
+    return name if dot and part in PARTS else stem
+
+
+def _inter_files(folder: Path, stem: str, notes: list[str]) -> list[Path]:
+    """NAME.inter alone, or else the parts in the order of time."""
+    whole = folder / f"{stem}.inter"
+    parts = [file for file in folder.glob("*.inter") if file.name.startswith(f"{stem}.")]
+    parts = [file for file in parts if file != whole]
+    order = {part: place for place, part in enumerate(PARTS)}
+    parts.sort(key=lambda file: (order.get(file.stem.rpartition(".")[2], 1), file.name))
+    if not whole.is_file():
+        return parts
+    if parts:
+        names = ", ".join(file.name for file in parts)
+        notes.append(f"{names}: left out, since {whole.name} holds the whole.")
+    return [whole]
+
+
+def _read_events(
+    folder: Path, stem: str, notes: list[str]
+) -> tuple[pl.DataFrame, str, str]:  # fmt: skip
+    """The events, and the names that users and items have in the files."""
+    parts = [read_atomic(file) for file in _inter_files(folder, stem, notes)]
+    user = _id_column(parts[0], "user_id", ("session_id", "uid"), (), notes)
+    item = _id_column(parts[0], "item_id", ("iid",), (user,), notes)
+    for part in parts:
+        part.need(user, item)
+    if len(parts) > 1:
+        counts = ", ".join(f"{part.frame.height} rows of {part.file.name}" for part in parts)
+        notes.append(f"The parts were joined, which row is of which is lost: {counts}.")
+    if f"{item}_list" in parts[0].types:
+        frame = _unfolded(parts, user, item, notes)
+    else:
+        frame = pl.concat([_event_rows(part, user, item, notes) for part in parts], how="diagonal")
+    there = [name for name in EVENTS if name in frame.columns]
+    frame = frame.select(there)
+    query = pl.col("query").is_not_null() if "query" in there else pl.lit(False)
+    kept = frame.filter(pl.col("user_id").is_not_null() & (pl.col("item_id").is_not_null() | query))
+    if kept.height < frame.height:
+        notes.append(f"{frame.height - kept.height} events without user or item were left out.")
+    return kept, user, item
+
+
+def _id_column(
+    atomic: Atomic, usual: str, others: Sequence[str], taken: Sequence[str], notes: list[str]
+) -> str:
+    """The column of the ids: by its usual name, or else the only other one that ends in _id."""
+    free = [name for name in atomic.types if name not in taken]
+    known = next((name for name in (usual, *others) if name in free), None)
+    ends = [name for name in atomic.of_type("token") if name in free and name.endswith("_id")]
+    if known is None and len(ends) == 1 and usual == "item_id":
+        known = ends[0]
+    if known is None:
+        atomic.need(usual)
+    if known != usual:
+        notes.append(f"{known} of {atomic.file.name} was read as {usual}.")
+    return known or usual
+
+
+def _event_rows(part: Atomic, user: str, item: str, notes: list[str]) -> pl.DataFrame:
+    names = {user: "user_id", item: "item_id"}
+    for name in part.types:
+        role = ROLES.get(name, name)
+        if role in EVENTS and name not in names and role not in names.values():
+            names[name] = role
+    rest = [name for name in part.types if name not in names]
+    if rest:
+        notes.append(f"Columns of {part.file.name} were left out: {', '.join(rest)}.")
+    return part.frame.select(pl.col(name).alias(role) for name, role in names.items())
+
+
+def _unfolded(parts: Sequence[Atomic], user: str, item: str, notes: list[str]) -> pl.DataFrame:
+    """Events from rows of a history and the item after it; the timestamp is the place, from 0.
+
+    A user's rows are taken from the shortest history on, and of each only what the row before
+    does not have. Histories cut at a greatest length are put in the order in which each row's
+    last item is the one that the row before asked for.
+    """
+    rows = pl.concat([_history_rows(part, number, user, item) for number, part in enumerate(parts)])
+    rows = rows.filter(pl.col("user").is_not_null())
+    first = rows.select("user").unique(maintain_order=True).with_row_index("who")
+    rows = rows.join(first, on="user").sort("who", "part", "length", "order")
+    known = pl.col("length").shift(1).over("who").add(1).fill_null(0)
+    new = pl.col("history").list.slice(known)
+    long = rows.select("user", new.list.concat(pl.concat_list("target")).alias("item_id"))
+    long = long.explode("item_id").drop_nulls()
+    place = pl.int_range(pl.len()).over("user").cast(pl.String)
+    notes.append(
+        f"{rows.height} rows of a history and the item after it became {long.height} events; "
+        "the timestamp is the place in the user's order."
+    )
+    return long.select(pl.col("user").alias("user_id"), "item_id", place.alias("timestamp"))
+
+
+def _history_rows(part: Atomic, number: int, user: str, item: str) -> pl.DataFrame:
+    """part, user, history (list), target, length, and order: the row's place, as time runs."""
+    words = pl.col(f"{item}_list").fill_null("").str.strip_chars(" ").str.replace_all(" +", " ")
+    words = (
+        pl.when(words == "").then(pl.lit([], pl.List(pl.String))).otherwise(words.str.split(" "))
+    )
+    rows = part.frame.select(
+        pl.lit(number).alias("part"),
+        pl.col(user).alias("user"),
+        words.alias("history"),
+        pl.col(item).alias("target"),
+    ).with_columns(pl.col("history").list.len().cast(pl.Int64).alias("length"))
+    last, target = pl.col("history").list.last(), pl.col("target")
+    same = (pl.col("user") == pl.col("user").shift(1)) & (
+        pl.col("length") == pl.col("length").shift(1)
+    )
+    votes = rows.select(
+        forward=(same & (last == target.shift(1))).sum(),
+        back=(same & (target == last.shift(1))).sum(),
+    ).row(0)
+    sign = -1 if votes[1] > votes[0] else 1
+    return rows.with_columns((pl.int_range(pl.len()) * sign).alias("order"))
+
+
+def _read_rows(
+    file: Path, key: str, new: str, vectors: dict[str, Named], notes: list[str]
+) -> pl.DataFrame | None:
+    """Items or users: the id, then for items title and text, then the attributes."""
+    if not file.is_file():
+        return None
+    atomic = read_atomic(file)
+    key = key if key in atomic.types else new
+    atomic.need(key)
+    atomic.unique(key)
+    prefix = "user:" if new == "user_id" else ""
+    for name in atomic.of_type("float_seq"):
+        vectors[prefix + name] = vectors_of(atomic, name, key)
+    names = {key: new}
+    if new == "item_id":
+        for role, spellings in (("title", TITLES), ("text", TEXTS)):
+            found = next((name for name in spellings if name in atomic.types), None)
+            names |= {} if found is None else {found: role}
+    rest = {name: name for name, kind in atomic.types.items()
+            if name not in (*names, *names.values()) and kind != "float_seq"}  # fmt: skip
+    for name in rest:
+        if (
+            atomic.types[name] == "token_seq"
+            and atomic.frame[name].str.contains("|", literal=True).any()
+        ):
+            notes.append(f"In {name} of {file.name} a '|' inside a value became '/'.")
+    return atomic.frame.select(
+        values_of(atomic, name, role).alias(role) for name, role in (names | rest).items()
+    )
+
+
+def _with_text(file: Path, item: str, items: pl.DataFrame | None) -> pl.DataFrame | None:
+    """The items with the text of UniSRec's NAME.text, where there is none yet."""
+    if not file.is_file() or (items is not None and "text" in items.columns):
+        return items
+    atomic = read_atomic(file)
+    key = item if item in atomic.types else "item_id"
+    atomic.need(key, "text")
+    atomic.unique(key)
+    text = atomic.frame.select(pl.col(key).alias("item_id"), "text")
+    if items is None:
+        return text
+    both = items.join(text, "item_id", "full", coalesce=True, maintain_order="left_right")
+    first = [name for name in ("item_id", "title", "text") if name in both.columns]
+    return both.select(*first, pl.exclude(first))
+
+
+def _read_graph(
+    folder: Path, stem: str, item: str, notes: list[str]
+) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
+    """(entities, triples) of .kg, .link and .entity."""
+    triples = links = None
+    known: list[pl.Series] = []
+    entity, kg, link = (folder / f"{stem}.{name}" for name in ("entity", "kg", "link"))
+    details = read_atomic(entity) if entity.is_file() else None
+    if details is not None:
+        details.need("entity_id")
+        details.unique("entity_id")
+        known.append(details.frame["entity_id"])
+    if kg.is_file():
+        triples = _read_triples(kg)
+        ends = triples.select(pl.concat_list("head", "tail").alias("id")).explode("id")
+        known.append(ends["id"])
+    if link.is_file():
+        links = _read_links(link, item, notes)
+        known.append(links["entity_id"])
+    if not known:
+        return None, None
+    ids = pl.concat([column.alias("entity_id") for column in known])
+    entities = pl.DataFrame(ids.unique(maintain_order=True))
+    if details is not None:
+        there = [name for name in ("entity_id", "type", "name") if name in details.types]
+        entities = entities.join(details.frame.select(there), "entity_id", "left",
+                                 maintain_order="left")  # fmt: skip
+    if links is not None:
+        entities = entities.join(links, "entity_id", "left", maintain_order="left")
+    elif triples is not None:
+        notes.append(f"There is no {link.name}: no entity is known to be an item.")
+    return entities, triples
+
+
+def _read_triples(file: Path) -> pl.DataFrame:
+    atomic = read_atomic(file)
+    names = {"head_id": "head", "relation_id": "relation", "tail_id": "tail"}
+    atomic.need(*names)
+    found = first_bad(atomic.frame, pl.any_horizontal(pl.col(*names).is_null()))
+    if found is not None:
+        raise DataError(f"{file}, line {found[LINE]}: head, relation and tail must not be empty.")
+    return atomic.frame.select(pl.col(name).alias(new) for name, new in names.items())
+
+
+def _read_links(file: Path, item: str, notes: list[str]) -> pl.DataFrame:
+    """entity_id, item_id: of several items of an entity the first."""
+    atomic = read_atomic(file)
+    key = item if item in atomic.types else "item_id"
+    atomic.need(key, "entity_id")
+    links = atomic.frame.select("entity_id", pl.col(key).alias("item_id")).drop_nulls()
+    once = links.unique("entity_id", keep="first", maintain_order=True)
+    if once.height < links.height:
+        notes.append(
+            f"{links.height - once.height} lines of {file.name} were left out: "
+            "their entity is another item already."
+        )
+    return once
+
+
+def _read_extra(
+    folder: Path,
+    stem: str,
+    entities: pl.DataFrame | None,
+    vectors: dict[str, Named],
+    notes: list[str],
+) -> None:
+    """The vectors of the other files of this stem; what holds none is named in the notes."""
+    for file in sorted(folder.glob("*.*")):
+        suffix = file.name.removeprefix(f"{stem}.")
+        if suffix == file.name or suffix in OWN or suffix.endswith(".inter") or file.is_dir():
+            continue
+        atomic = read_atomic(file) if _has_header(file) else None
+        columns = [] if atomic is None else atomic.of_type("float_seq")
+        keys = [] if atomic is None else atomic.of_type("token")
+        if atomic is None or not columns or not keys:
+            notes.append(f"{file.name} was left out: it holds no vectors of ids.")
+            continue
+        atomic.unique(keys[0])
+        for column in columns:
+            _add(vectors, column, keys[0], vectors_of(atomic, column, keys[0]), entities, notes)
+    if (folder / f"{stem}.net").is_file():
+        count = read_atomic(folder / f"{stem}.net").frame.height
+        notes.append(f"{count} links between users ({stem}.net) were left out: no table has them.")
+
+
+def _has_header(file: Path) -> bool:
+    """Whether the first line is one of names and types (some of these files are binary)."""
+    with open_bytes(file) as handle:
+        cells = handle.readline(1 << 16).removeprefix(_BOM).strip().split(b"\t")
+    return all(cell.rpartition(b":")[2].decode("latin-1") in TYPES and b":" in cell
+               for cell in cells)  # fmt: skip
+
+
+def _add(
+    vectors: dict[str, Named],
+    column: str,
+    key: str,
+    found: Named,
+    entities: pl.DataFrame | None,
+    notes: list[str],
+) -> None:
+    """Put vectors of users, items or entities (those that are items) under their name."""
+    if _is_user(key):
+        vectors[f"user:{column}"] = found
+    elif not _is_entity(key):
+        vectors[column] = found
+    elif entities is not None and "item_id" in entities.columns:
+        known = entities.drop_nulls("item_id").select("entity_id", "item_id")
+        own = dict(known.iter_rows())
+        rows = [row for row, name in enumerate(found.ids) if name in own]
+        vectors[column] = Named(tuple(own[found.ids[row]] for row in rows), found.values[rows])
+        notes.append(
+            f"{len(found.ids) - len(rows)} vectors of {column} were left out: their entity is "
+            "no item."
+        )
+    else:
+        notes.append(f"{column} was left out: its ids are entities, none of them an item.")
+
+
+# Writing
+
+
+def write(tables: Tables, folder: Path) -> None:
+    """data.inter and, for what there is, .user, .item, .kg, .link, .entity and vectors.
+
+    Raises `DataError` if there are no events, a value is no number, or two columns would get the
+    same name. What is changed or lost on the way is said by `lost`.
+    """
+    if tables.events is None or tables.events.height == 0:
+        raise DataError("Files for RecBole must hold events. Got tables without any.")
+    _save(_events_out(tables.events), folder / "data.inter")
+    for name, frame in (("user", tables.users), ("item", tables.items)):
+        if frame is not None and frame.height:
+            _save(_rows_out(frame), folder / f"data.{name}")
+    _write_graph(tables, folder)
+    for name, vectors in tables.vectors.items():
+        _write_vectors(name, vectors, folder)
+
+
+def lost(tables: Tables) -> tuple[str, ...]:
+    """What `write` changes or leaves out of these tables: a sentence each."""
+    said = ["A tab or line break in a cell becomes a space, a colon or space in a column's name _."]
+    for name, frame in (("users", tables.users), ("items", tables.items)):
+        several = (
+            [] if frame is None else [c for c in frame.columns if _kind(frame, c) == "several"]
+        )
+        if frame is not None and several:
+            spaces = sum(int(frame[column].str.contains(" ").sum()) for column in several)
+            said.append(
+                f"In {spaces} cells of {name} ({', '.join(several)}), each space inside a value "
+                "becomes an underscore, since a space stands between values."
+            )
+    return tuple(said)
+
+
+def _events_out(events: pl.DataFrame) -> dict[str, pl.Series]:
+    columns: dict[str, pl.Series] = {}
+    for name in ("user_id", "item_id", "behaviour"):
+        if name in events.columns:
+            columns[f"{name}:token"] = events[name]
+    if "query" in events.columns:
+        columns["query:token_seq"] = events["query"]
+    if "value" in events.columns:
+        columns["rating:float"] = _numbers_out(events["value"])
+    if "timestamp" in events.columns:
+        columns["timestamp:float"] = _times_out(events["timestamp"])
+    if "item_id" not in events.columns:
+        columns["item_id:token"] = pl.Series([None] * events.height, dtype=pl.String)
+    return columns
+
+
+def _numbers_out(column: pl.Series) -> pl.Series:
+    wrong = column.is_not_null() & ~_finite(column)
+    if wrong.any():
+        raise DataError(
+            f"events: {column.name} must be a number to be written as rating:float. "
+            f"Got {column.filter(wrong)[0]!r}."
+        )
+    return column
+
+
+def _finite(column: pl.Series) -> pl.Series:
+    return column.str.strip_chars().cast(pl.Float64, strict=False).is_finite().fill_null(False)
+
+
+def _times_out(column: pl.Series) -> pl.Series:
+    """Numbers as they are, other times as UTC seconds; empty where a time cannot be read."""
+    if (column.is_null() | _finite(column)).all():
+        return column
+    seconds = pl.Series(to_seconds(column, "events"))
+    return seconds.set(seconds == int(NO_TIME), None).cast(pl.String)
+
+
+def _kind(frame: pl.DataFrame, name: str) -> str:
+    """'id', 'words', 'several', 'float' or 'token': how a column of items or users is written."""
+    column = frame[name]
+    if name in ("item_id", "user_id"):
+        return "id"
+    if name in ("title", "text") and "item_id" in frame.columns:
+        return "words"
+    if column.str.contains("|", literal=True).any():
+        return "several"
+    numeric = bool((column.is_null() | _finite(column)).all())
+    return "float" if numeric and column.str.contains(".", literal=True).any() else "token"
+
+
+def _rows_out(frame: pl.DataFrame) -> dict[str, pl.Series]:
+    types = {"id": "token", "words": "token_seq", "several": "token_seq"}
+    columns: dict[str, pl.Series] = {}
+    for name in frame.columns:
+        kind = _kind(frame, name)
+        column = frame[name]
+        if kind == "several":
+            column = column.str.replace_all(r"\s", "_").str.replace_all(r"\|+", " ")
+            column = column.str.strip_chars(" ")
+        header = f"{_field(name)}:{types.get(kind, kind)}"
+        if header.rpartition(":")[0] in [known.rpartition(":")[0] for known in columns]:
+            raise DataError(f"Two columns would both be called {header!r} (one was {name!r}).")
+        columns[header] = column
+    return columns
+
+
+def _field(name: str) -> str:
+    """A column's name as a header can have it."""
+    return "".join("_" if letter in ":" or letter.isspace() else letter for letter in name)
+
+
+def _write_graph(tables: Tables, folder: Path) -> None:
+    triples, entities = tables.triples, tables.entities
+    if triples is not None and triples.height:
+        ends = {"head_id:token": triples["head"], "relation_id:token": triples["relation"],
+                "tail_id:token": triples["tail"]}  # fmt: skip
+        _save(ends, folder / "data.kg")
+    if entities is not None and entities.height:
+        own = [name for name in ("entity_id", "type", "name") if name in entities.columns]
+        entities = entities.unique("entity_id", keep="first", maintain_order=True)
+        _save({f"{name}:token": entities[name] for name in own}, folder / "data.entity")
+    links = _links_out(tables)
+    if links is not None and links.height:
+        _save({f"{name}:token": links[name] for name in ("item_id", "entity_id")},
+              folder / "data.link")  # fmt: skip
+
+
+def _links_out(tables: Tables) -> pl.DataFrame | None:
+    """item_id, entity_id; where there are no entities, the ends that are items are themselves."""
+    if tables.entities is not None:
+        if "item_id" not in tables.entities.columns:
+            return None
+        return tables.entities.select("item_id", "entity_id").drop_nulls()
+    if tables.triples is None:
+        return None
+    ends = pl.concat([tables.triples["head"], tables.triples["tail"]]).unique(maintain_order=True)
+    known = [frame["item_id"] for frame in (tables.items, tables.events)
+             if frame is not None and "item_id" in frame.columns]  # fmt: skip
+    items = ends.filter(ends.is_in(pl.concat(known).drop_nulls().implode())) if known else ends[:0]
+    return pl.DataFrame({"item_id": items, "entity_id": items})
+
+
+def _write_vectors(name: str, vectors: Named, folder: Path) -> None:
+    user = name.startswith("user:")
+    field = _field(name.removeprefix("user:"))
+    numbers = pl.DataFrame({"v": vectors.values.astype(np.float32)})["v"].arr.to_list()
+    column = numbers.cast(pl.List(pl.String)).list.join(" ")
+    ids = pl.Series(vectors.ids, dtype=pl.String)
+    file = folder / f"data.{field.replace('/', '_')}_{'user' if user else 'item'}emb"
+    if file.exists():
+        raise DataError(f"Two vectors would both be written to {file.name} (one was {name!r}).")
+    if vectors.ids:
+        _save({f"{'uid' if user else 'iid'}:token": ids, f"{field}:float_seq": column}, file)
+
+
+def _save(columns: Mapping[str, pl.Series], file: Path) -> None:
+    """Write columns by their header `name:type`; tabs and line breaks become spaces."""
+    frame = pl.DataFrame([column.alias(header) for header, column in columns.items()])
+    frame = frame.with_columns(pl.all().str.replace_all("[\t\r\n]", " "))
+    with open(file, "wb") as handle:
+        handle.write(("\t".join(columns) + "\n").encode())
+        frame.write_csv(handle, include_header=False, separator="\t", quote_style="never")
+
+
+def recognises(path: Path) -> bool:
+    """Whether the folder holds a file whose name ends in .inter."""
+    return path.is_dir() and any(path.glob("*.inter"))
+
+
+FORMAT = Format(
+    "recbole",
+    "RecBole's and hopwise's atomic files: NAME.inter, .user, .item, .kg, .link and vectors "
+    "(written: a space inside one of several values becomes _)",
+    recognises,
+    read,
+    write,
+    lost,
+)

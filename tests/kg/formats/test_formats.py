@@ -1,0 +1,135 @@
+"""All formats together: found by what is in a path, and our own folders in other people's files."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from kg.build import build_graph
+from kg.catalog import Catalog
+from kg.clean import clean
+from kg.errors import DataError, UsageError
+from kg.events import EventLog
+from kg.formats import FORMATS, convert, detected, read_any
+from kg.formats.tables import Named, Tables, write_plain
+from kg.from_table import from_table
+from kg.graph_store import save_graph
+from kg.storage import Dataset, save_dataset
+from kg.testing import planted
+from kg.triples import read_triples
+from kg.vectors import read_vectors
+
+DOCS = Path(__file__).parents[3] / "docs" / "data.md"
+WRITABLE = [name for name, form in FORMATS.items() if form.write is not None]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """A data folder and a graph folder."""
+    place = tmp_path_factory.mktemp("own")
+    world = planted(np.random.default_rng(0), users=30, signal=1.0)
+    data = Dataset(world.log, world.catalog, build_graph(world.log, world.catalog))
+    save_dataset(place / "data", data, {})
+    frame = pl.DataFrame({"sku": ["a", "b"], "title": ["Boots", "Hat"], "brand": ["x", "x"],
+                          "kind": ["A > B", "A"]})  # fmt: skip
+    save_graph(place / "graph", from_table(frame, relations="brand,kind:hierarchy(>)").graph, {})
+    return place, data
+
+
+def test_every_format_is_in_the_docs():
+    text = DOCS.read_text(encoding="utf-8")
+    for name in FORMATS:
+        assert f"| `{name}` |" in text, name
+
+
+@pytest.mark.parametrize("name", ["data", "graph"])
+def test_our_own_folders_are_recognised(folders, name):
+    assert detected(folders[0] / name).name == name
+
+
+@pytest.mark.parametrize("to", [name for name in WRITABLE if name not in ("rdf", "graphml")])
+def test_events_go_out_and_come_back(folders, tmp_path, to):
+    place, data = folders
+    convert(place / "data", tmp_path / "out", to=to)
+    assert detected(tmp_path / "out").name == to
+    convert(tmp_path / "out", tmp_path / "plain")
+    items = Catalog.read(tmp_path / "plain" / "items.csv") if to != "kgat" else data.catalog
+    log, _ = clean(EventLog.read(tmp_path / "plain" / "events.csv", use_time=to != "kgat",
+                                 ordered=to != "kgat"), items.ids)  # fmt: skip
+    own = set(zip(data.log.users.decode(data.log.user), data.log.items.decode(data.log.item),
+                  strict=True))  # fmt: skip
+    assert set(zip(log.users.decode(log.user), log.items.decode(log.item), strict=True)) == own
+    if to != "kgat":
+        assert np.array_equal(log.time, data.log.time)
+        assert {b.name for b in log.behaviours} == {b.name for b in data.log.behaviours}
+
+
+@pytest.mark.parametrize("to", ["plain", "recbole", "rdf", "graphml"])
+def test_a_graph_goes_out_and_comes_back(folders, tmp_path, to):
+    place, _ = folders
+    own = read_any(place / "graph")
+    if to == "recbole":  # which wants events
+        own = Tables(pl.DataFrame({"user_id": ["u"], "item_id": ["a"]}), own.items, None,
+                     own.triples, own.entities)  # fmt: skip
+        (tmp_path / "with").mkdir()
+        write_plain(own, tmp_path / "with")
+        convert(tmp_path / "with", tmp_path / "out", to=to)
+    else:
+        convert(place / "graph", tmp_path / "out", to=to)
+    convert(tmp_path / "out", tmp_path / "plain")
+    assert own.triples is not None
+    found = read_any(tmp_path / "plain").triples
+    assert found is not None
+    assert set(found.iter_rows()) == set(own.triples.iter_rows())
+    items = Catalog.of(["a", "b"]).ids
+    triples = read_triples(tmp_path / "plain" / "triples.csv", items,
+                           entities=tmp_path / "plain" / "entities.csv")  # fmt: skip
+    brand = next(edges for relation, edges in triples.edges.items() if relation[1] == "brand")
+    assert brand.shape == (2, 2)
+    assert not triples.dropped
+
+
+def test_vectors_survive_the_plain_form(tmp_path):
+    values = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)
+    told = {"image": Named(("a", "b"), values), "user:age": Named(("u",), values[:1])}
+    tables = Tables(items=pl.DataFrame({"item_id": ["a", "b"]}), vectors=told)
+    (tmp_path / "p").mkdir()
+    write_plain(tables, tmp_path / "p")
+    back = read_any(tmp_path / "p")
+    assert set(back.vectors) == set(told)
+    for name, one in told.items():
+        assert back.vectors[name].ids == one.ids
+        assert np.array_equal(back.vectors[name].values, one.values)
+    ids = Catalog.of(["a", "b"]).ids
+    found, report = read_vectors("image", tmp_path / "p" / "image.npz", ids)
+    assert report.used == 2
+    assert np.array_equal(found.values, values)
+
+
+def test_what_no_format_is_or_two_are(tmp_path):
+    with pytest.raises(UsageError, match="nothing at"):
+        detected(tmp_path / "none")
+    with pytest.raises(UsageError, match=r"none of plain, .*--from"):
+        detected(tmp_path)
+    (tmp_path / "x.inter").write_text("user_id:token\titem_id:token\nu\ti\n", encoding="utf-8")
+    assert detected(tmp_path).name == "recbole"
+    (tmp_path / "feedback.jsonl").write_text(
+        json.dumps({"FeedbackType": "buy", "UserId": "u", "ItemId": "i"}), encoding="utf-8"
+    )
+    with pytest.raises(UsageError, match="recbole, gorse"):
+        detected(tmp_path)
+    assert read_any(tmp_path, "gorse").events is not None
+
+
+def test_writing_is_whole_or_not_at_all(folders, tmp_path):
+    with pytest.raises(UsageError, match="can only be read"):
+        convert(folders[0] / "data", tmp_path / "o", to="movielens")
+    with pytest.raises(DataError, match="must hold events"):
+        convert(folders[0] / "graph", tmp_path / "o", to="recbole")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "o").mkdir()
+    (tmp_path / "o" / "mine").write_text("x", encoding="utf-8")
+    with pytest.raises(UsageError, match="not empty"):
+        convert(folders[0] / "data", tmp_path / "o")
