@@ -16,8 +16,15 @@ graph; `verbalise` writes a history as a sentence that BERT can read. No torch h
     vectors     named vectors of items or users, such as image embeddings, from a file
     profiles    what is known of people: attributes and vectors as arrays
     triples     extra facts from a file
+    columns     what a column of a table means to the graph, said or guessed
+    from_table  a table as a graph: values, lists, paths, bands, years
+    formats/    other people's files: RecBole, KGAT, Gorse, MovieLens, …, RDF; from one to another
     graph       KnowledgeGraph, to and from networkx
+    graph_store  a graph in a folder of its own
+    joined      graphs in other numbers, and two as one
     build       build_graph: events + attributes + triples; the guard against leaked events
+    report      what is in a graph, and what is wrong with it
+    leakage     does anything that is learned from know what comes after the cut?
     split       temporal_split and leave_one_out
     searches    searches of the same histories: a text and no item
     controls    facts and orders that say nothing, to compare with
