@@ -9,6 +9,7 @@
     neighbours  no linear partner beside the model (masked only: the training is the same)
     factors     no factorisation beside the model (masked only)
     trend       what is taken lately adds nothing (masked only)
+    relation X  no fact of relation X, in either direction: which relation pays?
 
 Masked: the trained model without the part when it answers, which says how far it leans on it.
 Retrained: the same data, settings and seed without the part, which says what it is worth, for the
@@ -27,6 +28,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,8 @@ BESIDE = ("neighbours", "factors", "trend", "habits")
 PARTS = ("text", "graph", "intent", "sequence", "id", *BESIDE)
 SHUFFLED, PERMUTED, RESEEDED = "text shuffled", "tails permuted", "another seed"
 CONTROLS = {"text": SHUFFLED, "graph": PERMUTED}
+RELATION = "relation "
+"""Before the name of a relation, as a part."""
 NEVER_WARM = 1e12
 """k of s(n) = n / (n + k): no count of events makes an id's share more than nothing."""
 
@@ -121,9 +125,31 @@ def masked(
         store = replace(store, graph_part=none)
     elif name == "id":
         store = replace(store, id_part=none)
+    elif name.removeprefix(RELATION) in relations_of(rec):
+        graph = store.graph_part.copy()
+        graph[: store.trained] = _graph_without(rec, name.removeprefix(RELATION))
+        store = replace(store, graph_part=graph)
     else:
-        raise _unknown(name, PARTS)
+        raise _unknown(name, [*PARTS, *(RELATION + one for one in relations_of(rec))])
     return replace(rec, items=store, index=index_of(store, rec.partners, rec.log)), split
+
+
+def relations_of(rec: Recommender) -> list[str]:
+    """The names of the relations of facts that the run's graph has."""
+    graph = rec.model.graph
+    return list(dict.fromkeys(r[1] for r in graph.fact_relations if graph.edges[r].size))
+
+
+def _graph_without(rec: Recommender, relation: str) -> np.ndarray:
+    """float32 [N, D]: what the graph adds to each item of the training, one relation left out."""
+    tower = rec.model.items.eval()
+    every = tower.relations
+    try:
+        tower.relations = [a for a in every if a.relation.removeprefix("~") != relation]
+        with torch.inference_mode():
+            return tower().graph.numpy()
+    finally:
+        tower.relations = every
 
 
 def mask_parts(
@@ -182,6 +208,13 @@ _CHANGES: dict[str, Callable[[Ingredients, np.random.Generator], Ingredients]] =
 }
 
 
+def _dropping(relation: str, made: Ingredients, rng: np.random.Generator) -> Ingredients:
+    """The graph without the facts of one relation."""
+    graph = made.graph
+    kept = {r: e for r, e in graph.edges.items() if r in graph.events or r[1] != relation}
+    return replace(made, graph=replace(graph, edges=kept))
+
+
 def retrain(rec: Recommender, name: str, config: RunConfig, split: Split, **how: Any) -> Fitted:
     """A run made as `rec` was, but for one of `PARTS`, a control, or its seed.
 
@@ -189,8 +222,12 @@ def retrain(rec: Recommender, name: str, config: RunConfig, split: Split, **how:
     run chose by, also where it learned from that in the end; `how` goes to `fit` (cache,
     checkpoint, resume, say, progress, on_epoch).
     """
-    if name not in _CHANGES:
-        raise _unknown(name, list(_CHANGES))
+    change = _CHANGES.get(name)
+    if change is None and (relation := name.removeprefix(RELATION)) in relations_of(rec):
+        change = partial(_dropping, relation)
+    if change is None:
+        known = [*_CHANGES, *(RELATION + one for one in relations_of(rec))]
+        raise _unknown(name, known)
     if not split.valid.has_item.any():
         raise UsageError(
             "The 'split' of retrain must have a validation part: give it that of make_split, not "
@@ -208,7 +245,7 @@ def retrain(rec: Recommender, name: str, config: RunConfig, split: Split, **how:
         encoder, config, split=split,
         templates=rec.intent.templates if rec.intent is not None else None,
         taxonomy=rec.intent.taxonomy if rec.intent is not None else None,
-        change=lambda made: _CHANGES[name](made, np.random.default_rng([seed, 2])), **how,
+        change=lambda made: change(made, np.random.default_rng([seed, 2])), **how,
     )  # fmt: skip
 
 

@@ -353,6 +353,10 @@ def evaluate(
             "(some): what each gives."
         ),
     ] = None,
+    ablate_relations: Annotated[
+        bool,
+        typer.Option("--ablate-relations", help="Without each relation of the graph: which pays."),
+    ] = False,
     retrain: Annotated[
         bool, typer.Option("--retrain", help="Also trained without them, and the controls.")
     ] = False,
@@ -374,13 +378,13 @@ def evaluate(
     from recsys.cli.judging import ablate_run, judge_run, steer_run
 
     if steering:
-        if ablate is not None or retrain or buckets or texts is not None:
+        if ablate is not None or ablate_relations or retrain or buckets or texts is not None:
             raise UsageError("--steering stands alone.")
         return steer_run(run, json)
-    if ablate is not None or retrain:
-        return ablate_run(run, ablate, retrain, buckets, texts, json)
+    if ablate is not None or ablate_relations or retrain:
+        return ablate_run(run, ablate, ablate_relations, retrain, buckets, texts, json)
     if buckets or texts is not None:
-        raise UsageError("--buckets and --texts need --ablate or --retrain.")
+        raise UsageError("--buckets and --texts need --ablate, --ablate-relations or --retrain.")
     return judge_run(run, json)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import typer
 
 from kg.catalog import Catalog
 from kg.columns import Guess
+from kg.diff import difference
 from kg.errors import UsageError
 from kg.folders import check_place, write_text
 from kg.from_table import FromTable, from_table
@@ -86,6 +88,15 @@ def report_graph(
         say(f"kgintent: {path}: {line}")
     if wrong:
         raise typer.Exit(1)
+
+
+def diff_graphs(old: Path, new: Path, as_json: bool) -> None:
+    """A row for each node type and relation that changed; all of them with --json."""
+    found = difference(_graph_at(old)[0], _graph_at(new)[0])
+    changed = [one for one in found if as_json or one.added or one.removed]
+    show([asdict(one) for one in changed], as_json)
+    same = len(found) - sum(bool(one.added or one.removed) for one in found)
+    say(f"{same} of {len(found)} node types and relations are as they were.")
 
 
 def _graph_at(path: Path) -> tuple[KnowledgeGraph, Catalog | None]:

@@ -13,11 +13,13 @@ from kg.folders import manifest
 from kg.split import Split
 from recsys.ablate import (
     PARTS,
+    RELATION,
     Effect,
     bucket_table,
     effect_table,
     lacking,
     mask_parts,
+    relations_of,
     retrain_parts,
 )
 from recsys.cli.output import Stopped, bars, say, show
@@ -45,13 +47,18 @@ def steer_run(run: Path, json: bool) -> None:
 
 
 def ablate_run(
-    run: Path, parts: str | None, again: bool, buckets: bool, texts: Path | None, json: bool
-) -> None:
-    """The run without each part: masked, and with `again` retrained, beside the controls."""
-    names = _parts(parts)
+    run: Path, parts: str | None, relations: bool, again: bool, buckets: bool, texts: Path | None,
+    json: bool,
+) -> None:  # fmt: skip
+    """The run without each part, or each relation of its graph: masked, and with `again`
+    retrained, beside the controls.
+    """
+    names = [] if relations and parts is None else _parts(parts)
     if texts is not None and not again:
         raise UsageError("--texts needs --retrain.")
     rec, split, part, hold_out = _held_out(run)
+    if relations:
+        names += [RELATION + name for name in relations_of(rec)]
     for name, why in lacking(rec).items():
         if name in names:
             say(f"  {name}: {why}, so there is nothing to take away.")

@@ -44,6 +44,18 @@ def kg_from_table(
     )  # fmt: skip
 
 
+@kg_app.command("diff")
+def kg_diff(
+    old: Graph,
+    new: Annotated[Path, typer.Argument(help="Another such folder.")],
+    json: Json = False,
+) -> None:
+    """Which nodes and facts came and went from one graph to another."""
+    from recsys.cli.graphs import diff_graphs
+
+    diff_graphs(old, new, json)
+
+
 @kg_app.command("report")
 def kg_report(
     graph: Graph,

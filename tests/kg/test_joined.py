@@ -7,6 +7,7 @@ import pytest
 
 from kg.build import build_graph
 from kg.catalog import Catalog
+from kg.diff import difference
 from kg.errors import DataError
 from kg.graph import KnowledgeGraph
 from kg.graph_store import load_graph, save_graph
@@ -112,3 +113,18 @@ def test_a_graph_of_nothing():
     assert (empty.linked, empty.components, empty.relations) == (0.0, 0, ())
     assert lines(empty)
     assert page(empty)
+
+
+def test_what_changed_between_two_releases():
+    old = graph_of([("a", "x"), ("b", "y"), ("c", "y")])
+    new = graph_of([("a", "x"), ("b", "z"), ("d", "y")])
+    found = {(one.what, one.name): one for one in difference(old, new)}
+    items = found["nodes", "item"]
+    assert (items.added, items.removed, items.kept) == (1, 1, 2)
+    assert (items.examples_added, items.examples_removed) == (("d",), ("c",))
+    edges = found["edges", "item – made_by – brand"]
+    assert (edges.added, edges.removed, edges.kept) == (2, 2, 1)
+    assert edges.examples_removed == ("b → y", "c → y")
+    assert all(one.added == one.removed == 0 for one in difference(old, old))
+    gone = {one.name: one for one in difference(old, KnowledgeGraph({}, {}))}
+    assert gone["item – made_by – brand"].removed == 3

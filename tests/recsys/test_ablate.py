@@ -8,6 +8,7 @@ import torch
 
 import recsys.ablate
 from kg.build import build_graph
+from kg.catalog import Attribute
 from kg.errors import DataError, UsageError
 from kg.sequences import Sequences
 from kg.storage import Dataset
@@ -16,8 +17,10 @@ from recsys.ablate import (
     BESIDE,
     PARTS,
     PERMUTED,
+    RELATION,
     RESEEDED,
     SHUFFLED,
+    _graph_without,
     bucket_table,
     effect_table,
     effects,
@@ -25,6 +28,7 @@ from recsys.ablate import (
     lacking,
     mask_parts,
     masked,
+    relations_of,
     retrain,
     retrain_parts,
     shuffled_text,
@@ -266,3 +270,75 @@ def test_what_is_retrained_is_judged_on_the_run_s_own_users(fitted, tmp_path):
     )
     assert found[0].users == len(np.unique(fitted.split.valid.user))
     assert {effect.by for effect in found} == {"", "item", "user"}
+
+
+# ---- relations ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def coloured():
+    """A run whose items have a category and some a colour."""
+    world = planted(np.random.default_rng(3), users=40, items=24)
+    colours = [["red"] if n % 3 == 0 else ["blue"] if n % 3 == 1 else [] for n in range(24)]
+    catalog = replace(
+        world.catalog, attributes=(*world.catalog.attributes, Attribute.of("colour", colours))
+    )
+    data = Dataset(world.log, catalog, build_graph(world.log, catalog))
+    return fit(data, "hash", CONFIG, hold_out="last")
+
+
+def without_relation(fitted, name):
+    return masked(fitted.recommender, fitted.split, RELATION + name, "test", None)
+
+
+def test_without_a_relation_items_hear_the_others_only(coloured):
+    fitted, rec = coloured, coloured.recommender
+    names = relations_of(rec)
+    assert names == ["category", "colour"]
+    whole = rec.items.graph_part
+    for name in names:
+        other, split = without_relation(fitted, name)
+        left = other.items.graph_part
+        assert split is fitted.split
+        assert not np.array_equal(left, whole)
+        assert other.items.text_part is rec.items.text_part
+        graph = rec.model.graph
+        touched = np.zeros(len(whole), bool)
+        for relation in graph.fact_relations:
+            if relation[1] == name and relation[0] == "item":
+                touched[graph.edges[relation][0]] = True
+        assert np.allclose(left[~touched], whole[~touched], atol=1e-6)  # who has no such fact
+    assert np.array_equal(rec.items.graph_part, whole)
+
+
+def test_without_all_relations_nothing_is_left(coloured):
+    rec = coloured.recommender
+    tower = rec.model.items
+    every = tower.relations
+    try:
+        tower.relations = []
+        left = _graph_without(rec, "none of them")
+    finally:
+        tower.relations = every
+    assert not left.any()
+    assert np.allclose(_graph_without(rec, "none"), rec.items.graph_part, atol=1e-6)
+
+
+def test_a_run_is_trained_again_without_one_relation(coloured):
+    fitted = coloured
+    name = relations_of(fitted.recommender)[0]
+    again = retrain(fitted.recommender, RELATION + name, CONFIG, fitted.split)
+    graph = again.recommender.model.graph
+    assert name not in {relation[1] for relation in graph.edges}
+    assert set(relations_of(again.recommender)) == set(relations_of(fitted.recommender)) - {name}
+    with pytest.raises(UsageError, match=f"Did you mean '{RELATION}{name}'"):
+        retrain(fitted.recommender, RELATION + name + "x", CONFIG, fitted.split)
+
+
+def test_relations_have_effects_by_bucket(coloured):
+    fitted = coloured
+    names = [RELATION + name for name in relations_of(fitted.recommender)]
+    found = mask_parts(fitted.recommender, fitted.split, "test", names, buckets=True)
+    assert {effect.part for effect in found} == set(names)
+    assert {effect.by for effect in found} == {"", "item", "user"}
+    assert all(effect.low <= effect.gain <= effect.high for effect in found)

@@ -280,6 +280,14 @@ def test_parts_that_a_run_lacks_are_left_out(tmp_path, call, ok, wrong):
     assert "none of these parts" in wrong(1, "evaluate", tmp_path / "run", "--ablate", "graph")
 
 
+def test_each_relation_of_the_graph_is_a_part(run, ok):
+    rows = rows_of(ok("evaluate", run, "--ablate-relations", "--buckets", "--json"))
+    parts = {row["part"] for row in rows}
+    assert parts
+    assert all(part.startswith("relation ") for part in parts)
+    assert {row["by"] for row in rows if "by" in row} == {"item", "user"}
+
+
 def test_a_run_that_does_not_say_how_it_was_trained(run, wrong):
     Recommender.load(run).save(run)
     assert "with which settings" in wrong(2, "evaluate", run, "--retrain")
@@ -449,7 +457,7 @@ def test_a_data_folder_is_no_run_and_a_run_no_data_folder(world, tmp_path, wrong
         (["train", "DATA", "-o", "OUT", "--seed", "2147483648"], "--seed must be"),
         (["train", "DATA", "-o", "OUT", "--resume"], "nothing to resume"),
         (["evaluate", "RUN", "--ablate", "text,grph"], "Did you mean 'graph'?"),
-        (["evaluate", "RUN", "--buckets"], "need --ablate or --retrain"),
+        (["evaluate", "RUN", "--buckets"], "need --ablate"),
         (["evaluate", "RUN", "--ablate", "id", "--texts", "OUT"], "--texts needs --retrain"),
         (["kg", "from-table", "ITEMS"], "--dry-run"),
         (["kg", "from-table", "ITEMS", "-o", "OUT", "--relations", "nope"], "no column 'nope'"),
@@ -773,6 +781,10 @@ def test_a_graph_of_a_table_is_built_on_and_reported(world, call, tmp_path):
     found = json.loads(out)
     assert [one["name"] for one in found["relations"] if not one["events"]] == [line]
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    code, out, err = call("kg", "diff", tmp_path / "g", world / "data", "--json")
+    assert code == 0, err
+    changes = {row["name"]: row for row in map(json.loads, out.splitlines())}
+    assert changes["item"]["added"] == changes["item"]["removed"] == 0
     code, _, err = call("kg", "report", tmp_path / "g", "--most-hub", "0.0001")
     assert code == 1
     assert "one node holds" in err
