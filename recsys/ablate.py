@@ -349,9 +349,11 @@ def _judged(
 
 
 def _refitted(rec: Recommender, known: EventLog) -> Recommender:
-    """The run with partners fitted to what is known before a part begins."""
-    content = rec.items.content[: rec.items.trained]
-    return replace(rec, partners=rec.partners.refit(known, content))
+    """The run with partners fitted to what is known before a part begins, and without the items
+    that were added since it was trained: nobody is judged by them.
+    """
+    items = rec.items.of_training()
+    return replace(rec, items=items, partners=rec.partners.refit(known, items.content))
 
 
 def effects(

@@ -95,6 +95,15 @@ class ItemStore:
             np.zeros(n, bool), n, {}, {name: x.numpy().copy() for name, x in parts.extras.items()},
         )  # fmt: skip
 
+    def of_training(self) -> ItemStore:
+        """The items of the training alone, none of those that were added since."""
+        n = self.trained
+        return ItemStore(
+            self.ids[:n], self.titles[:n], self.text_part[:n], self.graph_part[:n],
+            self.id_part[:n], self.text[:n], self.hidden[:n], n, {},
+            {name: part[:n] for name, part in self.extras.items()},
+        )  # fmt: skip
+
     def without(self, keys: list[str]) -> ItemStore:
         """These ids hidden, all else as it was."""
         hidden = self.hidden.copy()

@@ -8,7 +8,7 @@ import torch
 
 import recsys.ablate
 from kg.build import build_graph
-from kg.catalog import Attribute
+from kg.catalog import Attribute, Catalog
 from kg.errors import DataError, UsageError
 from kg.sequences import Sequences
 from kg.storage import Dataset
@@ -342,3 +342,14 @@ def test_relations_have_effects_by_bucket(coloured):
     assert {effect.part for effect in found} == set(names)
     assert {effect.by for effect in found} == {"", "item", "user"}
     assert all(effect.low <= effect.gain <= effect.high for effect in found)
+
+
+def test_items_added_since_are_no_part_of_it(fitted):
+    rec, split = fitted.recommender, fitted.split
+    new = Catalog.of(["new1", "new2"], ["A new thing", "Another"])
+    more = rec.with_items(new)
+    assert len(more.items) == len(rec.items) + 2
+    assert more.items.of_training().ids == rec.items.ids
+    names = [*PARTS, *(RELATION + name for name in relations_of(rec))]
+    names = [name for name in names if name not in lacking(rec)]
+    assert mask_parts(more, split, "test", names) == mask_parts(rec, split, "test", names)
