@@ -311,6 +311,24 @@ def explain(
         show([{"": key, "value": value} for key, value in row.items()], False)
 
 
+@app.command()
+def export(
+    run: Run,
+    out: Annotated[Path, typer.Option("-o", "--out", help="FILE.npz or FILE.safetensors.")],
+    of: Annotated[str, typer.Option(help="items or users.")] = "items",
+) -> None:
+    """Vectors of a run: their inner product is the network's score."""
+    from kg.errors import UsageError
+    from recsys.cli.output import say
+    from recsys.export import item_vectors, user_vectors, write_vectors
+
+    if of not in ("items", "users"):
+        raise UsageError(f"--of must be items or users. Got {of!r} instead.")
+    ids, vectors = (item_vectors if of == "items" else user_vectors)(_load(run))
+    write_vectors(out, ids, vectors)
+    say(f"{out}: {len(ids):,} {of}, {vectors.shape[1]} numbers each.")
+
+
 @items_app.command("add")
 def items_add(
     run: Run,

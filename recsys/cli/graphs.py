@@ -11,7 +11,7 @@ import typer
 from kg.catalog import Catalog
 from kg.columns import Guess
 from kg.diff import difference
-from kg.errors import UsageError
+from kg.errors import DataError, UsageError
 from kg.folders import check_place, write_text
 from kg.from_table import FromTable, from_table
 from kg.graph import KnowledgeGraph
@@ -36,6 +36,11 @@ def graph_of_table(
         items, id=id_, relations=relations, users=users, user_id=user_id,
         user_relations=user_relations,
     )  # fmt: skip
+    if not found.made:
+        raise DataError(
+            f"{items} has no column that groups its items: name some with --relations. "
+            + " ".join(f"{guess.column}: {guess.why}." for guess in found.guesses)
+        )
     show(_rows(found), as_json)
     for guess in found.guesses:
         if guess.relation is None:

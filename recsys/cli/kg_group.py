@@ -72,3 +72,30 @@ def kg_report(
     from recsys.cli.graphs import report_graph
 
     report_graph(graph, html, least_linked, most_hub, json)
+
+
+@kg_app.command("link")
+def kg_link(
+    items: Annotated[Path, typer.Argument(help="Items with titles: CSV, TSV or Parquet.")],
+    entities: Annotated[
+        Path, typer.Argument(help="Entities: a table with entity_id and name, or a plain folder.")
+    ],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The links: a CSV to write.")],
+    review: Annotated[
+        Path | None, typer.Option(help="The doubtful ones: a CSV to write and to mark.")
+    ] = None,
+    least: Annotated[float, typer.Option(help="Links of less confidence are doubtful.")] = 0.9,
+    reviewed: Annotated[Path | None, typer.Option(help="A marked --review file.")] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="Also compare by meaning: an installed package or a folder.")
+    ] = None,
+    apply: Annotated[
+        Path | None,
+        typer.Option(help="A copy of the plain folder to make, with the items in entities.csv."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Which entity is which item, by their titles."""
+    from recsys.cli.linking import link_tables
+
+    link_tables(items, entities, out, review, least, reviewed, encoder, apply, json)

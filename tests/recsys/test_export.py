@@ -1,0 +1,81 @@
+"""Vectors out of a run: the right ones, under the right ids, in files that others read."""
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from kg.build import build_graph
+from kg.catalog import Catalog
+from kg.errors import DataError, UsageError
+from kg.storage import Dataset
+from kg.testing import planted
+from kg.vectors import read_vectors
+from recsys.config import RunConfig
+from recsys.export import item_vectors, user_vectors, write_vectors
+from recsys.fit import fit
+
+
+@pytest.fixture(scope="module")
+def rec():
+    world = planted(np.random.default_rng(0), users=30, items=20)
+    data = Dataset(world.log, world.catalog, build_graph(world.log, world.catalog))
+    config = RunConfig(model={"dim": 16, "layers": 1, "text_dim": 16}, train={"max_epochs": 1})
+    return fit(data, "hash", config, hold_out="none").recommender
+
+
+def test_their_product_is_the_score_of_the_network(rec):
+    items, vectors = item_vectors(rec)
+    users, queries = user_vectors(rec)
+    assert items == list(rec.items.ids)
+    assert users == list(rec.log.users.ids)
+    query, _ = rec._query(users[3], None)
+    assert queries[3] == pytest.approx(query[0], abs=1e-5)
+    parts = rec.items.text_part + rec.items.graph_part + rec.items.id_part
+    assert queries[3] @ vectors[5] == pytest.approx(float(query[0] @ parts[5]), abs=1e-5)
+
+
+def test_new_items_are_there_and_removed_ones_are_not(rec):
+    more = rec.with_items(Catalog.of(["brand new"], ["A thing"])).without_items([rec.items.ids[0]])
+    ids, vectors = item_vectors(more)
+    assert "brand new" in ids
+    assert rec.items.ids[0] not in ids
+    assert len(ids) == len(vectors) == len(rec.items)
+
+
+def test_npz_is_what_build_reads(rec, tmp_path):
+    ids, vectors = item_vectors(rec)
+    write_vectors(tmp_path / "deep" / "v.npz", ids, vectors)
+    found, report = read_vectors("own", tmp_path / "deep" / "v.npz", rec.catalog.ids)
+    assert report.used == len(ids)
+    assert found.values == pytest.approx(vectors)
+    assert [p.name for p in (tmp_path / "deep").iterdir()] == ["v.npz"]
+
+
+def test_safetensors_has_its_ids_beside_it(rec, tmp_path):
+    ids, vectors = user_vectors(rec)
+    write_vectors(tmp_path / "v.safetensors", ids, vectors)
+    assert np.array_equal(load_file(tmp_path / "v.safetensors")["vectors"], vectors)
+    assert json.loads((tmp_path / "v.safetensors.ids.json").read_text()) == ids
+
+
+def test_where_it_cannot_go(rec, tmp_path):
+    with pytest.raises(UsageError, match=r"must end in \.npz or \.safetensors"):
+        write_vectors(tmp_path / "v.csv", ["a"], np.zeros((1, 2), np.float32))
+    (tmp_path / "f").write_text("x")
+    with pytest.raises(DataError, match="cannot be written"):
+        write_vectors(tmp_path / "f" / "v.npz", ["a"], np.zeros((1, 2), np.float32))
+    assert [p.name for p in tmp_path.iterdir()] == ["f"]
+
+
+def test_the_verb(call, tmp_path, rec):
+    rec.save(tmp_path / "run")
+    for of in ("items", "users"):
+        code, _, err = call("export", tmp_path / "run", "-o", tmp_path / f"{of}.npz", "--of", of)
+        assert code == 0, err
+        with np.load(tmp_path / f"{of}.npz") as arrays:
+            assert len(arrays["ids"]) == len(arrays["vectors"]) > 0
+    code, _, err = call("export", tmp_path / "run", "-o", tmp_path / "x.npz", "--of", "people")
+    assert code == 2
+    assert "items or users" in err
