@@ -21,6 +21,7 @@ from kg.taxonomy import Taxonomy
 from kg.templates import Templates
 from models.device import device_name, drawing
 from models.features import Features, Queries
+from models.gnn.pretrain import pretrain_graph
 from models.recommender import IntentRecommender, ModelConfig
 from models.text import TextCache, encode_texts, fallback_encoder
 from models.transfer import WarmStart, as_source, warm_start
@@ -214,6 +215,8 @@ class _Recipe:
                 features=self.features, whitening=whitening,
             )  # fmt: skip
         if start is None:
+            rng = np.random.default_rng([self.config.options.seed, 4])
+            pretrain_graph(model.items, self.config.train.graph_epochs, rng)
             return made, model, None
         return made, model, warm_start(model, start.model, self.data.log, start.log)
 

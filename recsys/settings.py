@@ -21,6 +21,13 @@ class TrainConfig(BaseModel):
         description="Train once more, on the validation events too, for as many epochs as were "
         "best; None: where validation is a period of time, the latest that is known.",
     )
+    graph_epochs: int = Field(
+        0,
+        ge=0,
+        description="Before the first event is read: times that items' texts and facts learn to "
+        "tell each other (masked facts, contrast); 0: off. Not for a training that starts from "
+        "another run.",
+    )
     optimiser: Literal["adamw", "sgd"] = "adamw"
     learning_rate: float = Field(1e-3, gt=0)
     schedule: Literal["constant", "linear", "cosine"] = Field(
