@@ -23,6 +23,8 @@ graph; `verbalise` writes a history as a sentence that BERT can read. No torch h
     graph_store  a graph in a folder of its own
     joined      graphs in other numbers, and two as one
     build       build_graph: events + attributes + triples; the guard against leaked events
+    diff        what changed from one graph to the next
+    linking     which entity is which item: by titles, with a confidence and a review
     report      what is in a graph, and what is wrong with it
     leakage     does anything that is learned from know what comes after the cut?
     split       temporal_split and leave_one_out

@@ -18,6 +18,7 @@ run is common or broken. Equal titles are found without it. Other spellings of o
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections import Counter
@@ -46,6 +47,8 @@ ONE_YEAR = 0.96
 OTHER_WORD = 0.85
 ALIKE = 0.7
 """Words at least so similar may be one word with an error."""
+RARER = 10
+"""So many times rarer than the word itself may an error be that stands in several titles."""
 RARE, COMMON, NEAREST = 12, 2000, 30
 SHOWN = 3
 """Candidates of an item that a person sees."""
@@ -83,11 +86,12 @@ _ARTICLE = re.compile(r"(.+), (the|an?|les?|la|el|los|las|il|der|die|das)")
 _CJK = "\u3005\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _SIGN = re.compile(f"[{_CJK}]")
 _BESIDE_SIGN = re.compile(rf"(?<=[{_CJK}]) | (?=[{_CJK}])")
-_ROMAN = "ii iii iv v vi vii viii ix x".split()
-_WORDS = "one two three four five six seven eight nine ten".split()
-_RANKS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
-_VALUE = {word: str(n) for n, word in enumerate(_ROMAN, 2)}
-_VALUE |= {word: str(n) for words in (_WORDS, _RANKS) for n, word in enumerate(words, 1)}
+_COUNTED = (
+    (2, "ii iii iv v vi vii viii ix x"),
+    (1, "one two three four five six seven eight nine ten"),
+    (1, "first second third fourth fifth sixth seventh eighth ninth tenth"),
+)
+_VALUE = {word: str(n) for first, words in _COUNTED for n, word in enumerate(words.split(), first)}
 _NUMBER = re.compile(rf"\d+|[一二三四五六七八九十上下]|\b(?:{'|'.join(_VALUE)})\b")
 
 
@@ -284,10 +288,14 @@ def _sparse(lists: Sequence[Sequence[int]], width: int) -> sparse.csr_matrix:
 
 def _best(shared: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
     """Row and column int64 [P] of the `NEAREST` largest entries of each row."""
-    row = np.repeat(np.arange(shared.shape[0]), np.diff(shared.indptr))
-    order = np.lexsort((shared.indices, -shared.data, row))
-    kept = order[np.arange(len(row)) - shared.indptr[row] < NEAREST]
-    return row[kept], shared.indices[kept].astype(np.int64)
+    kept = []
+    for start, end in itertools.pairwise(shared.indptr.tolist()):
+        best = np.arange(start, end)
+        if end - start > NEAREST:  # sorting them all would cost ten times the rest
+            best = start + np.argpartition(-shared.data[start:end], NEAREST)[:NEAREST]
+        kept.append(best)
+    row = np.repeat(np.arange(shared.shape[0]), [len(best) for best in kept])
+    return row, shared.indices[np.concatenate(kept)].astype(np.int64)
 
 
 # Confidence
@@ -304,9 +312,10 @@ def _confidence(a: _Keys, b: _Keys, pairs: np.ndarray, worth: float) -> np.ndarr
     kept = np.flatnonzero(similar >= worth - _CLOSE)
     out = np.zeros(len(similar))
     out[kept] = similar[kept] * _agreement(a, b, pairs[:, kept])
+    used = Counter(word for text in (*a.stems, *b.stems) for word in set(text.split()))
     for at in np.flatnonzero((out >= worth - _CLOSE) & (similar < 1)).tolist():
-        if _other_word(mine[at], theirs[at], osa):
-            out[at] *= OTHER_WORD
+        if _other_word(mine[at], theirs[at], osa, used):
+            out[at] = min(out[at], similar[at] * OTHER_WORD)  # a number is a word: not cut twice
     return out
 
 
@@ -318,15 +327,27 @@ def _agreement(a: _Keys, b: _Keys, pairs: np.ndarray) -> np.ndarray:
     return np.where(mine == theirs, 1.0, year) * np.where(counted, 1.0, OTHER_NUMBER)
 
 
-def _other_word(one: str, other: str, similarity: Any) -> bool:
-    """Whether a word of either has none like it in the other: a long title hides its edits."""
+def _other_word(one: str, other: str, similarity: Any, used: Counter[str]) -> bool:
+    """Whether a word of either has none like it in the other: a long title hides its edits.
+
+    Words that both stand in several titles about as often (wire, fire) are no errors of each
+    other.
+    """
     left, right = one.split(), other.split()
     mine = [word for word in left if word not in right]
     theirs = [word for word in right if word not in left]
     if "".join(left) == "".join(right):
         return False
-    like = [[similarity(word, near) >= ALIKE for near in theirs] for word in mine]
+    like = [
+        [similarity(word, near) >= ALIKE and _error(used[word], used[near]) for near in theirs]
+        for word in mine
+    ]
     return not (all(map(any, like)) and all(map(any, zip(*like, strict=True))) and mine and theirs)
+
+
+def _error(one: int, other: int) -> bool:
+    """Whether of words in so many titles one may be an error of the other."""
+    return min(one, other) < 2 or RARER * min(one, other) <= max(one, other)
 
 
 def agreement(items: Titled, entities: Titled, pairs: np.ndarray) -> np.ndarray:
@@ -412,8 +433,8 @@ def decide(
     sure &= exact | (claims[found.entity] == 1)
     open_ = ~np.isin(found.item, found.item[sure]) & (place < SHOWN)
     none = np.setdiff1d(np.arange(len(items)), found.item)
-    frames = (_frame(items, entities, found.where(kept)) for kept in (sure, open_))
-    return Links(*frames, tuple(items.ids[i] for i in none))
+    accepted, review = (_frame(items, entities, found.where(kept)) for kept in (sure, open_))
+    return Links(accepted, review, tuple(items.ids[i] for i in none))
 
 
 def _second(found: Candidates, place: np.ndarray) -> np.ndarray:

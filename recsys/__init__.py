@@ -35,6 +35,8 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     recommender  Recommender: recommend, similar, intents, explain, with_items
     explain      why: a path, a near text, the parts of the score
     store        a run on disk
+    export       vectors of a run for other tools
+    linking      entities and items by what their titles mean
     encoders     the encoder of a run, loaded when it is needed
     classify     IntentClassifier: what a text wants, and which words say so
     curves       how accurate with how many labels, chosen by which strategy

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from kg.linking import (
+    HOW,
     LEAST,
     MARGIN,
     WORTH,
@@ -67,11 +68,9 @@ def link_with_text(
 ) -> Links:
     """As `kg.linking.link`, with the candidates of an encoder too."""
     spelled = candidates(items, entities, worth=worth)
-    exact = set(spelled.item[spelled.how == 0].tolist())
+    exact = set(spelled.item[spelled.how == HOW.index("exact")].tolist())
     rest = np.array([i for i in range(len(items)) if i not in exact], np.int64)
     asked = Titled(*(tuple(column[i] for i in rest) for column in (items.ids, items.titles)))
-    near = text_candidates(
-        asked, entities, encoder, worth=worth, cache=cache, progress=progress
-    )  # fmt: skip
+    near = text_candidates(asked, entities, encoder, worth=worth, cache=cache, progress=progress)
     meant = Candidates(rest[near.item], near.entity, near.confidence, near.how)
     return decide(items, entities, spelled.joined(meant), least, margin=margin)
