@@ -34,6 +34,7 @@ sys.path.append(str(Path(__file__).parents[1] / "accuracy"))  # the readers of t
 from data import Task, load
 from protocols import folder_of
 
+from kg.errors import DataError
 from kg.events import EventLog
 from kg.folders import write_text
 from kg.labelled import LabelledTexts
@@ -72,17 +73,18 @@ def main(words: list[str] | None = None) -> None:
         return
     with threadpool_limits(args.threads):
         task = load(args.data, args.set, args.protocol)
-        told = judged(task, args.level, args.seed, args.cache)
+        horizon = 1 if args.protocol == "loo" else HORIZON
+        config = IntentConfig(horizon=horizon, level=args.level, relation=args.relation)
+        told = judged(task, config, args.seed, args.cache)
     told |= {"set": args.set, "protocol": args.protocol, "seed": args.seed, "level": args.level}
     write_text(file, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
     for name, row in told["rows"].items():
         print(f"{name:14s} macro-F1 {row['macro_f1']:.4f}  recall@3 {row['recall@3']:.4f}")
 
 
-def judged(task: Task, level: int | None, seed: int, cache: Path | None) -> dict[str, Any]:
+def judged(task: Task, config: IntentConfig, seed: int, cache: Path | None) -> dict[str, Any]:
     """All methods on one cut."""
-    horizon = 1 if task.protocol == "loo" else HORIZON
-    config = IntentConfig(horizon=horizon, level=level)
+    horizon = config.horizon
     rng = np.random.default_rng(seed)
     kept = TextCache(cache) if cache is not None else None
     started = time.perf_counter()
@@ -91,9 +93,18 @@ def judged(task: Task, level: int | None, seed: int, cache: Path | None) -> dict
     encoder = BertEncoder()
     signals = learn_intents(encoder, split, task.parts.known, task.catalog, graph, rng, config,
                             cache=kept)  # fmt: skip
-    assert signals.head is not None, "this set names no intents"
+    if signals.head is None:
+        raise DataError(f"{task.name} names no intents: try another --relation or --level.")
     ours = time.perf_counter() - started
     labels, head = signals.labels, signals.head
+    valid = asked(split.train, split.valid, labels, horizon)
+    test = asked(task.parts.known, split.test, labels, horizon)
+    often = np.flatnonzero(test.true.sum(axis=0) >= LEAST)
+    if not len(often):
+        raise DataError(
+            f"{task.name}, {task.protocol}: no label has {LEAST} positives among the "
+            f"{len(test.user)} people of the test part."
+        )
     methods = others(task, split.train, labels, config, rng)
 
     def named(known: EventLog) -> np.ndarray:
@@ -101,9 +112,6 @@ def judged(task: Task, level: int | None, seed: int, cache: Path | None) -> dict
         return head.probabilities(told, recent_of_users(known, labels))
 
     methods["kgintent"] = named
-    valid = asked(split.train, split.valid, labels, horizon)
-    test = asked(task.parts.known, split.test, labels, horizon)
-    often = np.flatnonzero(test.true.sum(axis=0) >= LEAST)
     rows, found = {}, {}
     for name, score in methods.items():
         border = best_border(score(valid.known)[valid.user][:, often], valid.true[:, often])
@@ -242,6 +250,7 @@ def _arguments(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--set", required=True)
     parser.add_argument("--protocol", required=True, help="time, loo")
     parser.add_argument("--level", type=int, help="Of a hierarchy of categories.")
+    parser.add_argument("--relation", help="The fact about items that names intents.")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--threads", type=int, default=1)
