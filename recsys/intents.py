@@ -18,6 +18,7 @@ from kg.taxonomy import Taxonomy
 from kg.templates import Templates
 from kg.verbalise import verbalise_prefixes, verbalise_users
 from models.intent import IntentConfig, IntentHead, fit_intent_head
+from models.repeat import PAUSE
 from models.text import TextCache, TextEncoder, encode_texts
 from models.text.encoder import Progress
 from recsys.named import graph_labels, named_labels
@@ -112,7 +113,7 @@ def learn_intents(
             taxonomy, graph, catalog, encoder, language, relation=config.relation, cache=cache,
             say=say,
         )  # fmt: skip
-    ends = _cuts(train, texts, rng)
+    ends = _cuts(train, texts, rng, between=split.by_time)
     prefix_texts = verbalise_prefixes(train, told, ends, last=config.last, templates=templates)
     valid_texts = verbalise_users(train, told, last=config.last, templates=templates)
     serve_texts = verbalise_users(full, told, last=config.last, templates=templates)
@@ -132,10 +133,19 @@ def learn_intents(
     )
 
 
-def _cuts(train: EventLog, texts: int, rng: np.random.Generator) -> np.ndarray:
-    """Positions e of the log with an event before them, about `texts` in all, every user heard."""
+def _cuts(
+    train: EventLog, texts: int, rng: np.random.Generator, between: bool = False
+) -> np.ndarray:
+    """Positions e of the log with an event before them, about `texts` in all, every user heard.
+
+    `between`: only where a visit begins, if there are such; what comes next within a visit is much
+    like what came just now, and says little of the next one.
+    """
     first = np.concatenate([[True], train.user[1:] != train.user[:-1]])
     open_ = np.flatnonzero(~first & train.has_item)
+    if between and train.time is not None:
+        fresh = open_[train.time[open_] - train.time[open_ - 1] > PAUSE]
+        open_ = fresh if len(fresh) else open_
     users = np.unique(train.user[open_])
     if len(users) == 0:
         return open_

@@ -5,9 +5,10 @@
 
 What is known of each person when the test part begins is read; what is true are the categories of
 their first three events in it (by leave-one-out: of the one). Everything learns from prefixes of
-what is known before, never from a test event. Ours is `learn_intents`, as in `kgintent train`.
-Beside it: the most frequent categories, those of the last item, a Markov chain over categories,
-TF-IDF with a linear SVM and a GRU on the verbalised history.
+what is known before, never from a test event; where the cut is one of time, from prefixes that end
+where a visit does, since the test begins with a visit. Ours is `learn_intents`, as in `kgintent
+train`. Beside it: the most frequent categories, those of the last item, a Markov chain over
+categories, TF-IDF with a linear SVM and a GRU on the verbalised history.
 
 Two numbers over the labels with at least 50 test positives: macro-F1 at one threshold per method,
 the best on the validation part, and recall@3, the share of what is true among the three most
@@ -47,6 +48,7 @@ from models.intent import IntentConfig
 from models.intent.gru import fresh_gru, train_gru
 from models.intent.settings import TextTraining
 from models.intent.svm import fit_svm
+from models.repeat import PAUSE
 from models.text import BertEncoder, TextCache
 from recsys.intents import learn_intents, with_categories
 from recsys.metrics.labels import calibration_error
@@ -145,6 +147,8 @@ def others(
 ) -> Scores:  # fmt: skip
     """What the named intents have to beat, learned from 6,000 prefixes of the training events."""
     inner = np.flatnonzero((np.diff(train.user, prepend=-1) == 0) & train.has_item)
+    if task.parts.split.by_time and train.time is not None:  # as `learn_intents` does
+        inner = inner[train.time[inner] - train.time[inner - 1] > PAUSE]
     ends = np.sort(rng.choice(inner, min(6000, len(inner)), replace=False))
     target = next_intents(train, labels, ends, config.horizon)
     share = target.mean(axis=0)

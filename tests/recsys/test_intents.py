@@ -121,3 +121,33 @@ def test_a_real_head_names_intents(parts):
     assert ((p > 0) & (p < 1)).all()
     assert (out.dim, out.valid.shape, out.serve.shape) == (16, (30, 16), (30, 16))
     assert (out.valid != out.serve).any(axis=1).all()
+
+
+def test_where_the_split_is_by_time_texts_end_where_a_visit_does():
+    hour = 3600
+    user = ["a"] * 6 + ["b"] * 3
+    time = [0, hour, 48 * hour, 49 * hour, 50 * hour, 99 * hour, 0, hour, 2 * hour]
+    log = EventLog.of(user, [f"i{n}" for n in range(9)], time=np.array(time))
+    rng = np.random.default_rng(0)
+    anywhere = module._cuts(log, 100, rng)
+    assert anywhere.tolist() == [1, 2, 3, 4, 5, 7, 8]
+    assert module._cuts(log, 100, rng, between=True).tolist() == [2, 5]  # b came once only
+    once = log.take(np.arange(6, 9))
+    assert module._cuts(once, 100, rng, between=True).tolist() == [1, 2]  # there are no others
+    untimed = replace(log, time=None)
+    assert module._cuts(untimed, 100, rng, between=True).tolist() == anywhere.tolist()
+
+
+@pytest.mark.parametrize("by_time", [False, True])
+def test_the_split_decides_where_texts_end(parts, monkeypatch, by_time):
+    world, split = parts
+    asked = []
+    cuts = module._cuts
+
+    def spy(train, texts, rng, between=False):
+        asked.append(between)
+        return cuts(train, texts, rng, between)
+
+    monkeypatch.setattr(module, "_cuts", spy)
+    learned(world, replace(split, by_time=by_time), monkeypatch)
+    assert asked == [by_time]
