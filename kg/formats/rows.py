@@ -60,25 +60,7 @@ def bare_table(
 
 def _lines(file: Path, latin: bool) -> pl.DataFrame:
     """`line`, from 1, and `text` of the lines that are not blank."""
-    try:
-        with open_bytes(file) as handle:
-            raw = handle.read().removeprefix(b"\xef\xbb\xbf")
-    except FileNotFoundError:
-        raise UsageError(f"There is no file {file}.") from None
-    except UNREADABLE as error:
-        raise DataError(f"{file} cannot be read: {error}.") from None
-    if b"\n" not in raw:
-        raw = raw.replace(b"\r", b"\n")
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if not latin:
-            number = raw.count(b"\n", 0, error.start) + 1
-            raise bad_byte(file, number, raw[error.start]) from None
-        text = raw.decode("latin-1")
-    lines = pl.Series("text", [text]).str.split("\n").explode().str.strip_chars_end("\r")
-    frame = pl.DataFrame(lines).with_row_index("line", offset=1)
-    frame = frame.filter(pl.col("text").str.strip_chars() != "")
+    frame = file_lines(file, latin).filter(pl.col("text").str.strip_chars() != "")
     if frame.height == 0:
         raise DataError(f"{file} is empty: at least one line is needed.")
     return frame.with_columns(pl.col("line").cast(pl.Int64))
@@ -130,20 +112,26 @@ def events_frame(frame: pl.DataFrame, behaviour: str | None = None) -> pl.DataFr
 # Lines
 
 
-def file_lines(file: Path) -> pl.DataFrame:
-    """The lines of a UTF-8 file that are not empty: line (from 1, of the file), text.
+def file_lines(file: Path, latin: bool = False) -> pl.DataFrame:
+    """The lines of a text file that are not empty: line (from 1, of the file), text.
 
-    Raises `UsageError` if there is no such file, `DataError` where it is empty or no UTF-8.
+    `latin`: a file that is not UTF-8 is Latin-1. Raises `UsageError` if there is no such file,
+    `DataError` where it is empty or no UTF-8.
     """
     try:
         with open_bytes(existing_file(file)) as handle:
             raw = handle.read().removeprefix(b"\xef\xbb\xbf")
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise bad_byte(file, line, raw[error.start]) from None
     except UNREADABLE as error:
         raise DataError(f"{file} cannot be read: {error}.") from None
+    if b"\n" not in raw:
+        raw = raw.replace(b"\r", b"\n")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if not latin:
+            line = raw.count(b"\n", 0, error.start) + 1
+            raise bad_byte(file, line, raw[error.start]) from None
+        text = raw.decode("latin-1")
     column = pl.col("text")
     lines = pl.DataFrame({"text": [text]}).with_columns(column.str.split("\n")).explode("text")
     lines = lines.with_columns(column.str.strip_suffix("\r")).with_row_index("line", offset=1)
