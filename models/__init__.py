@@ -14,6 +14,7 @@ verbalised history. Their inner product is the score, so that an index can searc
     intent/      named intents from a verbalised history
     people       a person's profile as a query
     repeat       what an item gains from having been met before
+    device       where networks learn, and draws that leave no trace
     dropout      dropout with a cheap mask
     batch        histories to padded batches, sorted by length
     losses       full and sampled softmax, multi-label cross-entropy
