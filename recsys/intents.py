@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -99,7 +100,8 @@ def learn_intents(
 
     About `texts` prefixes are read, at least one per user with two training events. Nothing later
     than `split.train` is a text or a label of the training part. Without `templates` the language
-    of the titles decides. Intents are nodes of the graph, or those of the `taxonomy`.
+    of the titles decides. Intents are nodes of the graph, or those of the `taxonomy`. The head
+    hears the texts, or learns from more positions without them, as held-out users decide.
     """
     config = config or IntentConfig()
     templates = templates or Templates.for_titles(catalog.titles)
@@ -121,9 +123,7 @@ def learn_intents(
     prefix, valid, serve = np.split(vectors, np.cumsum([len(prefix_texts), len(valid_texts)]))
     head = None
     if len(labels) and len(ends):
-        targets = next_intents(train, labels, ends, config.horizon)
-        recent = recent_before(train, labels, ends)
-        head = fit_intent_head(prefix, targets, train.user[ends], config, rng, recent)
+        head = _head(prefix, train, labels, ends, config, rng, between=split.by_time)
     before = np.cumsum(train.has_item) - train.has_item  # item events before each event
     start = np.concatenate([[0], np.cumsum(np.bincount(train.user[train.has_item],
                                                        minlength=len(train.users)))])  # fmt: skip
@@ -131,6 +131,32 @@ def learn_intents(
     return IntentSignals(
         prefix, train.user[ends], at, valid, serve, labels, head, templates, config.last, taxonomy
     )
+
+
+MANY = 30_000
+"""Positions from which a head learns that reads no text: they cost no reading by BERT."""
+
+
+def _head(
+    prefix: np.ndarray, train: EventLog, labels: IntentLabels, ends: np.ndarray,
+    config: IntentConfig, rng: np.random.Generator, *, between: bool,
+) -> IntentHead:  # fmt: skip
+    """The better of two on the same held-out users: one that hears texts [n, T] and recent labels
+    at `ends` [n], and one that hears recent labels only, but of `MANY` positions.
+    """
+
+    def told(at: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        targets = next_intents(train, labels, at, config.horizon)
+        return targets, train.user[at], recent_before(train, labels, at)
+
+    same = copy.deepcopy(rng)  # holds out the same users
+    targets, users, recent = told(ends)
+    reading = fit_intent_head(prefix, targets, users, config, rng, recent)
+    at = np.union1d(ends, _cuts(train, MANY, rng, between))
+    targets, users, recent = told(at)
+    none = np.zeros((len(at), prefix.shape[1]), np.float32)
+    lean = fit_intent_head(none, targets, users, config, same, recent, np.isin(at, ends))
+    return lean if lean.held_loss < reading.held_loss else reading
 
 
 def _cuts(

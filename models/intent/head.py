@@ -46,6 +46,7 @@ class IntentHead(nn.Module):
         """`recent` is R, 0 for a head that hears of no labels."""
         super().__init__()
         config = config or IntentConfig()
+        self.held_loss = float("inf")  # of the fit, on what it held out
         self.own = nn.Parameter(torch.zeros(recent, labels))
         self.net = nn.Sequential(
             nn.Linear(width + recent * labels, config.hidden), nn.GELU(),
@@ -82,14 +83,19 @@ def fit_intent_head(
     config: IntentConfig,
     rng: np.random.Generator,
     recent: np.ndarray | None = None,
+    asked: np.ndarray | None = None,
 ) -> IntentHead:
     """A head fitted to float32 [n, T], recent labels [n, R, L] and 0/1 labels [n, L]; `group` [n]
     (users) is never divided.
 
-    A tenth of the groups is held out: for the choice of the epoch and for the calibration.
+    A tenth of the groups is held out: for the choice of the epoch and for the calibration, for
+    which of them the rows `asked` bool [n] count (None: all), that are like what will be asked.
+    Where no row has a text (all 0), a text says nothing to the head either.
     """
+    asked = np.ones(len(labels), bool) if asked is None else asked
+    told = _inputs(embedding, recent, labels.shape[1])
     with torch.random.fork_rng(devices=[]):
-        return _fit(_inputs(embedding, recent, labels.shape[1]), labels, group, config, rng)
+        return _fit(told, labels, group, config, rng, asked)
 
 
 def held_groups(group: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -101,15 +107,18 @@ def held_groups(group: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _fit(
     told: tuple[Tensor, Tensor], labels: np.ndarray, group: np.ndarray, config: IntentConfig,
-    rng: np.random.Generator,
+    rng: np.random.Generator, asked: np.ndarray,
 ) -> IntentHead:  # fmt: skip
     is_held = held_groups(group, rng)
     torch.manual_seed(int(rng.integers(2**31)))
     width, recent = told[0].shape[1], told[1].shape[1]
     head = IntentHead(width, labels.shape[1], config, recent)
     y = torch.from_numpy(labels)
-    fitted, kept = (torch.from_numpy(np.flatnonzero(rows)) for rows in (~is_held, is_held))
-    kept = kept if len(kept) else fitted
+    fitted, held, kept = (
+        torch.from_numpy(np.flatnonzero(rows)) for rows in (~is_held, is_held, is_held & asked)
+    )
+    held = held if len(held) else fitted
+    kept = kept if len(kept) else held
     optimiser = torch.optim.AdamW(head.parameters(), lr=config.learning_rate, weight_decay=1e-2)
     best, state, waited = float("inf"), copy.deepcopy(head.state_dict()), 0
     for _ in range(config.epochs):
@@ -122,18 +131,21 @@ def _fit(
             optimiser.step()
         head.eval()
         with torch.inference_mode():
-            logits = head(told[0][kept], told[1][kept])
-            now = multi_label(logits, y[kept]).item()
+            now = multi_label(head(told[0][held], told[1][held]), y[held]).item()
         if now < best:
             best, state, waited = now, copy.deepcopy(head.state_dict()), 0
         elif (waited := waited + 1) >= 5:
             break
     head.load_state_dict(state)
     head.eval()
+    if not told[0].any():
+        with torch.no_grad():
+            head.net.get_submodule("0").get_parameter("weight")[:, :width] = 0
     with torch.inference_mode():
-        logits = head(told[0][kept], told[1][kept]).numpy()
-    found = calibrated(logits, y[kept].numpy() > 0, many=True)
+        logits = head(told[0][kept], told[1][kept])
+    head.held_loss = multi_label(logits, y[kept]).item()
+    found = calibrated(logits.numpy(), y[kept].numpy() > 0, many=True)
     head.scale.fill_(found.scale)
     head.shift.fill_(found.shift)
-    head.usual.copy_(y.float().mean(0))
+    head.usual.copy_(y[torch.from_numpy(asked)].float().mean(0))
     return head

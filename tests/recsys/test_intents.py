@@ -1,6 +1,7 @@
 """Intent signals read the past only."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -34,6 +35,7 @@ def learned(world, split, monkeypatch, *, texts=300, seed=1):
 
     def spy_fit(embedding, labels, *rest):
         targets.append(labels)
+        return SimpleNamespace(held_loss=0.0)
 
     monkeypatch.setattr(module, "encode_texts", spy_encode)
     monkeypatch.setattr(module, "fit_intent_head", spy_fit)
@@ -150,4 +152,37 @@ def test_the_split_decides_where_texts_end(parts, monkeypatch, by_time):
 
     monkeypatch.setattr(module, "_cuts", spy)
     learned(world, replace(split, by_time=by_time), monkeypatch)
-    assert asked == [by_time]
+    assert set(asked) == {by_time}
+
+
+def test_the_head_without_texts_learns_from_more_positions_and_wins_where_texts_say_nothing(
+    parts, monkeypatch,
+):  # fmt: skip
+    world, split = parts
+    kept, fit = [], module.fit_intent_head
+
+    def spy(embedding, labels, group, config, rng, recent, asked=None):
+        head = fit(embedding, labels, group, config, rng, recent, asked)
+        kept.append((embedding, group, asked, head))
+        return head
+
+    monkeypatch.setattr(module, "fit_intent_head", spy)
+    graph = build_graph(split.train, world.catalog)
+    rng = np.random.default_rng(0)
+    config = IntentConfig(epochs=20)
+    found = learn_intents(
+        HashEncoder(16), split, world.log, world.catalog, graph, rng, config, texts=30
+    )
+    (told, users, every, reading), (none, more, asked, lean) = kept
+    assert every is None
+    assert told.any(axis=1).all()
+    assert not none.any()
+    assert len(more) > len(users) == asked.sum()
+    assert set(more) == set(users)  # so both hold out the same ones
+    assert found.head is min((reading, lean), key=lambda head: head.held_loss)
+    text = np.random.default_rng(1).standard_normal((5, told.shape[1])).astype(np.float32)
+    recent = np.random.default_rng(2).random((5, *lean.own.shape)).astype(np.float32)
+    a, b = (lean.probabilities(x, recent) for x in (text, np.zeros_like(text)))
+    assert np.array_equal(a, b)  # a text says nothing to it
+    a, b = (reading.probabilities(x, recent) for x in (text, np.zeros_like(text)))
+    assert not np.array_equal(a, b)
