@@ -211,7 +211,7 @@ TEXT_ATTRIBUTES = (*CATEGORY_NAMES, "brand")
 _ROLES = {*EVENT_COLUMNS, *ITEM_COLUMNS, *USER_COLUMNS}
 FEW_ROWS = 20
 """Up to so many filled rows nothing is taken for an identifier."""
-_CALLED_ID = re.compile(r"(^|[_\W])(id|ID|Id)$|[a-z]I[Dd]$")
+CALLED_ID = re.compile(r"(^|[_\W])(id|ID|Id)$|[a-z]I[Dd]$")
 MANY_NUMBERS = 200
 """A column of numbers with more distinct values than this becomes bands."""
 
@@ -251,7 +251,7 @@ def _cells(column: pl.Series, *, keep: bool) -> list[list[str]] | None:
         if lonely and whole and not keep:
             return None
         many = numbers.n_unique() > MANY_NUMBERS
-        if not _CALLED_ID.search(column.name) and (many or (lonely and not whole)):
+        if not CALLED_ID.search(column.name) and (many or (lonely and not whole)):
             return _bands(plain)
         text = text.set(plain.is_null(), None)
     cells = [
@@ -272,9 +272,19 @@ def _as_numbers(text: pl.Series) -> pl.Series | None:
 
 
 def _bands(plain: pl.Series, count: int = 5) -> list[list[str]]:
-    """Numbers with many values, as quantile bands named by their limits."""
+    """Numbers with many values, as `quantile_bands`."""
     values = plain.to_numpy().astype(float)
-    edges = np.unique(np.nanquantile(values, np.linspace(0, 1, count + 1)))
+    return [[name] if name else [] for name in quantile_bands(values, count)]
+
+
+def quantile_bands(values: np.ndarray, count: int) -> list[str]:
+    """The band of each number [n], '' for NaN: at most `count` of them that hold as many numbers
+    each, named by their limits.
+    """
+    known = ~np.isnan(values)
+    if not known.any():
+        return [""] * len(values)
+    edges = np.unique(np.quantile(values[known], np.linspace(0, 1, count + 1)))
     band = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, max(len(edges) - 2, 0))
     names = [f"{a:g}–{b:g}" for a, b in itertools.pairwise(edges)] or [f"{edges[0]:g}"]
-    return [[] if np.isnan(v) else [names[int(b)]] for v, b in zip(values, band, strict=True)]
+    return [names[int(b)] if ok else "" for b, ok in zip(band, known, strict=True)]

@@ -23,6 +23,7 @@ from typing import Literal, get_args
 
 import polars as pl
 
+from kg.catalog import CALLED_ID, FEW_ROWS, MANY_NUMBERS, MAX_SHARE
 from kg.errors import UsageError, suggest
 
 Kind = Literal["value", "list", "hierarchy", "bins", "year"]
@@ -112,14 +113,8 @@ class Guess:
     why: str
 
 
-FEW_ROWS = 20
-"""Up to so many filled cells nothing is taken for an identifier."""
-MAX_SHARE = 0.5
-"""More different cells than this share of them are an identifier or a text, not a group."""
 LONG = 60
 """Cells of more letters than this, on average, are texts."""
-MANY_NUMBERS = 200
-_ID = re.compile(r"(^|[_\W])(id|ID|Id)$|[a-z]I[Dd]$")
 _LIST_MARKS = ("|", ";")
 _DATE = r"^\d{4}[-/]\d{1,2}([-/]\d{1,2}([T ].*)?)?$"
 
@@ -177,7 +172,7 @@ def _guess(column: pl.Series) -> Guess:
 def _of_numbers(name: str, numbers: pl.Series, distinct: int, lonely: bool) -> Guess:
     whole = bool((numbers % 1 == 0).all())
     years = whole and bool(numbers.is_between(1800, 2200).all()) and "year" in name.lower()
-    if years or (_ID.search(name) and not lonely):
+    if years or (CALLED_ID.search(name) and not lonely):
         return Guess(name, ColumnRelation(name), f"{distinct:,} values")
     if lonely and whole:
         return Guess(name, None, "whole numbers that hardly repeat")

@@ -203,6 +203,15 @@ def _sync_directory(folder: Path) -> None:
             os.close(number)
 
 
+def kind_of(path: Path) -> str | None:
+    """What kind of folder of ours a path seems to be; None for any other. Nothing is verified."""
+    try:
+        body = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return body.get("kind") if isinstance(body, dict) else None
+
+
 def manifest(path: str | Path, kind: str) -> dict[str, Any]:
     """The manifest of a folder of this kind, by its own hash; the files are not looked at.
 

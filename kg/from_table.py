@@ -9,7 +9,6 @@ What each column becomes is said by `kg.columns`, or guessed; `FromTable` tells 
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from kg.catalog import ITEM_COLUMNS, USER_COLUMNS
+from kg.catalog import ITEM_COLUMNS, USER_COLUMNS, quantile_bands
 from kg.columns import ColumnRelation, Guess, guess_relations, parse_relations
 from kg.errors import DataError, UsageError, suggest
 from kg.graph import KnowledgeGraph, Relation
@@ -200,22 +199,10 @@ def _upwards(vocab: Vocab) -> np.ndarray:
 
 
 def _banded(rows: pl.DataFrame, cells: pl.Series, bands: int, where: str) -> pl.DataFrame:
-    """Quantile bands named by their limits."""
+    """The quantile band of each number."""
     values = numbers(cells, where)[rows["row"].to_numpy()].astype(float)
-    known = np.isfinite(values)
-    if not known.any():
-        return pl.DataFrame(schema={"row": pl.Int64, "value": pl.String})
-    edges = np.unique(np.quantile(values[known], np.linspace(0, 1, bands + 1)))
-    if len(edges) == 1:
-        names = [f"{edges[0]:g}"]
-    else:
-        names = [f"{a:g}–{b:g}" for a, b in itertools.pairwise(edges)]
-    band = np.searchsorted(edges, values[known], side="right") - 1
-    band = np.clip(band, 0, len(names) - 1)
-    return pl.DataFrame(
-        {"row": rows["row"].to_numpy()[known], "value": [names[b] for b in band.tolist()]},
-        schema={"row": pl.Int64, "value": pl.String},
-    )
+    found = pl.Series("value", quantile_bands(values, bands), dtype=pl.String)
+    return rows.select("row").with_columns(found.replace("", None)).drop_nulls()
 
 
 def _years(rows: pl.DataFrame) -> pl.DataFrame:

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from kg.events import EventLog
 from kg.sequences import Sequences
+from models.device import drawing
 from models.repeat import PAUSE, Met, Past
 from recsys.trend import taken_lately
 
@@ -204,8 +205,7 @@ def _learned(x: np.ndarray, y: np.ndarray, config: HabitConfig, seed: int) -> Ha
     """Fitted by the mean cross-entropy, the learning rate rising and falling once."""
     rng = np.random.default_rng(seed)
     size = int(np.clip(len(y) // 200, 64, 2048))
-    with torch.random.fork_rng(devices=[]), torch.enable_grad():
-        torch.manual_seed(int(rng.integers(2**31)))
+    with drawing(int(rng.integers(2**31))), torch.enable_grad():
         network = HabitNetwork(x.shape[1], config.habit_dim)
         network.get_buffer("mean").copy_(torch.from_numpy(x.mean(0)))
         network.get_buffer("spread").copy_(torch.from_numpy(x.std(0) + 1e-6))

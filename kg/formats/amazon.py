@@ -16,11 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from kg.errors import DataError, UsageError
-from kg.formats.rows import events_frame
+from kg.formats.rows import check_numbers, events_frame
 from kg.formats.tables import TRIPLES, Format, Tables
 from kg.tables import UNREADABLE, bad_byte, open_bytes
 
@@ -149,13 +148,7 @@ def _reviews(file: Path) -> pl.DataFrame:
     parts = [_chunk(lines, start, file) for start, lines in _chunks(file)]
     frame = pl.concat(parts)
     for name, column in (("rating", "value"), ("time", "time")):
-        bad = frame[column].is_not_null() & frame[column].cast(pl.Float64, strict=False).is_null()
-        if bad.any():
-            row = int(np.flatnonzero(bad.to_numpy())[0])
-            raise DataError(
-                f"{file}, line {frame['line'][row]}: the {name} must be a number. "
-                f"Got {frame[column][row]!r} instead."
-            )
+        check_numbers(frame, column, file, name)
     return frame.drop("line")
 
 

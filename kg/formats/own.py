@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +9,11 @@ import polars as pl
 
 from kg.catalog import Catalog
 from kg.events import EventLog
-from kg.folders import MANIFEST
+from kg.folders import kind_of
 from kg.formats.tables import Format, Named, Tables
 from kg.graph import KnowledgeGraph
 from kg.graph_store import KIND, load_graph
 from kg.storage import load_dataset
-
-
-def _kind(path: Path) -> str | None:
-    try:
-        body = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return body.get("kind") if isinstance(body, dict) else None
 
 
 def read_graph(path: Path) -> Tables:
@@ -109,7 +100,7 @@ def _text(columns: dict) -> pl.DataFrame:
 
 FORMATS = (
     Format("graph", "a graph folder of `kgintent kg from-table`",
-           lambda path: _kind(path) == KIND, read_graph),
-    Format("data", "a data folder of `kgintent build`", lambda path: _kind(path) == "data",
+           lambda path: kind_of(path) == KIND, read_graph),
+    Format("data", "a data folder of `kgintent build`", lambda path: kind_of(path) == "data",
            read_data),
 )  # fmt: skip

@@ -66,13 +66,15 @@ def _lines(file: Path, latin: bool) -> pl.DataFrame:
     return frame.with_columns(pl.col("line").cast(pl.Int64))
 
 
-def check_numbers(frame: pl.DataFrame, column: str, file: Path) -> None:
-    """Raises `DataError` naming the line of the first cell that is filled and no number."""
+def check_numbers(frame: pl.DataFrame, column: str, file: Path, called: str = "") -> None:
+    """Raises `DataError` naming the line of the first cell that is filled and no number; `called`
+    is what the message calls the column, if not by its name.
+    """
     bad = frame[column].is_not_null() & frame[column].cast(pl.Float64, strict=False).is_null()
     if bad.any():
         row = int(np.flatnonzero(bad.to_numpy())[0])
         raise DataError(
-            f"{file}, line {frame['line'][row]}: the {column} must be a number. "
+            f"{file}, line {frame['line'][row]}: the {called or column} must be a number. "
             f"Got {frame[column][row]!r} instead."
         )
 

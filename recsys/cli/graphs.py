@@ -9,10 +9,9 @@ from pathlib import Path
 import typer
 
 from kg.catalog import Catalog
-from kg.columns import Guess
 from kg.diff import difference
 from kg.errors import DataError, UsageError
-from kg.folders import check_place, write_text
+from kg.folders import check_place, kind_of, write_text
 from kg.from_table import FromTable, from_table
 from kg.graph import KnowledgeGraph
 from kg.graph_store import KIND, load_graph, save_graph
@@ -58,16 +57,12 @@ def graph_of_table(
 
 
 def _rows(found: FromTable) -> list[dict[str, object]]:
-    why = {guess.column: _why(guess) for guess in found.guesses}
+    why = {guess.column: guess.why for guess in found.guesses}
     return [
         {"relation": str(one.relation), "of": one.kind, "nodes": one.nodes, "edges": one.edges,
          "rows": one.rows, "unread": one.unread, "guessed": why.get(one.relation.column, "")}
         for one in found.made
     ]  # fmt: skip
-
-
-def _why(guess: Guess) -> str:
-    return guess.why
 
 
 def report_graph(
@@ -106,10 +101,9 @@ def diff_graphs(old: Path, new: Path, as_json: bool) -> None:
 
 def _graph_at(path: Path) -> tuple[KnowledgeGraph, Catalog | None]:
     """Of a folder of either kind; the events of a data folder are in it."""
-    try:
-        kind = json.loads((path / "manifest.json").read_text(encoding="utf-8")).get("kind")
-    except (OSError, ValueError, AttributeError):
-        raise UsageError(f"{path} is no folder of `kg from-table` or of `build`.") from None
+    kind = kind_of(path)
+    if kind is None:
+        raise UsageError(f"{path} is no folder of `kg from-table` or of `build`.")
     if kind == KIND:
         return load_graph(path), None
     data = load_dataset(path)

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from kg.events import EventLog
 from kg.sequences import Sequences
-from recsys.baselines.learned.fitting import FitConfig, LearnedFromLog, Steps, TrainedItems, seeded
+from models.device import drawing
+from recsys.baselines.learned.fitting import FitConfig, LearnedFromLog, Steps, TrainedItems
 from recsys.baselines.learned.pairs import Pairs, bpr, history_sum
 
 DEFAULTS = FitConfig(learning_rate=1e-3, batch=2048)
@@ -59,7 +60,7 @@ class BPRMF(LearnedFromLog[BPRNetwork, BPRConfig]):
     def untrained(cls, log: EventLog, config: BPRConfig | None = None, seed: int = 0) -> Self:
         """The model at its first weights: `train` or `network.load_state_dict` gives it others."""
         items, config = TrainedItems.of(log), config or BPRConfig()
-        with seeded(seed):
+        with drawing(seed):
             return cls(BPRNetwork(len(items), config.dim), items, config)
 
     def steps(self, sequences: Sequences, batch: int) -> Steps:

@@ -16,8 +16,9 @@ from torch.nn import functional as F
 from kg.errors import UsageError
 from kg.events import EventLog
 from kg.sequences import Sequences
+from models.device import drawing
 from models.dropout import Dropout, dropout
-from recsys.baselines.learned.fitting import FitConfig, LearnedFromLog, Steps, TrainedItems, seeded
+from recsys.baselines.learned.fitting import FitConfig, LearnedFromLog, Steps, TrainedItems
 
 DEFAULTS = FitConfig(learning_rate=5e-4, batch=256)
 """The authors' settings for amazon-beauty."""
@@ -143,7 +144,7 @@ class BSARec(LearnedFromLog[BSARecNetwork, BSARecConfig]):
     def untrained(cls, log: EventLog, config: BSARecConfig | None = None, seed: int = 0) -> Self:
         """The model at its first weights: `train` or `network.load_state_dict` gives it others."""
         items, config = TrainedItems.of(log), config or BSARecConfig()
-        with seeded(seed):
+        with drawing(seed):
             return cls(BSARecNetwork(len(items), config).eval(), items, config)
 
     def steps(self, sequences: Sequences, batch: int) -> Steps:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from kg.events import EventLog
 from kg.sequences import Sequences
 from kg.split import Split
+from models.device import drawing
 from recsys.baselines.base import finish, history_matrix, popularity_scores, training_matrix
 from recsys.evaluate import SCORE, ScoreFn, evaluate_scores
 from recsys.train import EpochReport
@@ -99,7 +100,7 @@ def _learn(
     """The mean loss of the steps, or None if there was none."""
     module.train()
     losses = []
-    with seeded(int(rng.integers(2**31))):
+    with drawing(int(rng.integers(2**31))):
         for loss in steps(rng):
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
@@ -115,14 +116,6 @@ def _validate(score: ScoreFn, split: Split) -> dict[str, float]:
         return {}
     report = evaluate_scores(score, Sequences.of(known), target, ks=(10,), batch=1024)
     return {name: report.metrics[name] for name in (SCORE, "hr@10")}
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Torch draws from this seed inside, and goes on as before outside."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield
 
 
 @contextmanager

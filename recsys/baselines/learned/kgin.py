@@ -18,6 +18,7 @@ from kg.events import EventLog
 from kg.graph import KnowledgeGraph
 from kg.sequences import Sequences
 from kg.split import Split
+from models.device import drawing
 from models.dropout import Dropout
 from models.gnn.adjacency import Adjacency, to_csr
 from models.gnn.relational import RelationalConv
@@ -30,7 +31,6 @@ from recsys.baselines.learned.fitting import (
     TrainedItems,
     as_split,
     follow,
-    seeded,
 )
 from recsys.baselines.learned.pairs import Pairs, bpr, history_sum
 
@@ -165,7 +165,7 @@ class KGIN(Learned[KGINNetwork, KGINConfig]):
         if graph.vocabs.get("item") != log.items:
             raise DataError("The graph and the events of KGIN must number the same items.")
         items, config = TrainedItems.of(log), config or KGINConfig()
-        with seeded(seed):
+        with drawing(seed):
             return cls(KGINNetwork(graph, config).eval(), items, config)
 
     def steps(self, sequences: Sequences, batch: int) -> Steps:

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from kg.events import EventLog
 from kg.sequences import Sequences
+from models.device import drawing
 from models.gnn.adjacency import to_csr
 from models.losses import draw, sampled_softmax
-from recsys.baselines.learned.fitting import FitConfig, LearnedFromLog, Steps, TrainedItems, seeded
+from recsys.baselines.learned.fitting import FitConfig, LearnedFromLog, Steps, TrainedItems
 from recsys.baselines.learned.pairs import Pairs, bpr, history_sum
 
 DEFAULTS = FitConfig(learning_rate=1e-3, batch=2048)
@@ -99,7 +100,7 @@ class LightGCN(LearnedFromLog[LightGCNNetwork, LightGCNConfig]):
         """The model at its first weights: `train` or `network.load_state_dict` gives it others."""
         items, config = TrainedItems.of(log), config or LightGCNConfig()
         matrix = items.encode(Sequences.of(log)).matrix()
-        with seeded(seed):
+        with drawing(seed):
             return cls(LightGCNNetwork(matrix, config), items, config)
 
     def steps(self, sequences: Sequences, batch: int) -> Steps:

@@ -17,10 +17,11 @@ from kg.errors import UsageError
 from kg.events import EventLog
 from kg.sequences import Sequences
 from models.batch import history_batches, training_batches
+from models.device import drawing
 from models.dropout import Dropout
 from models.losses import draw, sampled_softmax
 from models.sequence import causal_attention
-from recsys.baselines.learned.fitting import FitConfig, LearnedFromLog, Steps, TrainedItems, seeded
+from recsys.baselines.learned.fitting import FitConfig, LearnedFromLog, Steps, TrainedItems
 
 DEFAULTS = FitConfig(learning_rate=5e-4, batch=3072)
 """About 512 histories of amazon-beauty a step."""
@@ -118,7 +119,7 @@ class SASRec(LearnedFromLog[SASRecNetwork, SASRecConfig]):
     def untrained(cls, log: EventLog, config: SASRecConfig | None = None, seed: int = 0) -> Self:
         """The model at its first weights: `train` or `network.load_state_dict` gives it others."""
         items, config = TrainedItems.of(log), config or SASRecConfig()
-        with seeded(seed):
+        with drawing(seed):
             return cls(SASRecNetwork(len(items), config).eval(), items, config)
 
     def steps(self, sequences: Sequences, batch: int) -> Steps:

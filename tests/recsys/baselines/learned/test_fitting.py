@@ -10,12 +10,12 @@ from kg.errors import DataError, UsageError
 from kg.events import EventLog
 from kg.sequences import Sequences
 from kg.split import Split
+from models.device import drawing
 from recsys.baselines.learned.fitting import (
     FitConfig,
     TrainedItems,
     as_split,
     run_epochs,
-    seeded,
     threads,
 )
 
@@ -94,7 +94,7 @@ def test_torch_is_left_as_it_was():
     for _ in run(Counter(), split_of(), max_epochs=2, threads=2):
         assert torch.get_num_threads() == count
         assert torch.equal(torch.get_rng_state(), before)
-    with threads(2), seeded(1):
+    with threads(2), drawing(1):
         torch.rand(3)
         assert torch.get_num_threads() == 2
     assert torch.get_num_threads() == count
