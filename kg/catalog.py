@@ -1,7 +1,8 @@
 """The catalogue: items with a title, a text and typed attributes; users with attributes.
 
 An attribute is a sparse relation from rows to named values (a category, a brand, several tags).
-Numbers become bands by quantile, so that each attribute can be a node of the knowledge graph.
+Numbers become bands by quantile, so that each attribute can be a node of the knowledge graph; the
+numbers themselves are kept beside, for those who ask for a range.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +75,7 @@ class Attribute:
 @dataclass(frozen=True)
 class Catalog:
     """N items (or users): ids, a title and a text each (empty: none), attributes, and perhaps
-    named vectors of some of them.
+    named vectors of some of them. `numbers` float64 [N] by column, NaN where a row has none.
     """
 
     ids: Vocab
@@ -83,6 +84,7 @@ class Catalog:
     attributes: tuple[Attribute, ...] = ()
     ignored: tuple[str, ...] = ()
     vectors: tuple[Vectors, ...] = ()
+    numbers: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not (len(self.ids) == len(self.titles) == len(self.texts)):
@@ -96,6 +98,9 @@ class Catalog:
         for vectors in self.vectors:
             if vectors.row.size and vectors.row[-1] >= len(self.ids):
                 raise DataError(f"Vectors {vectors.name!r} name a row beyond the catalogue.")
+        for name, values in self.numbers.items():
+            if values.shape != (len(self.ids),):
+                raise DataError(f"The numbers {name!r} of a Catalog must be one per id.")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -134,13 +139,15 @@ class Catalog:
         *,
         name: str = "item",
         ignored: tuple[str, ...] = (),
+        numbers: Mapping[str, Sequence[float] | np.ndarray] | None = None,
     ) -> Catalog:
         """A catalogue from columns, sorted by id.
 
         Raises `DataError` naming the first repeated id, or a column of another length.
         """
         keys = [str(key) for key in ids]
-        columns = {"titles": titles, "texts": texts, **(attributes or {})}
+        told = {key: np.asarray(column, float) for key, column in (numbers or {}).items()}
+        columns = {"titles": titles, "texts": texts, **(attributes or {}), **told}
         for label, column in columns.items():
             if column is not None and len(column) != len(keys):
                 raise DataError(
@@ -160,7 +167,8 @@ class Catalog:
             Attribute.of(key, [list(cells[i]) for i in order])
             for key, cells in (attributes or {}).items()
         )
-        return cls(vocab, sort(titles), sort(texts), built, ignored)
+        sorted_numbers = {key: column[order] for key, column in told.items()}
+        return cls(vocab, sort(titles), sort(texts), built, ignored, (), sorted_numbers)
 
     @classmethod
     def read(
@@ -188,6 +196,7 @@ class Catalog:
         roles = pick_columns(frame, wanted, main, needed=(key,), where=str(path))
         renamed = {n: r for r, n in mapping.items() if r not in _ROLES and n in frame.columns}
         attributes, ignored = _attributes(frame, set(roles.values()), renamed)
+        numbers = _numbers(frame, set(roles.values()), renamed)
         ids = frame[roles[key]].str.strip_chars().fill_null("").to_list()
         if "" in ids:
             raise DataError(
@@ -199,7 +208,7 @@ class Catalog:
         }
         try:
             return cls.of(ids, text.get("title"), text.get("text"), attributes, name=kind,
-                          ignored=ignored)  # fmt: skip
+                          ignored=ignored, numbers=numbers)  # fmt: skip
         except DataError as error:
             raise DataError(f"{path}: {error}") from None
 
@@ -233,6 +242,20 @@ def _attributes(
         else:
             found[renamed.get(column, column)] = cells
     return found, tuple(ignored)
+
+
+def _numbers(
+    frame: pl.DataFrame, used: set[str], renamed: Mapping[str, str]
+) -> dict[str, np.ndarray]:
+    """float64 [N] of each column that holds numbers and nothing else, NaN where a cell is empty."""
+    out = {}
+    for column in frame.columns:
+        if column in used:
+            continue
+        plain = _as_numbers(frame[column].str.strip_chars().replace("", None))
+        if plain is not None and plain.null_count() < len(plain):
+            out[renamed.get(column, column)] = plain.cast(pl.Float64).to_numpy().astype(float)
+    return out
 
 
 def _cells(column: pl.Series, *, keep: bool) -> list[list[str]] | None:

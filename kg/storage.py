@@ -138,10 +138,13 @@ def _pack_catalog(catalog: Catalog, arrays: Arrays, prefix: str = "") -> dict[st
     for number, vectors in enumerate(catalog.vectors):
         arrays[f"{prefix}vectors.{number}.row"] = vectors.row
         arrays[f"{prefix}vectors.{number}.values"] = vectors.values
+    for number, values in enumerate(catalog.numbers.values()):
+        arrays[f"{prefix}numbers.{number}"] = values
     return {
         "ids": catalog.ids.ids, "titles": catalog.titles, "texts": catalog.texts,
         "attributes": [[a.name, a.values.ids] for a in catalog.attributes],
         "ignored": catalog.ignored, "vectors": [v.name for v in catalog.vectors],
+        "numbers": list(catalog.numbers),
     }  # fmt: skip
 
 
@@ -160,8 +163,10 @@ def _unpack_catalog(
         )
         for number, name in enumerate(meta.get("vectors", ()))
     )
+    names = enumerate(meta.get("numbers", ()))
+    numbers = {name: arrays[f"{prefix}numbers.{number}"] for number, name in names}
     return Catalog(Vocab(tuple(meta["ids"]), kind), tuple(meta["titles"]), tuple(meta["texts"]),
-                   attributes, tuple(meta["ignored"]), vectors)  # fmt: skip
+                   attributes, tuple(meta["ignored"]), vectors, numbers)  # fmt: skip
 
 
 def _pack_graph(graph: KnowledgeGraph, titles: tuple[str, ...], arrays: Arrays) -> dict[str, Any]:

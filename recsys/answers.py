@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,6 +58,22 @@ def intent_mix(found: Sequence[Recommendation]) -> dict[str, float]:
     """
     counts = Counter(name for one in found for name in one.intents)
     return {name: count / len(found) for name, count in counts.most_common()}
+
+
+class FewerItems(UserWarning):
+    """A filter left fewer items than were asked for."""
+
+
+def tell_fewer(found: int, k: int, allowed: np.ndarray | None) -> None:
+    """Warns where a filter, bool [N], is why a list is shorter than k."""
+    if allowed is not None and found < k:
+        warnings.warn(
+            f"{found} of the {k} items asked for: the filter leaves {int(allowed.sum())} of "
+            f"{len(allowed)}, some of them met before, removed or out of stock."
+            if allowed.sum() > found else
+            f"{found} of the {k} items asked for: the filter leaves no more.",
+            FewerItems, stacklevel=3,
+        )  # fmt: skip
 
 
 def check_k(k: int, where: str) -> None:

@@ -6,7 +6,9 @@ and hides the old one, so that nothing trained ever moves.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -26,9 +28,11 @@ Fact = tuple[Relation, int]
 class ItemStore:
     """N items: id and title each, parts float32 [N, D] of their vectors, text float32 [N, T].
 
-    hidden bool [N]: in no answer (removed, or replaced by a newer row). `facts` of added items
-    only: what they share with the graph. `extras` are parts float32 [N, D] from named vectors,
-    such as images. newest int64 [N]: the newest row of each row's id.
+    hidden bool [N]: in no answer (removed, replaced by a newer row, or `absent`: out of stock for
+    now). `facts` of added items only: what they share with the graph; `told`: the attributes that
+    they were added with. `extras` are parts float32 [N, D] from named vectors, such as images;
+    `numbers` float64 [N] of columns such as the price, NaN where there is none. newest int64 [N]:
+    the newest row of each row's id.
     """
 
     ids: tuple[str, ...]
@@ -41,6 +45,9 @@ class ItemStore:
     trained: int
     facts: dict[int, tuple[Fact, ...]]
     extras: dict[str, np.ndarray] = field(default_factory=dict)
+    numbers: Mapping[str, np.ndarray] = field(default_factory=dict)
+    told: Mapping[int, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    absent: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
     newest: np.ndarray = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -50,11 +57,18 @@ class ItemStore:
         if self.trained < len(self.ids):
             newest = np.array([codes[key] for key in self.ids], np.int64)
         object.__setattr__(self, "newest", newest)
+        if len(self.absent) != len(self.ids):
+            object.__setattr__(self, "absent", np.zeros(len(self.ids), bool))
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    @property
+    @cached_property
+    def shown(self) -> np.ndarray | None:
+        """bool [N]: may be in an answer; None if all may."""
+        return ~self.hidden if self.hidden.any() else None
+
+    @cached_property
     def vectors(self) -> np.ndarray:
         """float32 [N, D], what queries are multiplied with."""
         out = self.text_part + self.graph_part + self.id_part
@@ -93,6 +107,7 @@ class ItemStore:
             catalog.ids.ids, catalog.titles, parts.text.numpy().copy(),
             parts.graph.numpy().copy(), parts.id.numpy().copy(), text,
             np.zeros(n, bool), n, {}, {name: x.numpy().copy() for name, x in parts.extras.items()},
+            catalog.numbers,
         )  # fmt: skip
 
     def of_training(self) -> ItemStore:
@@ -102,13 +117,27 @@ class ItemStore:
             self.ids[:n], self.titles[:n], self.text_part[:n], self.graph_part[:n],
             self.id_part[:n], self.text[:n], self.hidden[:n], n, {},
             {name: part[:n] for name, part in self.extras.items()},
+            {name: numbers[:n] for name, numbers in self.numbers.items()}, {}, self.absent[:n],
         )  # fmt: skip
 
     def without(self, keys: list[str]) -> ItemStore:
         """These ids hidden, all else as it was."""
-        hidden = self.hidden.copy()
-        hidden[[self.code(key) for key in keys]] = True
-        return replace(self, hidden=hidden)
+        hidden, absent = self.hidden.copy(), self.absent.copy()
+        codes = [self.code(key) for key in keys]
+        hidden[codes], absent[codes] = True, False
+        return replace(self, hidden=hidden, absent=absent)
+
+    def in_stock(self, flags: Mapping[str, bool]) -> ItemStore:
+        """These ids in no answer while their flag is False; `UsageError` for one that was removed,
+        which only adding it again brings back.
+        """
+        hidden, absent = self.hidden.copy(), self.absent.copy()
+        for key, there in flags.items():
+            code = self.code(key)
+            if hidden[code] and not absent[code]:
+                raise UsageError(f"The item {key!r} was removed: add it again to have it in stock.")
+            hidden[code] = absent[code] = not there
+        return replace(self, hidden=hidden, absent=absent)
 
     def added(
         self, model: IntentRecommender, graph: KnowledgeGraph, new: Catalog, text: np.ndarray
@@ -125,10 +154,9 @@ class ItemStore:
         whitened = torch.from_numpy(model.whitening.apply(text))
         parts = model.items.new_items(whitened, relations, model.features.of_new(new))
         codes: dict[str, int] = self._codes  # type: ignore[attr-defined]
-        hidden = self.hidden.copy()
-        for key in new.ids.ids:
-            if key in codes:
-                hidden[codes[key]] = True
+        hidden, absent = self.hidden.copy(), self.absent.copy()
+        old = [codes[key] for key in new.ids.ids if key in codes]
+        hidden[old], absent[old] = True, False
         facts = dict(self.facts)
         for relation, index in sorted(edges.items()):
             for row, node in index.T.tolist():
@@ -142,7 +170,28 @@ class ItemStore:
             join([self.id_part, parts.id.numpy()]), join([self.text, text]),
             join([hidden, np.zeros(len(new), bool)]), self.trained, facts,
             {name: join([x, parts.extras[name].numpy()]) for name, x in self.extras.items()},
+            _joined_numbers(self, new), {**self.told, **_told(new, len(self))},
+            join([absent, np.zeros(len(new), bool)]),
         )  # fmt: skip
+
+
+def _joined_numbers(old: ItemStore, new: Catalog) -> dict[str, np.ndarray]:
+    """By column: what the old and the new items have, NaN where one has none."""
+    out = {}
+    for name in {**old.numbers, **new.numbers}:
+        before = old.numbers.get(name, np.full(len(old), np.nan))
+        out[name] = np.concatenate([before, new.numbers.get(name, np.full(len(new), np.nan))])
+    return out
+
+
+def _told(new: Catalog, start: int) -> dict[int, dict[str, tuple[str, ...]]]:
+    """By number of the item, from `start` on: the values of its attributes."""
+    out: dict[int, dict[str, tuple[str, ...]]] = {}
+    for attribute in new.attributes:
+        for row, cell in enumerate(attribute.cells(len(new))):
+            if cell:
+                out.setdefault(start + row, {})[attribute.name] = tuple(cell)
+    return out
 
 
 def match_attributes(graph: KnowledgeGraph, new: Catalog) -> dict[Relation, np.ndarray]:

@@ -26,15 +26,19 @@ from kg.verbalise import verbalise_items
 from models.recommender import IntentRecommender
 from models.text import TextEncoder
 from recsys.answers import (
+    MAX_K,
     Intent,
     Recommendation,
     check_by,
     check_k,
     check_many,
     first_intents,
+    tell_fewer,
 )
 from recsys.carried import Carried
+from recsys.diversity import Spread
 from recsys.explain import Explanation, explain_item
+from recsys.facets import Facets, Where
 from recsys.hits import Hits, top_k
 from recsys.index import VectorIndex
 from recsys.intents import IntentSignals
@@ -86,7 +90,8 @@ class Recommender:
 
     def beside(self, partners: Partners) -> Recommender:
         """With these beside the model."""
-        return replace(self, partners=partners, index=index_of(self.items, partners, self.log))
+        index = index_of(self.items, partners, self.log, self.index)
+        return replace(self, partners=partners, index=index)
 
     # ---- queries -------------------------------------------------------------------------
 
@@ -194,6 +199,11 @@ class Recommender:
         intent: str | Sequence[str] | None = None,
         avoid: str | Sequence[str] | None = None,
         intent_quota: Mapping[str, float] | Literal["auto"] | None = None,
+        where: Where | None = None,
+        only: Sequence[object] | None = None,
+        without: Sequence[object] | None = None,
+        diversity: float = 0.0,
+        at_most: Mapping[str, int] | None = None,
     ) -> list[Recommendation]:
         """The k best items for a known user or a given history (ids, oldest first; a `Search` is
         read as an event where the model has learned to, and by intents everywhere).
@@ -211,24 +221,63 @@ class Recommender:
         these. `intent_quota` {"Drama": 0.5, "Comedy": 0.3} (or counts): such shares of the list,
         the rest free, the order by turns; "auto": the likeliest `intents`, as likely as they are.
         The order is that of the wish; a score is the person's own (rules: `recsys.steering`).
+
+        `where` {"brand": ["Acme", "Zeta"], "price": (10, 50)}: only items with such facts, or with
+        a number in such a range (None: open). `only` and `without`: lists of ids. `diversity` in
+        [0, 1] minds what is like what stands above it, `at_most` {"category": 2} caps how many
+        items share a value. A list that a filter leaves short is one, with a `FewerItems` warning.
         """
         check_k(k, "recommend")
         wish = None
         if intent is not None or avoid is not None or intent_quota is not None:
             wish = Wish.of(self.carried, intent, avoid, intent_quota, k)
+        spread = Spread.of(diversity, at_most)
+        if spread is not None and intent_quota is not None:
+            raise UsageError("Say either an intent_quota or diversity and at_most, not both.")
+        allowed = self.facets.allowed(where, only, without)
         query, one = self._query(user, history, profile)
-        popular = len(one.item) == 0 and not query.any()
+        pool = k if spread is None else min(spread.pool(k), MAX_K)
         if wish is not None:
-            scores = self._counts() if popular else self._scores(query, one, filter_seen)
-            return self._steered(self._shared(wish, user, history), scores, k)
-        if popular:
-            return self._popular(k)
-        return self._named(self._found(query, one, k, filter_seen), 0)
+            wish = self._shared(wish, user, history)
+        found = self._ranked(query, one, pool, filter_seen, allowed, wish)
+        if spread is not None:
+            found = self._spread(spread, found, k)
+        tell_fewer(len(found), k, allowed)
+        return [self._answer(code, score) for code, score in found]
 
-    def _steered(self, wish: Wish, scores: np.ndarray, k: int) -> list[Recommendation]:
+    def _ranked(
+        self, query: np.ndarray, one: Sequences, k: int, filter_seen: bool | None,
+        allowed: np.ndarray | None, wish: Wish | None,
+    ) -> list[tuple[int, float]]:  # fmt: skip
+        """At most k items by code with their scores, for one history; what is popular if nothing is
+        known.
+        """
+        popular = len(one.item) == 0 and not query.any()
+        if wish is None and not popular:
+            return _pairs(self._found(query, one, k, filter_seen, allowed))
+        scores = self._counts() if popular else self._scores(query, one, filter_seen)
+        if allowed is not None:
+            scores = np.where(allowed, scores, -np.inf)
+        if wish is None:
+            return _pairs(top_k(scores[None], k))
         encode = None if self.encoder is None else self.encoder.encode
         codes = steered(wish, scores, self.carried, self.items, k, encode)
-        return [self._answer(code, float(scores[code])) for code in codes]
+        return [(code, float(scores[code])) for code in codes]
+
+    def _spread(
+        self, spread: Spread, found: list[tuple[int, float]], k: int
+    ) -> list[tuple[int, float]]:
+        """At most k of these that are not too much alike."""
+        codes = np.array([code for code, _ in found], np.int64)
+        scores = np.array([score for _, score in found])
+        values = {name: self.facets.values(name, codes) for name in spread.at_most}
+        places = spread.chosen(scores, self.items.vectors[codes], values, k)
+        return [found[place] for place in places]
+
+    @cached_property
+    def facets(self) -> Facets:
+        """What items can be filtered by."""
+        return Facets(self.model.graph, self.items)
 
     def _shared(self, wish: Wish, user: object | None, history: Sequence[object] | None) -> Wish:
         """A wish for the person's own mix of intents, once it is known."""
@@ -242,10 +291,43 @@ class Recommender:
         """float32 [N], the score of every item for one history; -inf: it may not be answered."""
         return scores_of(self.index, self.items, *self._asked(query, one, filter_))[0]
 
-    def _found(self, queries: np.ndarray, part: Sequences, k: int, filter_: bool | None) -> Hits:
-        """Hits [B, k] of these histories, items met before masked or scored as repeats."""
+    def _found(
+        self, queries: np.ndarray, part: Sequences, k: int, filter_: bool | None,
+        allowed: np.ndarray | None = None,
+    ) -> Hits:  # fmt: skip
+        """Hits [B, k] of these histories, items met before masked or scored as repeats; of those
+        `allowed` bool [N] only.
+        """
         queries, seen, added = self._asked(queries, part, filter_)
-        return retrieve(self.index, self.items, queries, seen, k, added)
+        return retrieve(self.index, self.items, queries, seen, k, added, allowed)
+
+    def index_queries(self, rows: np.ndarray) -> np.ndarray:
+        """float32 [B, D'], what the index is asked with for these users [B] of the log."""
+        queries, part = self._of_users(rows)
+        return queries_of(queries, self.partners, part, mixed=self.repeats)
+
+    def _of_users(self, rows: np.ndarray) -> tuple[np.ndarray, Sequences]:
+        """The queries float32 [B, D] of these users [B] of the log, and their histories."""
+        part = self.histories.take(rows)
+        told = self.intent.serve[rows] if self.intent is not None else None
+        return self.model.encode_histories(part, torch.from_numpy(self.items.vectors), told), part
+
+    def found_for(
+        self, rows: np.ndarray, k: int, filter_seen: bool | None = None,
+        allowed: np.ndarray | None = None,
+    ) -> Hits:  # fmt: skip
+        """Hits [B, k] of these users [B] of the log, by the numbers of items; bool [N]: of those
+        `allowed`. Of whom nothing is known gets what is popular.
+        """
+        queries, part = self._of_users(rows)
+        hits = self._found(queries, part, k, filter_seen, allowed)
+        strangers = np.flatnonzero((part.lengths == 0) & ~queries.any(1))  # as in `recommend`
+        if not len(strangers):
+            return hits
+        counts = self._counts()
+        if allowed is not None:
+            counts[~allowed] = -np.inf
+        return _with_rows(hits, strangers, top_k(counts[None], k), k)
 
     def _asked(
         self, queries: np.ndarray, part: Sequences, filter_: bool | None
@@ -265,16 +347,12 @@ class Recommender:
         """Whether items that were met before are scored by how often and when, and recommended."""
         return self.model.repeat is not None
 
-    def _named(self, hits: Hits, row: int) -> list[Recommendation]:
-        found = zip(hits.index[row].tolist(), hits.score[row].tolist(), strict=True)
-        return [self._answer(code, score) for code, score in found if code >= 0]
+    def _named(self, hits: Hits) -> list[Recommendation]:
+        return [self._answer(code, score) for code, score in _pairs(hits)]
 
     def _answer(self, code: int, score: float) -> Recommendation:
         item, title = self.items.ids[code], self.items.title(code)
         return Recommendation(item, title, score, self.carried.of_item(code))
-
-    def _popular(self, k: int) -> list[Recommendation]:
-        return self._named(top_k(self._counts()[None], k), 0)
 
     def _counts(self) -> np.ndarray:
         """float32 [N], recent events per item, as its newest row; hidden items -inf."""
@@ -285,22 +363,24 @@ class Recommender:
         return out
 
     def recommend_all(
-        self, k: int = 10, *, filter_seen: bool | None = None, batch: int = 1024
+        self,
+        k: int = 10,
+        *,
+        filter_seen: bool | None = None,
+        where: Where | None = None,
+        only: Sequence[object] | None = None,
+        without: Sequence[object] | None = None,
+        batch: int = 1024,
     ) -> Iterator[pl.DataFrame]:
-        """Every user once, a frame (user_id, item_id, score, rank) per `batch` users."""
+        """Every user once, a frame (user_id, item_id, score, rank) per `batch` users; filters are
+        those of `recommend`.
+        """
         check_k(k, "recommend_all")
-        vectors = torch.from_numpy(self.items.vectors)
+        allowed = self.facets.allowed(where, only, without)
         ids = np.array(self.items.ids, dtype=object)
         for start in range(0, len(self.log.users), batch):
             rows = np.arange(start, min(start + batch, len(self.log.users)))
-            part = self.histories.take(rows)
-            told = self.intent.serve[rows] if self.intent is not None else None
-            queries = self.model.encode_histories(part, vectors, told)
-            hits = self._found(queries, part, k, filter_seen)
-            strangers = np.flatnonzero((part.lengths == 0) & ~queries.any(1))  # as in `recommend`
-            if len(strangers):
-                popular = top_k(self._counts()[None], k)
-                hits = _with_rows(hits, strangers, popular, k)
+            hits = self.found_for(rows, k, filter_seen, allowed)
             yield self._frame(rows, hits, ids)
 
     def _frame(self, rows: np.ndarray, hits: Hits, ids: np.ndarray) -> pl.DataFrame:
@@ -317,10 +397,20 @@ class Recommender:
     # ---- similarity ----------------------------------------------------------------------
 
     def similar(
-        self, item: object | None = None, *, text: str | None = None, k: int = 10
+        self,
+        item: object | None = None,
+        *,
+        text: str | None = None,
+        k: int = 10,
+        where: Where | None = None,
+        only: Sequence[object] | None = None,
+        without: Sequence[object] | None = None,
     ) -> list[Recommendation]:
-        """The k items most like an item (cosine of item vectors) or a text (cosine of texts)."""
+        """The k items most like an item (cosine of item vectors) or a text (cosine of texts);
+        filters are those of `recommend`.
+        """
         check_k(k, "similar")
+        allowed = self.facets.allowed(where, only, without)
         if (item is None) == (text is None):
             raise UsageError("Say either an item or a text, not both and not neither.")
         if item is not None:
@@ -340,7 +430,11 @@ class Recommender:
         cosine[self.items.hidden] = -np.inf
         if own >= 0:
             cosine[own] = -np.inf
-        return self._named(top_k(cosine[None], k), 0)
+        if allowed is not None:
+            cosine[~allowed] = -np.inf
+        found = self._named(top_k(cosine[None], k))
+        tell_fewer(len(found), k, allowed)
+        return found
 
     # ---- intents and reasons -------------------------------------------------------------
 
@@ -447,6 +541,10 @@ class Recommender:
         store = self.items.without([str(key) for key in keys])
         return replace(self, items=store)
 
+    def with_stock(self, flags: Mapping[str, bool]) -> Recommender:
+        """Items that are out of stock (False) in no answer until they are back (True)."""
+        return replace(self, items=self.items.in_stock(flags))
+
     def save(self, path: str | Path, **facts: object) -> None:
         """Publish as a run folder (see `recsys.store`)."""
         from recsys.store import save_run
@@ -459,6 +557,12 @@ class Recommender:
         from recsys.store import load_run
 
         return load_run(path, encoder)
+
+
+def _pairs(hits: Hits) -> list[tuple[int, float]]:
+    """Code and score of each place of the first list that holds something."""
+    found = zip(hits.index[0].tolist(), hits.score[0].tolist(), strict=True)
+    return [(code, score) for code, score in found if code >= 0]
 
 
 def _with_rows(hits: Hits, rows: np.ndarray, one: Hits, k: int) -> Hits:

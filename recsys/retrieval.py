@@ -22,10 +22,22 @@ DENSE = 50_000_000
 """The scores that are held at a time, at most (but those of at least one query)."""
 
 
-def index_of(items: ItemStore, partners: Partners, log: EventLog) -> VectorIndex:
-    """The index of all item vectors, with the numbers that `queries_of` meets: their factors beside
-    the model, if there are, and last their trend at the end of the log (0 for items that came
-    later). A replaced item hands them to its newest row.
+def index_of(
+    items: ItemStore, partners: Partners, log: EventLog, before: VectorIndex | None = None
+) -> VectorIndex:
+    """An index of all `indexed_vectors`; with the one `before`, if FAISS made lists or a graph for
+    it, as its extension, so that nothing waits for them.
+    """
+    vectors = indexed_vectors(items, partners, log)
+    if before is None or before.kind == "exact" or before.vectors.shape[1] != vectors.shape[1]:
+        return VectorIndex(vectors)
+    return before.extended(vectors)
+
+
+def indexed_vectors(items: ItemStore, partners: Partners, log: EventLog) -> np.ndarray:
+    """float32 [N, D'], all item vectors, with the numbers that `queries_of` meets: their factors
+    beside the model, if there are, and last their trend at the end of the log (0 for items that
+    came later). A replaced item hands them to its newest row.
     """
     columns = [items.vectors]
     if (factors := partners.factors) is not None:
@@ -38,7 +50,7 @@ def index_of(items: ItemStore, partners: Partners, log: EventLog) -> VectorIndex
         column = np.zeros((len(items), 1), np.float32)
         column[items.newest[: len(values)], 0] = values
         columns.append(column)
-    return VectorIndex(np.hstack(columns))
+    return np.hstack(columns) if len(columns) > 1 else columns[0]
 
 
 def queries_of(
@@ -74,19 +86,23 @@ def retrieve(
     seen: Sequence[np.ndarray],
     k: int,
     added: sparse.csr_matrix | None = None,
+    allowed: np.ndarray | None = None,
 ) -> Hits:
-    """Hits [B, k] of queries float32 [B, D], exact, without hidden items and those `seen` (codes
-    [L] of each query). `added` float32 [B, N] is added to the scores; a replaced item hands it to
-    its newest row.
+    """Hits [B, k] of queries float32 [B, D] as the index finds them, without hidden items and those
+    `seen` (codes [L] of each query); of those `allowed` bool [N] only. `added` float32 [B, N] is
+    added to the scores; a replaced item hands it to its newest row.
     """
+    may = _both(items.shown, allowed)
     beside = 0 if added is None else int(np.diff(added.indptr).max(initial=0))
-    extra = int(items.hidden.sum()) + max((len(codes) for codes in seen), default=0) + beside
+    extra = max((len(codes) for codes in seen), default=0) + beside
     if k + extra > max(OVERFETCH, len(items) // SHARE):
-        return score_all(index, items, queries, seen, k, added)
-    hits = index.search(queries, min(k + extra, len(items)))
+        return score_all(index, items, queries, seen, k, added, allowed)
+    hits = index.search(queries, min(k + extra, max(len(items), 1)), may)
     if added is not None:
         hits = _with_added(hits, index, items, queries, added)
-    bad = (hits.index < 0) | items.hidden[np.maximum(hits.index, 0)]
+    bad = hits.index < 0
+    if may is not None:
+        bad |= ~may[np.maximum(hits.index, 0)]
     for row, codes in enumerate(seen):
         bad[row] |= np.isin(hits.index[row], items.newest[codes])
     order = np.argsort(bad, axis=1, kind="stable")[:, :k]
@@ -95,6 +111,12 @@ def retrieve(
     )
     score = np.where(found < 0, -np.inf, np.take_along_axis(hits.score, order, 1))
     return Hits(found, score.astype(np.float32))
+
+
+def _both(shown: np.ndarray | None, allowed: np.ndarray | None) -> np.ndarray | None:
+    if shown is None or allowed is None:
+        return allowed if shown is None else shown
+    return shown & allowed
 
 
 def _with_added(
@@ -126,6 +148,7 @@ def scores_of(
     queries: np.ndarray,
     seen: Sequence[np.ndarray],
     added: sparse.csr_matrix | None = None,
+    allowed: np.ndarray | None = None,
 ) -> np.ndarray:
     """float32 [B, N], the score of every item; -inf where `retrieve` would leave it out."""
     scores = np.asarray(queries @ index.vectors.T)
@@ -133,6 +156,8 @@ def scores_of(
         more = added.tocoo()
         np.add.at(scores, (more.row, items.newest[more.col]), more.data)
     scores[:, items.hidden] = -np.inf
+    if allowed is not None:
+        scores[:, ~allowed] = -np.inf
     row = np.repeat(np.arange(len(seen)), [len(some) for some in seen])
     scores[row, items.newest[np.concatenate([*seen, np.zeros(0, np.int64)])]] = -np.inf
     return scores
@@ -145,14 +170,15 @@ def score_all(
     seen: Sequence[np.ndarray],
     k: int,
     added: sparse.csr_matrix | None = None,
+    allowed: np.ndarray | None = None,
 ) -> Hits:
-    """The same answers as `retrieve`, from all scores: some queries at a time."""
+    """The same answers as an exact `retrieve`, from all scores: some queries at a time."""
     step = max(1, DENSE // max(len(items), 1))
     parts = []
     for start in range(0, len(queries), step):
         rows = slice(start, start + step)
         more = added[rows] if added is not None else None
-        parts.append(top_k(scores_of(index, items, queries[rows], seen[rows], more), k))
+        parts.append(top_k(scores_of(index, items, queries[rows], seen[rows], more, allowed), k))
     if len(parts) == 1:
         return parts[0]
     if not parts:

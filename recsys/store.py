@@ -42,13 +42,13 @@ from models.whitening import Whitening
 from recsys.encoders import LazyEncoder
 from recsys.factors import FactorConfig, Factors
 from recsys.habits import HabitConfig, HabitNetwork, Habits
-from recsys.index import VectorIndex
+from recsys.index import Probe, VectorIndex
 from recsys.intents import IntentSignals
 from recsys.items import ItemStore
 from recsys.neighbours import NeighbourConfig, Neighbours
 from recsys.partners import Partners
 from recsys.recommender import Recommender
-from recsys.retrieval import index_of
+from recsys.retrieval import indexed_vectors
 from recsys.trend import Trend
 
 KIND = "run"
@@ -97,6 +97,7 @@ def _tensors(rec: Recommender) -> dict[str, np.ndarray]:
     for name in ("text_part", "graph_part", "id_part", "text"):
         out[f"items/{name}"] = getattr(rec.items, name)
     out |= {f"items/extra/{name}": part for name, part in rec.items.extras.items()}
+    out |= {f"items/number/{name}": some for name, some in rec.items.numbers.items()}
     if rec.model.searches is not None:
         out["searches"] = rec.model.searches.queries.vectors
     for name, whitening in rec.model.features.whitening.items():
@@ -138,7 +139,10 @@ def _plain(rec: Recommender) -> dict[str, Any]:
         "added": {"ids": rec.items.ids[trained:], "titles": rec.items.titles[trained:]},
         "facts": [[c, r, n] for c, many in rec.items.facts.items() for r, n in many],
         "partners": _plain_partners(rec.partners),
+        "told": {str(code): cells for code, cells in rec.items.told.items()},
         "hidden": hidden,
+        "absent": np.flatnonzero(rec.items.absent).tolist(),
+        "index": {"kind": rec.index.kind, "probe": asdict(rec.index.probe)},
         "events": sorted(rec.model.graph.events),
     }
 
@@ -183,12 +187,20 @@ def load_run(path: str | Path, encoder: TextEncoder | None = None) -> Recommende
     if encoder is None and plain["encoder"]["name"]:
         encoder = LazyEncoder(plain["encoder"]["name"], plain["encoder"]["id"],
                               store.text.shape[1])  # fmt: skip
-    index = index_of(store, partners, data.log)
-    if "index.faiss" in manifest["files"]:
-        index = VectorIndex.load(folder / "index.faiss", index.vectors)
+    index = _index(folder, manifest, plain, indexed_vectors(store, partners, data.log))
     graph = data.graph.with_events(data.log)
     return Recommender(model, data.log, data.catalog, store, index, Sequences.of(data.log),
                        encoder, intent, PathIndex.of(graph), partners)  # fmt: skip
+
+
+def _index(
+    folder: Path, manifest: Mapping[str, Any], plain: Mapping[str, Any], vectors: np.ndarray
+) -> VectorIndex:
+    """The one that was saved, or, if none was, an exact one of these vectors."""
+    if "index.faiss" not in manifest["files"]:
+        return VectorIndex(vectors)
+    made = plain.get("index", {"kind": "exact", "probe": {}})
+    return VectorIndex.load(folder / "index.faiss", vectors, made["kind"], Probe(**made["probe"]))
 
 
 def _part(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, torch.Tensor]:
@@ -227,8 +239,13 @@ def _model(
 
 def _store(plain: dict[str, Any], tensors: dict[str, np.ndarray], data: Dataset) -> ItemStore:
     total = len(tensors["items/text"])
-    hidden = np.zeros(total, bool)
+    hidden, absent = np.zeros(total, bool), np.zeros(total, bool)
     hidden[plain["hidden"]] = True
+    absent[plain.get("absent", [])] = True
+    told = {
+        int(code): {name: tuple(values) for name, values in cells.items()}
+        for code, cells in plain.get("told", {}).items()
+    }
     facts: dict[int, tuple] = {}
     for code, relation, node in plain["facts"]:
         facts[code] = (*facts.get(code, ()), (tuple(relation), node))
@@ -238,6 +255,9 @@ def _store(plain: dict[str, Any], tensors: dict[str, np.ndarray], data: Dataset)
         tensors["items/text_part"], tensors["items/graph_part"], tensors["items/id_part"],
         tensors["items/text"], hidden, len(data.catalog), facts,
         {v.name: tensors[f"items/extra/{v.name}"] for v in _used(data, tensors)},
+        {key.removeprefix("items/number/"): tensors[key] for key in tensors
+         if key.startswith("items/number/")},
+        told, absent,
     )  # fmt: skip
 
 

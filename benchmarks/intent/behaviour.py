@@ -82,7 +82,8 @@ def main(words: list[str] | None = None) -> None:
     told |= {"set": args.set, "protocol": args.protocol, "seed": args.seed, "level": args.level}
     write_text(file, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
     for name, row in told["rows"].items():
-        print(f"{name:14s} macro-F1 {row['macro_f1']:.4f} {row['macro_f1_each']:.4f}  recall@3 {row['recall@3']:.4f}")
+        f1 = f"{row['macro_f1']:.4f} {row['macro_f1_each']:.4f}"
+        print(f"{name:14s} macro-F1 {f1}  recall@3 {row['recall@3']:.4f}")
 
 
 def judged(task: Task, config: IntentConfig, seed: int, cache: Path | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from typing import Any
 
 for _name, _value in {
@@ -25,6 +26,7 @@ def main() -> None:
     from recsys.cli.app import app
     from recsys.cli.output import Stopped
 
+    warnings.showwarning = _tell
     try:
         code = app(standalone_mode=False)
         if code == 130:  # what typer makes of Ctrl-C
@@ -49,6 +51,18 @@ def main() -> None:
         if not hasattr(error, "format_message"):
             raise
         _misused(error)
+
+
+def _tell(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int,
+    file: Any = None, line: str | None = None,
+) -> None:  # fmt: skip
+    """A warning of ours as a sentence; those of others as Python shows them."""
+    if category.__module__.partition(".")[0] in ("kg", "models", "recsys"):
+        print(f"kgintent: {message}", file=sys.stderr)
+    else:
+        text = warnings.formatwarning(message, category, filename, lineno, line)
+        print(text, file=sys.stderr, end="")
 
 
 def _misused(error: Any) -> None:

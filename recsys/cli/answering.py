@@ -34,27 +34,80 @@ class Steering(NamedTuple):
         return {"intent": self.intent, "avoid": self.avoid, "intent_quota": quota}
 
 
+class Filters(NamedTuple):
+    """--where, --only and --without as they were given."""
+
+    where: list[str] | None = None
+    only: str | None = None
+    without: str | None = None
+
+    def wishes(self) -> dict[str, Any]:
+        """The arguments of `recommend`, `recommend_all` and `similar`."""
+        where = None if not self.where else dict(_condition(text) for text in self.where)
+        if where is not None and len(where) < len(self.where or ()):
+            raise UsageError("Each name of --where must stand once: join its values by |.")
+        return {"where": where, "only": _keys(self.only), "without": _keys(self.without)}
+
+
+def _condition(text: str) -> tuple[str, Any]:
+    """NAME and the values or the range of it."""
+    name, mark, told = text.partition("=")
+    if not (mark and name.strip() and told.strip()):
+        raise UsageError(f"--where must be NAME=VALUE|VALUE or NAME=10..50. Got {text!r} instead.")
+    low, dots, high = told.partition("..")
+    if dots:
+        try:
+            ends = tuple(float(end) if end.strip() else None for end in (low, high))
+        except ValueError:
+            ends = ()
+        if ends and ends != (None, None):
+            return name.strip(), ends
+    return name.strip(), [value.strip() for value in told.split("|") if value.strip()]
+
+
+def _keys(told: str | None) -> list[str] | None:
+    """Ids joined by commas, or those of a file, one a line."""
+    if told is None:
+        return None
+    if not told.startswith("@"):
+        return [key.strip() for key in told.split(",") if key.strip()]
+    try:
+        lines = Path(told[1:]).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise UsageError(f"{told[1:]} must be a text in UTF-8, one id a line.") from None
+    return [line.strip() for line in lines if line.strip()]
+
+
 def recommend_all(
-    run: Path, who: tuple[str | None, ...], steering: Steering, out: Path | None, k: int,
-    filter_seen: bool | None,
+    run: Path, who: tuple[str | None, ...], steering: Steering, filters: Filters, spread: bool,
+    out: Path | None, k: int, filter_seen: bool | None,
 ) -> None:  # fmt: skip
     """Every user, unsteered."""
     if any(told is not None for told in who):
         raise UsageError("Say one of --all and who it is (--user, --history, …).")
-    if steering.asked:
-        raise UsageError("--intent, --avoid and --quota are for one person, not for --all.")
-    write_all(Recommender.load(run), out, k, filter_seen)
+    if steering.asked or spread:
+        raise UsageError(
+            "--intent, --avoid, --quota, --diversity and --at-most are for one person, not for "
+            "--all."
+        )
+    wishes = filters.wishes()
+    write_all(Recommender.load(run), out, k, filter_seen, wishes)
 
 
 def recommend_one(
     run: Path, user: str | None, history: list[str] | None, profile: str | None,
-    search: str | None, steering: Steering, out: Path | None, k: int, filter_seen: bool | None,
-    json: bool,
+    search: str | None, steering: Steering, filters: Filters, diversity: float,
+    at_most: str | None, out: Path | None, k: int, filter_seen: bool | None, json: bool,
 ) -> None:  # fmt: skip
     """One list; steered, with the intents of each item, and with their mix on stderr."""
     if out is not None:
         raise UsageError("-o needs --all.")
-    wishes = steering.wishes()
+    wishes = steering.wishes() | filters.wishes() | {"diversity": diversity}
+    if at_most is not None:
+        wishes["at_most"] = {
+            name: _number(name, value, "--at-most must be counts such as category=2")
+            for name, value in columns_of(at_most, "--at-most").items()
+        }
     rec = Recommender.load(run)
     past: list[Any] | None = history
     if search is not None:
@@ -87,14 +140,14 @@ def _tell(rec: Recommender, steering: Steering, found: list[Recommendation]) -> 
     say(f"The list holds: {mix or 'no named intent'}.")
 
 
-def _number(name: str, text: str) -> float:
+SHARES = "--quota must be shares or counts such as Drama=0.5,Comedy=0.3 or auto"
+
+
+def _number(name: str, text: str, rule: str = SHARES) -> float:
     """A count where it is written as a whole number, else a share."""
     for kind in (int, float):
         try:
             return kind(text)
         except ValueError:
             continue
-    raise UsageError(
-        f"--quota must be shares or counts such as Drama=0.5,Comedy=0.3 or auto. "
-        f"Got {name}={text} instead."
-    )
+    raise UsageError(f"{rule}. Got {name}={text} instead.")

@@ -9,7 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from recsys.cli.encoder_group import encoder_app
+from recsys.cli.index_group import index_app
 from recsys.cli.intent_group import intent_app
+from recsys.cli.items_group import items_app
 from recsys.cli.kg_group import kg_app
 from recsys.cli.options import (
     ENCODER,
@@ -24,10 +26,13 @@ from recsys.cli.options import (
     Json,
     K,
     MaxEpochs,
+    Only,
     Phrases,
     Run,
     Seed,
     User,
+    Where,
+    Without,
 )
 
 app = typer.Typer(
@@ -38,7 +43,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: rich alone would cost half of the start
     help="Recommendations that know what the user wants now: BERT, a knowledge graph, FAISS.",
 )
-items_app = typer.Typer(help="Add or remove items of a run.", no_args_is_help=True)
+app.add_typer(index_app, name="index")
 app.add_typer(items_app, name="items")
 app.add_typer(intent_app, name="intent")
 app.add_typer(encoder_app, name="encoder")
@@ -180,28 +185,6 @@ def tune(
 
 
 @app.command()
-def index(run: Run) -> None:
-    """Build the index of a run again and publish it in place."""
-    from dataclasses import replace
-
-    from recsys.cli.output import say
-    from recsys.retrieval import index_of
-
-    rec = _load(run)
-    rec = replace(rec, index=index_of(rec.items, rec.partners, rec.log))
-    _publish(rec, run)
-    say(f"{run}: {len(rec.index):,} vectors, exact inner product by {rec.index.backend}.")
-
-
-def _publish(rec: Any, run: Path) -> None:
-    """A new state of a run in its old place, keeping what the manifest says of its making."""
-    from kg.folders import manifest
-
-    old = manifest(run, "run")
-    rec.save(run, **{key: old[key] for key in ("hold_out", "trained") if key in old})
-
-
-@app.command()
 def recommend(
     run: Run,
     user: User = None,
@@ -229,19 +212,29 @@ def recommend(
     quota: Annotated[
         str | None, typer.Option(help="Intents in shares or counts: Drama=0.5,Comedy=0.3; or auto.")
     ] = None,
+    where: Where = None,
+    only: Only = None,
+    without: Without = None,
+    diversity: Annotated[
+        float, typer.Option(help="0 to 1: mind what is like what stands above it.")
+    ] = 0.0,
+    at_most: Annotated[
+        str | None, typer.Option(help="So many items with one value of a fact: category=2,brand=3.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """The best items for a user, a history, or every user."""
-    from recsys.cli.answering import Steering, recommend_all, recommend_one
+    from recsys.cli.answering import Filters, Steering, recommend_all, recommend_one
 
     filter_seen = None if with_seen is None else not with_seen
-    steering = Steering(intent, avoid, quota)
+    steering, filters = Steering(intent, avoid, quota), Filters(where, only, without)
     if all_:
-        who = (user, history, profile, search)
-        return recommend_all(run, who, steering, out, k, filter_seen)
+        who, spread = (user, history, profile, search), diversity != 0 or at_most is not None
+        return recommend_all(run, who, steering, filters, spread, out, k, filter_seen)
     return recommend_one(
-        run, user, _ids(history), profile, search, steering, out, k, filter_seen, json
-    )
+        run, user, _ids(history), profile, search, steering, filters, diversity, at_most, out, k,
+        filter_seen, json,
+    )  # fmt: skip
 
 
 @app.command()
@@ -250,12 +243,17 @@ def similar(
     item: Annotated[str | None, typer.Option(help="An item id.")] = None,
     text: Annotated[str | None, typer.Option(help="Any text.")] = None,
     k: K = 10,
+    where: Where = None,
+    only: Only = None,
+    without: Without = None,
     json: Json = False,
 ) -> None:
     """Items like an item, or like a text."""
+    from recsys.cli.answering import Filters
     from recsys.cli.output import show
 
-    found = _load(run).similar(item, text=text, k=k)
+    filters = Filters(where, only, without).wishes()
+    found = _load(run).similar(item, text=text, k=k, **filters)
     show([{"item": r.item, "title": r.title, "score": r.score} for r in found], json)
 
 
@@ -327,38 +325,6 @@ def export(
     ids, vectors = (item_vectors if of == "items" else user_vectors)(_load(run))
     write_vectors(out, ids, vectors)
     say(f"{out}: {len(ids):,} {of}, {vectors.shape[1]} numbers each.")
-
-
-@items_app.command("add")
-def items_add(
-    run: Run,
-    file: Annotated[Path, typer.Argument(help="Items, with the columns of the item table.")],
-    columns: Annotated[str | None, typer.Option(help="role=NAME,…")] = None,
-    vectors: ItemVectors = None,
-) -> None:
-    """Add items (or replace them) and publish; they are recommendable at once."""
-    from kg.catalog import Catalog
-    from recsys.cli.building import with_vectors
-    from recsys.cli.output import columns_of, say
-
-    rec = _load(run)
-    mapping = columns_of(columns)
-    new, _ = with_vectors(Catalog.read(file, columns=mapping), vectors or [], mapping)
-    rec = rec.with_items(new)
-    _publish(rec, run)
-    say(f"{run}: {len(new):,} items added, {len(rec.items):,} in all.")
-
-
-@items_app.command("remove")
-def items_remove(
-    run: Run, item: Annotated[list[str], typer.Option(help="An item id; may be repeated.")]
-) -> None:
-    """Remove items from every answer and publish."""
-    from recsys.cli.output import say
-
-    rec = _load(run).without_items(item)
-    _publish(rec, run)
-    say(f"{run}: {len(item):,} removed, {int(rec.items.hidden.sum()):,} hidden in all.")
 
 
 @app.command()

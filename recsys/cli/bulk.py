@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from kg.errors import UsageError
 from kg.folders import whole_file
@@ -12,10 +13,12 @@ from recsys.cli.output import say
 from recsys.recommender import Recommender
 
 
-def write_all(rec: Recommender, out: Path | None, k: int, filter_seen: bool | None) -> None:
+def write_all(
+    rec: Recommender, out: Path | None, k: int, filter_seen: bool | None, filters: dict[str, Any]
+) -> None:
     """user_id,item_id,score,rank as CSV, to a file (renamed when whole) or to stdout."""
     started = time.perf_counter()
-    frames = rec.recommend_all(k, filter_seen=filter_seen)
+    frames = rec.recommend_all(k, filter_seen=filter_seen, **filters)
     if out is None:
         for number, frame in enumerate(frames):
             sys.stdout.write(frame.write_csv(include_header=number == 0))

@@ -18,6 +18,14 @@ ItemVectors = Annotated[
     list[str] | None,
     typer.Option("--vectors", help="NAME=FILE: vectors of items (.npz or table); repeatable."),
 ]
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", help="NAME=VALUE|VALUE or NAME=10..50 of items; repeatable."),
+]
+Only = Annotated[
+    str | None, typer.Option("--only", help="Item ids joined by commas, or @FILE with one a line.")
+]
+Without = Annotated[str | None, typer.Option("--without", help="The same: never these.")]
 Config = Annotated[Path | None, typer.Option("-c", "--config", help="run.toml")]
 Encoder = Annotated[str, typer.Option(help="An installed package or a folder.")]
 Phrases = Annotated[

@@ -16,7 +16,9 @@ from kg.templates import Templates
 from recsys.cli.output import Stopped, bars, say, show
 from recsys.config import RunConfig
 from recsys.fit import HoldOut, fit, forget, make_split
+from recsys.index_plan import IndexConfig
 from recsys.recommender import Recommender
+from recsys.reindex import reindexed
 from recsys.store import KIND
 from recsys.train import best_of
 
@@ -65,7 +67,10 @@ def train_run(
     }  # fmt: skip
     if source is not None and fitted.start is not None:
         trained["from"] = {"run": source.resolve().name, **asdict(fitted.start)}
-    fitted.recommender.save(out, hold_out=hold_out, trained=trained)
+    rec, choice = reindexed(fitted.recommender)
+    if choice.kind != "exact" or choice.tried:
+        say(f"index: {choice.told(IndexConfig())}")
+    rec.save(out, hold_out=hold_out, trained=trained)
     forget(checkpoint)
     say(f"{out}: trained in {seconds:.0f} s. Next: kgintent recommend {out} --user "
         f"{dataset.log.users.ids[0]}")  # fmt: skip

@@ -2,9 +2,19 @@
 
 import numpy as np
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    rule,
+    run_state_machine_as_test,
+)
 
+import recsys.index
 from kg.errors import DataError, UsageError
-from recsys.index import VectorIndex
+from recsys.index import Probe, VectorIndex
+from recsys.index_plan import recalls
 
 faiss = pytest.importorskip("faiss")
 
@@ -98,3 +108,144 @@ def test_an_index_that_cannot_be_written_is_an_os_error(tmp_path):
     with pytest.raises(OSError, match="none") as caught:
         VectorIndex(np.eye(3, dtype=np.float32), "faiss").save(tmp_path / "none" / "x.faiss")
     assert caught.value.filename == str(tmp_path / "none" / "x.faiss")
+
+
+# ---- approximate kinds -----------------------------------------------------------------------
+
+APPROXIMATE = ("ivf", "pq", "hnsw")
+
+
+def crowd(rng, rows=3000, width=10, groups=30):
+    """Vectors of about one length around some centres, and queries between them."""
+    centres = rng.normal(size=(groups, width))
+    vectors = centres[rng.integers(0, groups, rows)] + 0.4 * rng.normal(size=(rows, width))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    queries = centres[rng.integers(0, groups, 40)] + 0.4 * rng.normal(size=(40, width))
+    return vectors.astype(np.float32), queries.astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", APPROXIMATE)
+def test_an_approximate_index_finds_most_and_its_scores_are_exact(kind):
+    vectors, queries = crowd(np.random.default_rng(0))
+    index = VectorIndex(vectors, kind=kind, probe=Probe(128, 30))
+    found, truth = index.search(queries, 10), index.exact(queries, 10)
+    assert recalls(found, truth).mean() >= 0.98
+    np.testing.assert_allclose(
+        found.score, np.take_along_axis(queries @ vectors.T, found.index, 1), rtol=1e-5
+    )
+    little = index.probing(Probe(1, 1)).search(queries, 10)
+    assert recalls(little, truth).mean() < recalls(found, truth).mean()
+
+
+@pytest.mark.parametrize("kind", APPROXIMATE)
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.1, 0.6])
+def test_a_filter_is_kept_to_and_gives_as_many_as_there_are(kind, share, monkeypatch):
+    monkeypatch.setattr(recsys.index, "FEW", 50)
+    rng = np.random.default_rng(1)
+    vectors, queries = crowd(rng)
+    allowed = np.zeros(len(vectors), bool)
+    allowed[: int(share * len(vectors))] = True
+    rng.shuffle(allowed)
+    index = VectorIndex(vectors, kind=kind, probe=Probe(128, 30))
+    found, truth = index.search(queries, 10, allowed), index.exact(queries, 10, allowed)
+    assert allowed[found.index[found.mask]].all()
+    assert (found.mask.sum(1) == min(10, allowed.sum())).all()
+    assert recalls(found, truth).mean() >= 0.97
+
+
+@pytest.mark.parametrize("kind", APPROXIMATE)
+def test_a_search_that_meets_too_little_is_answered_exactly(kind):
+    vectors, queries = crowd(np.random.default_rng(2), rows=400)
+    index = VectorIndex(vectors, kind=kind, probe=Probe(1, 1))
+    hits = index.search(queries, 300)
+    assert hits.mask.all()
+    assert all(len(set(row)) == 300 for row in hits.index.tolist())
+
+
+@pytest.mark.parametrize("kind", APPROXIMATE)
+def test_an_approximate_index_is_saved_with_what_came_later_left_to_the_vectors(kind, tmp_path):
+    vectors, queries = crowd(np.random.default_rng(3))
+    more = np.concatenate([vectors, 3 * queries])  # each query is nearest to itself now
+    index = VectorIndex(vectors, kind=kind, probe=Probe(64, 10)).extended(more)
+    assert index.fresh == pytest.approx(40 / 3040)
+    best = index.search(queries, 1).index[:, 0]
+    truth = np.argmax(queries @ more.T, axis=1)
+    assert (best >= 3000).mean() > 0.8
+    np.testing.assert_array_equal(best, truth)
+    index.save(tmp_path / "f")
+    loaded = VectorIndex.load(tmp_path / "f", more, kind, Probe(64, 10))
+    assert loaded.built == 3000 and loaded.kind == kind
+    a, b = index.search(queries, 10), loaded.search(queries, 10)
+    np.testing.assert_array_equal(a.index, b.index)
+    for other in {"exact", *APPROXIMATE} - {kind}:
+        with pytest.raises(DataError, match="kgintent index"):
+            VectorIndex.load(tmp_path / "f", more, other)
+
+
+def test_a_graph_of_uneven_vectors_is_refused_and_so_are_too_few():
+    rng = np.random.default_rng(4)
+    vectors = rng.normal(size=(200, 4)).astype(np.float32)
+    vectors[0] *= 100
+    with pytest.raises(UsageError, match="'hnsw' must have vectors of about one length"):
+        VectorIndex(vectors, kind="hnsw")
+    with pytest.raises(UsageError, match="at least 64"):
+        VectorIndex(vectors[:10], kind="ivf")
+    with pytest.raises(UsageError, match="must be of exact"):
+        VectorIndex(vectors, kind="flat")
+    with pytest.raises(DataError, match="extended"):
+        VectorIndex(vectors, kind="ivf").extended(vectors[:100])
+
+
+class Life(RuleBasedStateMachine):
+    """Items come, change, are hidden and come back, in any order: what an index answers is what
+    is there, best first, no item twice, none that is hidden.
+    """
+
+    kind: str
+
+    @initialize(seed=st.integers(0, 3))
+    def begin(self, seed):
+        self.rng = np.random.default_rng(seed)
+        self.vectors, self.queries = crowd(self.rng, rows=150, width=4, groups=6)
+        probe = Probe(10_000, 60)  # everything is visited, so that nothing is missed by chance
+        self.index = VectorIndex(self.vectors, kind=self.kind, probe=probe)
+        self.shown = np.ones(150, bool)
+
+    @rule(count=st.integers(1, 40))
+    def add(self, count):
+        new, _ = crowd(self.rng, rows=count, width=4, groups=6)
+        self.vectors = np.concatenate([self.vectors, new])
+        self.shown = np.concatenate([self.shown, np.ones(count, bool)])
+        self.index = self.index.extended(self.vectors)
+
+    @rule(share=st.floats(0, 1))
+    def hide(self, share):
+        self.shown[self.rng.random(len(self.shown)) < share] = False
+
+    @rule()
+    def bring_back(self):
+        self.shown[:] = True
+
+    @rule()
+    def rebuild(self):
+        self.index = VectorIndex(self.vectors, kind=self.kind, probe=self.index.probe)
+
+    @rule(k=st.integers(1, 30))
+    def search(self, k):
+        hits = self.index.search(self.queries[:5], k, self.shown)
+        truth = self.index.exact(self.queries[:5], k, self.shown)
+        assert self.shown[hits.index[hits.mask]].all()
+        assert hits.mask.sum() == 5 * min(k, self.shown.sum())
+        for row in hits.index:
+            assert len(set(row[row >= 0])) == (row >= 0).sum()
+        if self.kind != "pq":  # codes of half a byte may leave out what is nearly as good
+            np.testing.assert_allclose(hits.score, truth.score, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["exact", *APPROXIMATE])
+def test_a_life_of_changes(kind, monkeypatch):
+    monkeypatch.setattr(recsys.index, "FEW", 5)
+    machine = type("Life", (Life,), {"kind": kind})
+    run_state_machine_as_test(
+        machine, settings=settings(max_examples=12, stateful_step_count=12, deadline=None)
+    )

@@ -1,0 +1,73 @@
+"""The verbs of `kgintent items`: what a run recommends, without training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recsys.cli.options import ItemVectors, Run
+
+items_app = typer.Typer(
+    help="Add or remove items of a run, or say what is in stock.", no_args_is_help=True
+)
+
+
+@items_app.command("add")
+def items_add(
+    run: Run,
+    file: Annotated[Path, typer.Argument(help="Items, with the columns of the item table.")],
+    columns: Annotated[str | None, typer.Option(help="role=NAME,…")] = None,
+    vectors: ItemVectors = None,
+) -> None:
+    """Add items (or replace them) and publish; they are recommendable at once."""
+    from kg.catalog import Catalog
+    from recsys.cli.building import with_vectors
+    from recsys.cli.output import columns_of, say
+    from recsys.cli.runs import publish_items
+    from recsys.recommender import Recommender
+
+    rec = Recommender.load(run)
+    mapping = columns_of(columns)
+    new, _ = with_vectors(Catalog.read(file, columns=mapping), vectors or [], mapping)
+    rec = rec.with_items(new)
+    publish_items(rec, run)
+    say(f"{run}: {len(new):,} items added, {len(rec.items):,} in all.")
+
+
+@items_app.command("remove")
+def items_remove(
+    run: Run, item: Annotated[list[str], typer.Option(help="An item id; may be repeated.")]
+) -> None:
+    """Remove items from every answer and publish."""
+    from recsys.cli.output import say
+    from recsys.cli.runs import publish_items
+    from recsys.recommender import Recommender
+
+    rec = Recommender.load(run).without_items(item)
+    publish_items(rec, run)
+    say(f"{run}: {len(item):,} removed, {int(rec.items.hidden.sum()):,} hidden in all.")
+
+
+@items_app.command("stock")
+def items_stock(
+    run: Run,
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="Items with a column in_stock (or stock): yes, no or how many."),
+    ] = None,
+    out: Annotated[list[str] | None, typer.Option("--out", help="An id that is sold out.")] = None,
+    back: Annotated[list[str] | None, typer.Option("--in", help="An id that is back.")] = None,
+) -> None:
+    """Items that are sold out in no answer until they are back; publish."""
+    from recsys.cli.output import say
+    from recsys.cli.runs import publish_items
+    from recsys.cli.stock import stock_flags
+    from recsys.recommender import Recommender
+
+    flags = stock_flags(file, out or [], back or [])
+    rec = Recommender.load(run).with_stock(flags)
+    publish_items(rec, run)
+    gone = int(rec.items.absent.sum())
+    say(f"{run}: {len(flags):,} items told of, {gone:,} of {len(rec.items):,} out of stock.")

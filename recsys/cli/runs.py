@@ -1,0 +1,29 @@
+"""A run on disk, opened by a verb and put back in its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kg.folders import manifest
+from recsys.cli.output import say
+from recsys.recommender import Recommender
+from recsys.reindex import WORN, reindexed, worn
+
+
+def publish(rec: Recommender, run: Path) -> None:
+    """A new state of a run in its old place, keeping what the manifest says of its making."""
+    old = manifest(run, "run")
+    rec.save(run, **{key: old[key] for key in ("hold_out", "trained", "indexed") if key in old})
+
+
+def publish_items(rec: Recommender, run: Path) -> None:
+    """The same after items came or went: with a new index if the old one has missed many of them,
+    as good as the old one was asked to be.
+    """
+    if worn(rec) > WORN:
+        from recsys.index_plan import IndexConfig
+
+        told = manifest(run, "run").get("indexed", {})
+        rec, choice = reindexed(rec, IndexConfig(**told))
+        say(f"The index is made anew ({choice.kind}): many items came or went since.")
+    publish(rec, run)

@@ -1,0 +1,61 @@
+"""What is in stock, from a table and from options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kg.catalog import ITEM_COLUMNS
+from kg.errors import DataError, UsageError
+from kg.tables import pick_columns, read_table
+
+COLUMNS = {
+    "item_id": ITEM_COLUMNS["item_id"],
+    "in_stock": ("in_stock", "instock", "stock", "available", "availability", "quantity", "库存"),
+}
+YES = ("yes", "true", "y", "t", "in stock", "in_stock", "instock", "available", "有货", "是")
+NO = ("no", "false", "n", "f", "out of stock", "out_of_stock", "sold out", "", "缺货", "否")
+
+
+def stock_flags(file: Path | None, out: list[str], back: list[str]) -> dict[str, bool]:
+    """By id: whether it may be recommended. `UsageError` if nothing or both is said of an id,
+    `DataError` for a cell that says neither yes nor no nor a number.
+    """
+    flags = _read(file) if file is not None else {}
+    for key in out + back:
+        if key in out and key in back:
+            raise UsageError(f"Say either --out or --in of an item. Got both of {key!r}.")
+    flags |= dict.fromkeys(out, False) | dict.fromkeys(back, True)
+    if not flags:
+        raise UsageError("Say what is in stock: a FILE, --out ID or --in ID.")
+    return flags
+
+
+def _read(file: Path) -> dict[str, bool]:
+    frame = read_table(file)
+    roles = pick_columns(frame, COLUMNS, {}, needed=tuple(COLUMNS), where=str(file))
+    ids = frame[roles["item_id"]].str.strip_chars().fill_null("").to_list()
+    cells = frame[roles["in_stock"]].str.strip_chars().fill_null("").to_list()
+    flags: dict[str, bool] = {}
+    for row, (key, cell) in enumerate(zip(ids, cells, strict=True), 1):
+        there = _flag(cell)
+        if there is None:
+            raise DataError(
+                f"{file}, row {row}: column {roles['in_stock']!r} must be yes, no or a number. "
+                f"Got {cell!r} instead."
+            )
+        if flags.get(key, there) != there:
+            raise DataError(
+                f"{file}, row {row}: {key!r} is in stock in one row and not in another."
+            )
+        flags[key] = there
+    return flags
+
+
+def _flag(cell: str) -> bool | None:
+    word = cell.casefold()
+    if word in YES or word in NO:
+        return word in YES
+    try:
+        return float(word) > 0
+    except ValueError:
+        return None

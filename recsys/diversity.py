@@ -1,0 +1,87 @@
+"""Lists that are less alike: from more answers than asked for, those that add something."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kg.errors import UsageError
+from models.text.encoder import unit_rows
+
+POOL = 10
+"""So many times k answers are looked at, but at least a hundred."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """`diversity` in [0, 1]: how much a list minds what is like what it has; `at_most`: by name of
+    a fact, how many items with the same value it may hold.
+    """
+
+    diversity: float = 0.0
+    at_most: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, diversity: object, at_most: object) -> Spread | None:
+        """None if nothing is asked for; `UsageError` for what is no share and no count."""
+        if (
+            isinstance(diversity, bool) or not isinstance(diversity, int | float)
+            or not 0 <= diversity <= 1
+        ):  # fmt: skip
+            raise UsageError(
+                "The 'diversity' of Recommender.recommend must be a number in [0, 1]. "
+                f"Got {diversity!r} instead."
+            )
+        caps = {} if at_most is None else at_most
+        if not isinstance(caps, Mapping) or not all(
+            isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in caps.values()
+        ):
+            raise UsageError(
+                "The 'at_most' of Recommender.recommend must map names of facts to counts >= 1. "
+                f"Got {at_most!r} instead."
+            )
+        return cls(float(diversity), caps) if diversity or caps else None
+
+    def pool(self, k: int) -> int:
+        """How many answers it chooses k from."""
+        return max(POOL * k, 100)
+
+    def chosen(
+        self, scores: np.ndarray, vectors: np.ndarray, values: Mapping[str, list[set[str]]], k: int
+    ) -> list[int]:
+        """Places in a list of scores float32 [M], highest first: at most k of them, taken one by
+        one by the largest (1 - d) s - d max_j cos(v, v_j) over those taken before, s the score
+        scaled to [0, 1] within the list, as far as the caps on `values` (by fact and place) allow.
+
+        Maximal marginal relevance: Carbonell and Goldstein, SIGIR 1998.
+        """
+        width = float(np.ptp(scores)) if len(scores) else 0.0
+        good = (scores - scores.min()) / width if width > 0 else np.zeros(len(scores))
+        unit, near = unit_rows(vectors), np.zeros(len(scores))
+        left = np.ones(len(scores), bool)
+        counts: dict[str, dict[str, int]] = {name: {} for name in self.at_most}
+        out: list[int] = []
+        while len(out) < k and left.any():
+            gain = (1 - self.diversity) * good - self.diversity * near
+            place = int(np.where(left, gain, -np.inf).argmax())
+            left[place] = False
+            if not self._fits(place, values, counts):
+                continue
+            out.append(place)
+            near = np.maximum(near, unit @ unit[place])
+        return out
+
+    def _fits(
+        self, place: int, values: Mapping[str, list[set[str]]], counts: dict[str, dict[str, int]]
+    ) -> bool:
+        """Whether no value has had its share; if so, it is counted."""
+        held = {name: values[name][place] for name in self.at_most}
+        for name, most in self.at_most.items():
+            if any(counts[name].get(value, 0) >= most for value in held[name]):
+                return False
+        for name, some in held.items():
+            for value in some:
+                counts[name][value] = counts[name].get(value, 0) + 1
+        return True
