@@ -1,0 +1,204 @@
+"""The command line on items and the index: filters, stock, building, auditing, damage."""
+
+import json
+import shutil
+
+import numpy as np
+import polars as pl
+import pytest
+
+from kg.build import build_graph
+from kg.catalog import Catalog
+from kg.errors import DataError, UsageError
+from kg.storage import Dataset
+from kg.testing import planted
+from recsys import Recommender
+from recsys.config import RunConfig
+from recsys.fit import fit
+from recsys.train import TrainConfig
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A run of 120 items with a category and a price."""
+    world = planted(np.random.default_rng(1), users=40, items=120, events=8)
+    kinds = world.catalog.attribute("category").cells(120)
+    catalog = Catalog.of(world.catalog.ids.ids, world.catalog.titles, None, {"category": kinds},
+                         numbers={"price": np.arange(120.0)})  # fmt: skip
+    data = Dataset(world.log, catalog, build_graph(world.log, catalog))
+    run = tmp_path_factory.mktemp("runs") / "a"
+    fit(data, "hash", RunConfig(train=TrainConfig(max_epochs=1))).recommender.save(run)
+    return run, kinds
+
+
+@pytest.fixture
+def run(made, tmp_path):
+    shutil.copytree(made[0], tmp_path / "a")
+    return tmp_path / "a"
+
+
+def rows(call, *words):
+    code, out, err = call(*words)
+    assert code == 0, err
+    return [json.loads(line) for line in out.splitlines()], err
+
+
+def sentence(call, code, *words):
+    found, out, err = call(*words)
+    assert (found, out) == (code, ""), err
+    return err
+
+
+USER = ("--user", "u00003")
+
+
+def test_filters_on_the_command_line(call, run, made):
+    kind = made[1][5][0]
+    found, _ = rows(call, "recommend", run, *USER, "--where", f"category={kind}", "--where",
+                    "price=..59.5", "-k", 5)  # fmt: skip
+    ids = [int(row["item"][1:]) for row in found]
+    assert found and all(n < 60 and made[1][n] == [kind] for n in ids)
+    found, err = rows(call, "recommend", run, *USER, "--only", "i0001,i0002", "-k", 5)
+    assert {row["item"] for row in found} <= {"i0001", "i0002"}
+    assert "of the 5 items asked for" in err and "Warning" not in err
+    file = run.parent / "ids.txt"
+    file.write_text("i0001\n\ni0007\n", encoding="utf-8")
+    found, _ = rows(call, "similar", run, "--item", "i0000", "--only", f"@{file}", "-k", 2)
+    assert {row["item"] for row in found} == {"i0001", "i0007"}
+    code, out, _ = call("recommend", run, "--all", "-k", 3, "--where", "price=100..")
+    assert code == 0 and {int(line.split(",")[1][1:]) >= 100 for line in out.split()[1:]} == {True}
+    found, _ = rows(call, "recommend", run, *USER, "-k", 6, "--at-most", "category=1")
+    assert len({made[1][int(row["item"][1:])][0] for row in found}) == len(found) == 6
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--where", "price"), "NAME=VALUE"),
+        (("--where", "prise=1..2"), "Did you mean 'price'"),
+        (("--where", "category=x"), "No item of this run has category 'x'"),
+        (("--where", "price=1..2", "--where", "price=3.."), "must stand once"),
+        (("--only", "i9999"), "'i9999' is not known"),
+        (("--diversity", "3"), "must be a number in [0, 1]"),
+        (("--at-most", "category=two"), "must be counts such as category=2"),
+        (("--at-most", "category=0"), "counts >= 1"),
+    ],
+)
+def test_mistakes_in_filters_are_sentences(call, run, words, said):
+    assert said in sentence(call, 2, "recommend", run, *USER, *words)
+
+
+def test_filters_of_lists_for_one_person_only_are_refused_for_all(call, run):
+    assert "for one person" in sentence(call, 2, "recommend", run, "--all", "--diversity", "0.5")
+    assert "UTF-8" in sentence(call, 2, "recommend", run, *USER, "--only", f"@{made_bad(run)}")
+    assert "nowhere" in sentence(call, 1, "recommend", run, *USER, "--only", "@nowhere.txt")
+
+
+def made_bad(run):
+    file = run.parent / "bad.txt"
+    file.write_bytes(b"i0001\n\xff\xfe\n")
+    return file
+
+
+def test_stock_from_a_table_and_from_options(call, run):
+    (first, *_), _ = rows(call, "recommend", run, *USER, "-k", 1)
+    file = run.parent / "stock.csv"
+    pl.DataFrame({"sku": [first["item"], "i0001"], "库存": ["0", "12"]}).write_csv(file)
+    assert "1 of 120 out of stock" in sentence(call, 0, "items", "stock", run, file)
+    found, _ = rows(call, "recommend", run, *USER, "-k", 100)
+    assert first["item"] not in {row["item"] for row in found}
+    sentence(call, 0, "items", "stock", run, "--in", first["item"])
+    assert rows(call, "recommend", run, *USER, "-k", 1)[0] == [first]
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        ("sku,stock\ni0001,maybe\n", "row 1: column 'stock' must be yes, no or a number"),
+        ("sku,price\ni0001,3\n", "in_stock"),
+        ("sku,stock\ni0001,1\ni0001,0\n", "in stock in one row and not in another"),
+        ("sku,stock\ni7777,1\n", "'i7777' is not known"),
+        ("", "empty"),
+    ],
+)
+def test_mistakes_in_stock_change_nothing(call, run, cells, said):
+    file = run.parent / "stock.csv"
+    file.write_text(cells, encoding="utf-8")
+    before = (run / "manifest.json").read_bytes()
+    code, out, err = call("items", "stock", run, file)
+    assert code in (1, 2) and said in err and out == ""
+    assert (run / "manifest.json").read_bytes() == before
+
+
+def test_stock_needs_something_and_not_both(call, run):
+    assert "Say what is in stock" in sentence(call, 2, "items", "stock", run)
+    both = ("--in", "i0001", "--out", "i0001")
+    assert "Got both of 'i0001'" in sentence(call, 2, "items", "stock", run, *both)
+
+
+def test_the_index_is_built_and_audited(call, run):
+    pytest.importorskip("faiss")
+    assert "exact search: 120 vectors" in sentence(call, 0, "index", run)
+    (audit,), _ = rows(call, "index", "audit", run)
+    assert audit["recall"] == 1 and audit["kind"] == "exact"
+    (choice,), err = rows(call, "index", "build", run, "--kind", "ivf", "--recall", "0.9", "--json")
+    assert choice["kind"] == "ivf" and choice["recall"] >= 0.9 and "A query visits" in err
+    (audit,), _ = rows(call, "index", "audit", run, "--recall", "0.5", "--json")
+    assert len(audit["curve"]) == 9
+    code, _, err = call("index", "audit", run, "--p99", "0.000001")
+    assert code == 1 and "more than 1e-06" in err
+    assert Recommender.load(run).index.kind == "ivf"
+
+
+def test_many_new_items_make_the_index_anew_as_it_was_asked_for(call, run):
+    pytest.importorskip("faiss")
+    sentence(call, 0, "index", "build", run, "--kind", "ivf")
+    file = run.parent / "new.csv"
+    pl.DataFrame({"sku": [f"n{n}" for n in range(80)], "title": ["New"] * 80}).write_csv(file)
+    assert "made anew (ivf)" in sentence(call, 0, "items", "add", run, file)
+    index = Recommender.load(run).index
+    assert (index.kind, index.built) == ("ivf", 200)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--kind", "tree"), "--kind"),
+        (("--recall", "2"), "--recall"),
+        (("-k", "0"), "--k"),
+        (("--kind", "hnsw"), "of about one length"),
+    ],
+)
+def test_mistakes_in_building_are_sentences(call, run, words, said):
+    pytest.importorskip("faiss")
+    assert said in sentence(call, 2, "index", "build", run, *words)
+
+
+def test_two_hundred_damages_are_refused_by_name(made, tmp_path):
+    """A byte turned, an end cut off, a file gone or of another run, the manifest included."""
+    rng = np.random.default_rng(0)
+    run = tmp_path / "a"
+    shutil.copytree(made[0], run)
+    rec = Recommender.load(run)
+    rec.without_items(["i0001"]).save(tmp_path / "b")
+    names = sorted(path.name for path in run.iterdir())
+    whole = {name: (run / name).read_bytes() for name in names}
+    refused = 0
+    for number in range(200):
+        name = names[number % len(names)]
+        damaged, other = bytearray(whole[name]), (tmp_path / "b" / name).read_bytes()
+        how = number // len(names) % 4
+        if how == 0 or (how == 3 and other == whole[name]):
+            damaged[int(rng.integers(len(damaged)))] ^= int(rng.integers(1, 256))
+        elif how == 1:
+            del damaged[int(rng.integers(len(damaged))) :]
+        elif how == 3:
+            damaged = other
+        (run / name).unlink() if how == 2 else (run / name).write_bytes(damaged)
+        with pytest.raises((DataError, UsageError)) as caught:
+            Recommender.load(run)
+        assert name in str(caught.value) or "manifest" in str(caught.value), (name, caught.value)
+        refused += 1
+        (run / name).write_bytes(whole[name])
+    assert refused == 200
+    assert Recommender.load(run).recommend("u00003", k=3) == rec.recommend("u00003", k=3)
