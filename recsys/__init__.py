@@ -15,6 +15,8 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     intents      verbalised histories to embeddings and named intents
     named        which named intents items have: by the graph, a taxonomy, or texts
     items        trained items and those added since
+    facts        other facts for a trained recommender, at once
+    changes      which recommendations change when facts do
     index        VectorIndex: FAISS, or exact torch
     hits         top-k answers as arrays
     neighbours   the linear partner: item-to-item links beside the model

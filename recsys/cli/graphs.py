@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import typer
 
 from kg.catalog import Catalog
@@ -90,13 +91,41 @@ def report_graph(
         raise typer.Exit(1)
 
 
-def diff_graphs(old: Path, new: Path, as_json: bool) -> None:
-    """A row for each node type and relation that changed; all of them with --json."""
-    found = difference(_graph_at(old)[0], _graph_at(new)[0])
+def diff_graphs(
+    old: Path, new: Path, run: Path | None, users: int | None, k: int, as_json: bool
+) -> None:
+    """A row for each node type and relation that changed; all of them with --json. Of a run also
+    how its lists change.
+    """
+    if users is not None and run is None:
+        raise UsageError("--users needs --run.")
+    one, other = _graph_at(old)[0], _graph_at(new)[0]
+    found = difference(one, other)
     changed = [one for one in found if as_json or one.added or one.removed]
     show([asdict(one) for one in changed], as_json)
     same = len(found) - sum(bool(one.added or one.removed) for one in found)
     say(f"{same} of {len(found)} node types and relations are as they were.")
+    if run is not None:
+        _diff_lists(one, other, run, users, k, as_json)
+
+
+def _diff_lists(
+    old: KnowledgeGraph, new: KnowledgeGraph, run: Path, users: int | None, k: int, as_json: bool
+) -> None:
+    from recsys.changes import list_changes, some_users
+    from recsys.facts import unheard
+    from recsys.recommender import Recommender
+
+    rec = Recommender.load(run)
+    for relation in dict.fromkeys(r for graph in (old, new) for r in unheard(rec, graph)):
+        say(f"  not heard, for {run} was not trained with it: {' – '.join(relation)}")
+    people = None if users is None else some_users(rec, users, np.random.default_rng(0))
+    by_facts, by_item = list_changes(rec, old, new, k, people)
+    show([asdict(one) for one in by_facts], as_json)
+    show([asdict(one) for one in by_item], as_json)
+    told = by_facts[0]
+    say(f"{run}: {told.changed:,} of {told.users:,} lists of {k} hold other items, "
+        f"{told.reordered:,} only another order; {told.overlap:.1%} of a list stays.")  # fmt: skip
 
 
 def _graph_at(path: Path) -> tuple[KnowledgeGraph, Catalog | None]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from recsys.cli.options import Json
+from recsys.cli.options import Json, K
 
 kg_app = typer.Typer(
     help="Knowledge graphs from tables, and what is in them.", no_args_is_help=True
@@ -48,12 +48,19 @@ def kg_from_table(
 def kg_diff(
     old: Graph,
     new: Annotated[Path, typer.Argument(help="Another such folder.")],
+    run: Annotated[
+        Path | None, typer.Option(help="Also which lists of this run change, without training.")
+    ] = None,
+    users: Annotated[
+        int | None, typer.Option(help="With --run: of so many people, drawn; else of all.")
+    ] = None,
+    k: K = 10,
     json: Json = False,
 ) -> None:
     """Which nodes and facts came and went from one graph to another."""
     from recsys.cli.graphs import diff_graphs
 
-    diff_graphs(old, new, json)
+    diff_graphs(old, new, run, users, k, json)
 
 
 @kg_app.command("report")

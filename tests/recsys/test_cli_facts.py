@@ -1,0 +1,68 @@
+"""Facts on the command line: which lists change when they do."""
+
+import json
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+
+from kg.testing import planted
+from recsys.cli import main
+
+EVENTS, ITEMS = "events.csv", "items.csv"
+
+
+def rows_of(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A folder with events.csv, items.csv, the data folder `data` and the run `run`."""
+    folder = tmp_path_factory.mktemp("facts")
+    made = planted(np.random.default_rng(3), users=30, items=24)
+    made.log.to_frame().write_csv(folder / EVENTS)
+    catalog = made.catalog
+    cells = [cell[0] for cell in catalog.attribute("category").cells(len(catalog))]
+    frame = {"item_id": catalog.ids.ids, "title": catalog.titles, "category": cells}
+    pl.DataFrame(frame).write_csv(folder / ITEMS)
+    patch = pytest.MonkeyPatch()
+    for words in (
+        ["build", folder / EVENTS, folder / ITEMS, "-o", folder / "data"],
+        ["train", folder / "data", "-o", folder / "run", "--encoder", "hash", "--max-epochs", "2"],
+    ):
+        patch.setattr(sys, "argv", ["kgintent", *map(str, words)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        assert not caught.value.code
+    patch.undo()
+    return folder
+
+
+def test_which_lists_of_a_run_change_with_the_facts(world, call, tmp_path):
+    items = pl.read_csv(world / ITEMS, infer_schema=False)
+    half = pl.when(pl.int_range(pl.len()) < 12).then(pl.lit("beauty")).otherwise("category")
+    items.with_columns(half.alias("category")).write_csv(tmp_path / "new.csv")
+    for name, table in (("old", world / ITEMS), ("new", tmp_path / "new.csv")):
+        code, _, err = call("kg", "from-table", table, "-o", tmp_path / name,
+                            "--relations", "category")  # fmt: skip
+        assert code == 0, err
+    words = ["kg", "diff", tmp_path / "old", tmp_path / "new", "--run", world / "run", "-k", "5"]
+    code, out, err = call(*words, "--json")
+    assert code == 0, err
+    rows = {(row["what"], row.get("name")): row for row in rows_of(out)}
+    told = rows["lists", "all facts"]
+    assert told["users"] == 30
+    assert 0 <= told["overlap"] <= 1
+    assert rows["lists by relation", "category"]["changed"] == told["changed"]
+    assert f"{told['changed']} of 30 lists of 5" in err
+    code, out, err = call("kg", "diff", tmp_path / "old", world / "data", "--run", world / "run",
+                          "--users", "4", "--json")  # fmt: skip
+    assert code == 0, err
+    (told,) = (row for row in rows_of(out) if row["what"] == "lists")
+    assert (told["users"], told["changed"], told["overlap"]) == (4, 0, 1.0)
+    code, _, err = call("kg", "diff", tmp_path / "old", tmp_path / "new", "--users", "4")
+    assert (code, "--users needs --run" in err) == (2, True)
+    code, _, err = call(*words, "--users", "0")
+    assert (code, "must be >= 1" in err) == (2, True)
