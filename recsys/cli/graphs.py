@@ -23,7 +23,8 @@ from recsys.cli.output import say, show
 
 def graph_of_table(
     items: Path, out: Path | None, id_: str | None, relations: str | None, users: Path | None,
-    user_id: str | None, user_relations: str | None, dry_run: bool, as_json: bool,
+    user_id: str | None, user_relations: str | None, time: str | None, dry_run: bool,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Say what each column becomes, and publish unless it is a dry run."""
     if out is None and not dry_run:
@@ -34,7 +35,7 @@ def graph_of_table(
         check_place(out, KIND)
     found = from_table(
         items, id=id_, relations=relations, users=users, user_id=user_id,
-        user_relations=user_relations,
+        user_relations=user_relations, time=time,
     )  # fmt: skip
     if not found.made:
         raise DataError(
@@ -148,7 +149,7 @@ def convert_files(source: Path, out: Path, form: str | None, to: str) -> None:
     if tables.vectors:
         told += f", vectors {', '.join(tables.vectors)}"
     say(f"{source}: {told}")
-    for note in (*tables.notes, *FORMATS[to].lost(tables)):
+    for note in (*tables.notes, *FORMATS[to].left_out(tables)):
         say(f"  {note}")
     if to != "plain":
         say(f"{out}: in the format {to}")

@@ -33,6 +33,9 @@ def kg_from_table(
     users: Annotated[Path | None, typer.Option(help="Users with attributes.")] = None,
     user_id: Annotated[str | None, typer.Option(help="The column of user ids.")] = None,
     user_relations: Annotated[str | None, typer.Option(help="As --relations, of users.")] = None,
+    time: Annotated[
+        str | None, typer.Option(help="The column that says since when an item's facts are known.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would be.")] = False,
     json: Json = False,
 ) -> None:
@@ -40,7 +43,7 @@ def kg_from_table(
     from recsys.cli.graphs import graph_of_table
 
     graph_of_table(
-        items, out, id_, relations, users, user_id, user_relations, dry_run, json
+        items, out, id_, relations, users, user_id, user_relations, time, dry_run, json
     )  # fmt: skip
 
 

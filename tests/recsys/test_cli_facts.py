@@ -1,4 +1,4 @@
-"""Facts on the command line: which lists change when they do."""
+"""Facts on the command line: which lists change with them, since when they are known."""
 
 import json
 import sys
@@ -9,6 +9,7 @@ import pytest
 
 from kg.testing import planted
 from recsys.cli import main
+from recsys.recommender import Recommender
 
 EVENTS, ITEMS = "events.csv", "items.csv"
 
@@ -66,3 +67,31 @@ def test_which_lists_of_a_run_change_with_the_facts(world, call, tmp_path):
     assert (code, "--users needs --run" in err) == (2, True)
     code, _, err = call(*words, "--users", "0")
     assert (code, "must be >= 1" in err) == (2, True)
+
+
+def test_facts_of_later_are_not_learned_from(world, call, tmp_path):
+    frame = pl.read_csv(world / EVENTS)
+    times = frame["time"].sort()
+    ids = pl.read_csv(world / ITEMS, infer_schema=False)["item_id"].to_list()
+    early, late = int(times[10]), int(times[-2])
+    rows = [f"{item},made_by,acme,{late if n % 2 else early}" for n, item in enumerate(ids)]
+    file = tmp_path / "t.csv"
+    file.write_text("\n".join(["head,relation,tail,known_since", *rows]), encoding="utf-8")
+    words = ["build", world / EVENTS, world / ITEMS, "--triples", file, "-o", tmp_path / "d"]
+    code, _, err = call(*words)
+    assert code == 0, err
+    code, _, err = call("check-leakage", tmp_path / "d", "--hold-out", "time")
+    assert code == 0, err
+    assert "12 facts dated after the last training event are not learned from" in err
+    code, _, err = call("train", tmp_path / "d", "-o", tmp_path / "r", "--encoder", "hash",
+                        "--hold-out", "time", "--max-epochs", "1")  # fmt: skip
+    assert code == 0, err
+    assert "12 facts dated after" in err
+    rec = Recommender.load(tmp_path / "r")
+    relation = ("item", "made_by", "entity")
+    assert rec.model.graph.edges[relation].shape == (2, 12)
+    assert set(rec.model.graph.edge_time[relation].tolist()) == {early}
+    assert rec.items.graph_part[0].any()
+    file.write_text(file.read_text("utf-8").replace(str(early), "soon", 1), encoding="utf-8")
+    code, _, err = call(*words)
+    assert (code, "t.csv, line 2: 'time' must be a date" in err) == (1, True), err
