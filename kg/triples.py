@@ -7,7 +7,7 @@ item; where plain numbers could be read both ways it is an error unless the call
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from kg.dates import UNDATED, dates, distinct
-from kg.errors import DataError
+from kg.errors import DataError, UsageError
 from kg.graph import Relation
 from kg.ids import Vocab
 from kg.tables import pick_columns, place, read_table
@@ -27,6 +27,8 @@ TRIPLE_COLUMNS: dict[str, tuple[str, ...]] = {
     "tail": ("tail", "tail_id", "object", "target_id", "t"),
     "time": ("time", "timestamp", "date", "known_since", "since"),
 }
+UNTYPED = "entity"
+"""The type of a node that no file declares."""
 ENTITY_COLUMNS: dict[str, tuple[str, ...]] = {
     "entity_id": ("entity_id", "entity", "id"),
     "type": ("type", "kind", "class"),
@@ -47,6 +49,22 @@ class Triples:
     names: Mapping[str, tuple[str, ...]]
     dropped: Mapping[str, int]
     edge_time: Mapping[Relation, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: Iterable[Sequence[str]], items: Vocab) -> Triples:
+        """Of rows (head, relation, tail), as `read_triples` with triple_ids="item"."""
+        told = [[str(cell).strip() for cell in row] for row in rows]
+        for number, row in enumerate(told):
+            if len(row) != 3 or not all(row):
+                raise UsageError(
+                    "Each of the triples must be a head, a relation and a tail, none empty. "
+                    f"Got {row!r} instead, number {number}."
+                )
+        if not told:
+            return cls({}, {"item": items}, {}, {})
+        frame = pl.DataFrame(told, schema=["head", "relation", "tail"], orient="row")
+        kind, key, names = _matched_to_items(frame, items, "item", "The triples")
+        return _grouped(frame, items, kind, key, names, 0, set())
 
 
 def read_triples(
@@ -109,7 +127,7 @@ def _matched_to_items(
             f"{min(end for end in matched if end.isdigit())!r} is one: the numbers may be entity "
             "ids. Give the --entities file, or say --triple-ids item if equal numbers mean items."
         )
-    kind = dict.fromkeys(matched, "item") | dict.fromkeys(strangers, "entity")
+    kind = dict.fromkeys(matched, "item") | dict.fromkeys(strangers, UNTYPED)
     return kind, {end: end for end in ends}, {}
 
 
@@ -136,7 +154,7 @@ def _declared(
             if item not in items:
                 lost.add(entity)
         else:
-            kind[entity], key[entity] = _TAKEN.get(type_, type_) or "entity", entity
+            kind[entity], key[entity] = _TAKEN.get(type_, type_) or UNTYPED, entity
             names[entity] = name
     for role in ("head", "tail"):
         unknown = np.flatnonzero([end not in kind for end in frame[role].to_list()])

@@ -15,9 +15,12 @@ import torch
 
 from kg.graph import KnowledgeGraph, Relation
 from kg.joined import merged, renumbered
+from kg.matched import matched
 from kg.paths import PathIndex
+from kg.triples import Triples
 from models.facts import hearing
 from models.recommender import IntentRecommender
+from recsys.carried import also_carrying
 from recsys.items import Fact, ItemStore, messages_to_new
 from recsys.recommender import Recommender
 
@@ -37,6 +40,36 @@ def with_graph(rec: Recommender, facts: KnowledgeGraph) -> Recommender:
     graph = merged(replace(rec.model.graph.facts(), edges={}), _of_trained(rec, facts))
     kept = recoded(rec.items.facts, rec.model.graph, graph)
     return told(rec, graph, kept | of_added(rec, facts, graph))
+
+
+def with_triples(rec: Recommender, triples: Triples) -> tuple[Recommender, dict[str, int]]:
+    """The run with these facts beside its own (see `kg.matched`), and how many of them are new and
+    how many are left out: those that end at an item which was added since the training. Such items
+    hear what they are told, but nobody hears of them.
+    """
+    own = rec.model.graph.facts()
+    facts = matched(triples, own)
+    known = _of_trained(rec, facts)
+    graph = merged(own, known)
+    new, more = of_added(rec, facts, graph), recoded(rec.items.facts, own, graph)
+    for code, some in new.items():
+        more[code] = tuple(dict.fromkeys((*more.get(code, ()), *some)))
+    found = told(rec, graph, more)
+    if found.intent is not None:
+        found = replace(found, intent=also_carrying(found.intent, graph, known))
+    came = graph.num_edges - own.num_edges + _count(more) - _count(rec.items.facts)
+    return found, {"new": came, "left out": _ending_later(rec, facts)}
+
+
+def _count(added: Added) -> int:
+    return sum(len(some) for some in added.values())
+
+
+def _ending_later(rec: Recommender, facts: KnowledgeGraph) -> int:
+    """Facts that end at an item which was not there in the training."""
+    ids = facts.vocabs["item"].ids
+    trained = rec.catalog.ids.encode(ids, missing="negative") >= 0
+    return sum(int((~trained[e[1]]).sum()) for r, e in facts.edges.items() if r[2] == "item")
 
 
 def unheard(rec: Recommender, facts: KnowledgeGraph) -> list[Relation]:

@@ -29,6 +29,7 @@ from recsys.cli.options import (
     Seed,
     User,
 )
+from recsys.cli.publishing import publish_again
 
 app = typer.Typer(
     name="kgintent",
@@ -189,16 +190,8 @@ def index(run: Run) -> None:
 
     rec = _load(run)
     rec = replace(rec, index=index_of(rec.items, rec.partners, rec.log))
-    _publish(rec, run)
+    publish_again(rec, run)
     say(f"{run}: {len(rec.index):,} vectors, exact inner product by {rec.index.backend}.")
-
-
-def _publish(rec: Any, run: Path) -> None:
-    """A new state of a run in its old place, keeping what the manifest says of its making."""
-    from kg.folders import manifest
-
-    old = manifest(run, "run")
-    rec.save(run, **{key: old[key] for key in ("hold_out", "trained") if key in old})
 
 
 @app.command()
@@ -345,7 +338,7 @@ def items_add(
     mapping = columns_of(columns)
     new, _ = with_vectors(Catalog.read(file, columns=mapping), vectors or [], mapping)
     rec = rec.with_items(new)
-    _publish(rec, run)
+    publish_again(rec, run)
     say(f"{run}: {len(new):,} items added, {len(rec.items):,} in all.")
 
 
@@ -357,7 +350,7 @@ def items_remove(
     from recsys.cli.output import say
 
     rec = _load(run).without_items(item)
-    _publish(rec, run)
+    publish_again(rec, run)
     say(f"{run}: {len(item):,} removed, {int(rec.items.hidden.sum()):,} hidden in all.")
 
 

@@ -16,9 +16,12 @@ from kg.folders import check_place, kind_of, write_text
 from kg.from_table import FromTable, from_table
 from kg.graph import KnowledgeGraph
 from kg.graph_store import KIND, load_graph, save_graph
+from kg.ids import Vocab
 from kg.report import lines, page, report
 from kg.storage import load_dataset
+from kg.triples import read_triples
 from recsys.cli.output import say, show
+from recsys.cli.publishing import publish_again
 
 
 def graph_of_table(
@@ -127,6 +130,25 @@ def _diff_lists(
     told = by_facts[0]
     say(f"{run}: {told.changed:,} of {told.users:,} lists of {k} hold other items, "
         f"{told.reordered:,} only another order; {told.overlap:.1%} of a list stays.")  # fmt: skip
+
+
+def add_facts(run: Path, file: Path, entities: Path | None) -> None:
+    """Tell a run more facts and publish it."""
+    from recsys.facts import with_triples
+    from recsys.recommender import Recommender
+
+    rec = Recommender.load(run)
+    ids = Vocab.of(rec.items.ids, "item")
+    triples = read_triples(file, ids, entities=entities, triple_ids="item")
+    found, told = with_triples(rec, triples)
+    publish_again(found, run)
+    left = dict(triples.dropped)
+    if told["left out"]:
+        left["end at an item added since the training"] = told["left out"]
+    lost = "; left out: " + ", ".join(f"{n:,} {why}" for why, n in left.items()) if left else ""
+    every = sum(edges.shape[1] for edges in triples.edges.values())
+    say(f"{run}: {told['new']:,} of {every:,} facts were new{lost}. Give them to the next "
+        "`kgintent build` as well (--triples).")  # fmt: skip
 
 
 def _graph_at(path: Path) -> tuple[KnowledgeGraph, Catalog | None]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from recsys.cli.options import Json, K
+from recsys.cli.options import Json, K, Run
 
 kg_app = typer.Typer(
     help="Knowledge graphs from tables, and what is in them.", no_args_is_help=True
@@ -64,6 +64,18 @@ def kg_diff(
     from recsys.cli.graphs import diff_graphs
 
     diff_graphs(old, new, run, users, k, json)
+
+
+@kg_app.command("add")
+def kg_add(
+    run: Run,
+    triples: Annotated[Path, typer.Argument(help="head, relation, tail: CSV, TSV or Parquet.")],
+    entities: Annotated[Path | None, typer.Option(help="Type, name, item of each id.")] = None,
+) -> None:
+    """Add facts to a run and publish; they are heard, and given as reasons, at once."""
+    from recsys.cli.graphs import add_facts
+
+    add_facts(run, triples, entities)
 
 
 @kg_app.command("report")

@@ -1,6 +1,7 @@
 """Facts on the command line: which lists change with them, since when they are known."""
 
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -95,3 +96,29 @@ def test_facts_of_later_are_not_learned_from(world, call, tmp_path):
     file.write_text(file.read_text("utf-8").replace(str(early), "soon", 1), encoding="utf-8")
     code, _, err = call(*words)
     assert (code, "t.csv, line 2: 'time' must be a date" in err) == (1, True), err
+
+
+def test_facts_are_added_to_a_run_on_disk(world, call, tmp_path):
+    run, file = tmp_path / "run", tmp_path / "more.csv"
+    shutil.copytree(world / "run", run)
+    ids = pl.read_csv(world / ITEMS, infer_schema=False)["item_id"].to_list()
+    (tmp_path / "new.csv").write_text("item_id,title\nzither,Zither\n", encoding="utf-8")
+    assert call("items", "add", run, tmp_path / "new.csv")[0] == 0
+    file.write_text(
+        f"head,relation,tail\nzither,category,boats\n{ids[3]},category,boats\n", encoding="utf-8"
+    )
+    code, _, err = call("kg", "add", run, file)
+    assert code == 0, err
+    assert "2 of 2 facts were new" in err
+    code, out, err = call("explain", run, "--history", ids[3], "--item", "zither", "--json")
+    assert code == 0, err
+    assert "boats" in rows_of(out)[0]["reason"]
+    code, _, err = call("kg", "add", run, file)
+    assert (code, "0 of 2 facts were new" in err) == (0, True)
+    manifest = json.loads((run / "manifest.json").read_text("utf-8"))
+    assert manifest["trained"]["epochs"] == 2
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    file.write_text(f"head,relation,tail\n{ids[3]},categry,boats\n", encoding="utf-8")
+    code, _, err = call("kg", "add", run, file)
+    assert (code, "Did you mean 'category'?" in err) == (2, True), err
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == before

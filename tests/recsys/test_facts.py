@@ -7,6 +7,7 @@ import pytest
 
 from kg.build import build_graph
 from kg.catalog import Catalog
+from kg.errors import UsageError
 from kg.graph import KnowledgeGraph
 from kg.ids import Vocab
 from kg.storage import Dataset
@@ -15,6 +16,7 @@ from recsys.changes import changed_relations, list_changes, lists, some_users
 from recsys.config import RunConfig
 from recsys.facts import unheard, with_graph
 from recsys.fit import fit
+from recsys.recommender import Recommender
 
 CONFIG = RunConfig(
     model={"dim": 16, "layers": 1, "text_dim": 16}, train={"max_epochs": 3}, options={"seed": 5}
@@ -139,3 +141,84 @@ def test_added_items_hear_the_new_facts_too(rec):
     direct = rec.with_items(garden)
     np.testing.assert_allclose(told.items.graph_part, direct.items.graph_part, atol=1e-6)
     assert told.items.facts == direct.items.facts
+
+
+# ---- with_facts --------------------------------------------------------------------------
+
+
+def apart(rec):
+    """An item that is not in the category 'music', and one that is."""
+    cells = rec.catalog.attribute("category").cells(24)
+    other = next(code for code in range(24) if cells[code] != ["music"])
+    return rec.items.ids[other], rec.items.ids[cells.index(["music"])]
+
+
+def same_answers(one, other):
+    for user in one.log.users.ids[:5]:
+        first, second = one.recommend(user, k=24), other.recommend(user, k=24)
+        assert [r.item for r in first] == [r.item for r in second]
+        np.testing.assert_allclose([r.score for r in first], [r.score for r in second], atol=2e-6)
+
+
+def test_a_new_fact_is_heard_and_given_as_a_reason_and_the_old_run_stays(rec, tmp_path):
+    item, mate = apart(rec)
+    code = rec.items.code(item)
+    before = rec.items.vectors.copy()
+    more = rec.with_facts([(item, "category", "Music")])
+    np.testing.assert_array_equal(rec.items.vectors, before)
+    assert not np.allclose(more.items.graph_part[code], rec.items.graph_part[code], atol=1e-4)
+    facts = rec.model.graph.facts()
+    both = {**facts.edges}
+    music = facts.vocabs["category"].encode(["music"])
+    both[CATEGORY] = np.concatenate([facts.edges[CATEGORY], [[code], music]], axis=1)
+    direct = with_graph(rec, KnowledgeGraph(facts.vocabs, both))
+    np.testing.assert_allclose(more.items.vectors, direct.items.vectors, atol=1e-6)
+    shared = "same category: music"
+    assert not any(shared in path for path in rec.explain(history=[mate], item=item).paths)
+    assert any(shared in path for path in more.explain(history=[mate], item=item).paths)
+    assert "music" not in rec.carried.of_item(code)
+    assert "music" in more.carried.of_item(code)
+    more.save(tmp_path / "run")
+    back = Recommender.load(tmp_path / "run", rec.encoder)
+    np.testing.assert_array_equal(back.items.vectors, more.items.vectors)
+    same_answers(back, more)
+    assert back.explain(history=[mate], item=item) == more.explain(history=[mate], item=item)
+    again = back.with_facts([(item, "category", "music")])  # known by now
+    np.testing.assert_allclose(again.items.vectors, more.items.vectors, atol=1e-6)
+
+
+def test_a_new_tail_joins_the_items_that_have_it(rec, tmp_path):
+    one, other = rec.items.ids[2], rec.items.ids[9]
+    more = rec.with_facts([(one, "category", "boats"), (other, "category", "boats")])
+    assert "boats" in more.model.graph.vocabs["category"].ids
+    (path, *_) = more.explain(history=[one], item=other).paths
+    assert "boats" in path
+    more.save(tmp_path / "run")
+    same_answers(Recommender.load(tmp_path / "run", rec.encoder), more)
+    third = more.with_items(Catalog.of(["z"], ["Z"], attributes={"category": [["boats"]]}))
+    assert third.items.graph_part[-1].any()  # items added later find the new node
+
+
+def test_facts_of_items_added_since(rec, tmp_path):
+    started = rec.with_items(Catalog.of(["zither"], ["Zither"]))
+    more = started.with_facts([("zither", "category", "music")])
+    direct = rec.with_items(
+        Catalog.of(["zither"], ["Zither"], attributes={"category": [["music"]]})
+    )
+    np.testing.assert_allclose(more.items.graph_part, direct.items.graph_part, atol=1e-6)
+    assert "music" in more.carried.of_item(24)
+    _, mate = apart(rec)
+    assert any(": music" in path for path in more.explain(history=[mate], item="zither").paths)
+    more.save(tmp_path / "run")
+    back = Recommender.load(tmp_path / "run", rec.encoder)
+    same_answers(back, more)
+    twice = back.with_facts([("zither", "category", "boats"), ("zither", "category", "music")])
+    assert len(twice.items.facts[24]) == 2
+    assert [twice.model.graph.name(r[2], node) for r, node in twice.items.facts[24]] == [
+        "music", "boats",
+    ]  # fmt: skip
+
+
+def test_an_unknown_relation_names_the_nearest(rec):
+    with pytest.raises(UsageError, match=r"'categry' .* Did you mean 'category'\?"):
+        rec.with_facts([(rec.items.ids[0], "categry", "music")])
