@@ -42,8 +42,8 @@ def renumbered(
             told = dict(zip(facts.vocabs[kind].ids, called, strict=True))
             names[kind] = tuple(told.get(key, "") for key in ids.ids)
     lost = {kind: int((codes < 0).sum()) for kind, codes in number.items()}
-    ids = {**facts.vocabs, **vocabs}
-    made = replace(facts, vocabs=ids, edges=edges, names=names, edge_time=times)
+    every = {**facts.vocabs, **vocabs}
+    made = replace(facts, vocabs=every, edges=edges, names=names, edge_time=times)
     return made, {kind: count for kind, count in lost.items() if count}
 
 

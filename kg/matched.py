@@ -105,21 +105,24 @@ class _Matching:
         if kind == "item":
             return key
         name = self._names.get(declared, {}).get(key, key)
-        found = self._known(kind, key) or self._known(kind, name)
+        found = self._known(kind, key)
+        if found is None and name != key:  # two of one name may be two: only ids that are names
+            other = self._known(kind, name)
+            found = other if other is not None and other.casefold() == name.casefold() else None
         if found is None:
             found = key
             self.names.setdefault(kind, {})[key] = name
+            self.called[kind].setdefault(key.casefold(), key)
         return found
 
     def _known(self, kind: str, word: str) -> str | None:
-        vocab = self.triples.vocabs["item"] if kind == "item" else self.graph.vocabs[kind]
-        if word in vocab or kind == "item":
-            return word if word in vocab else None
+        if kind == "item":
+            return word if word in self.triples.vocabs["item"] else None
         if kind not in self.called:
             ids = self.graph.vocabs[kind].ids
             by = {self.graph.name(kind, code).casefold(): key for code, key in enumerate(ids)}
             self.called[kind] = by | {key.casefold(): key for key in ids}
-        return self.called[kind].get(word.casefold())
+        return word if word in self.graph.vocabs[kind] else self.called[kind].get(word.casefold())
 
     def _ids(self, kind: str, codes: np.ndarray) -> list[str]:
         return self.triples.vocabs[kind].decode(codes)
@@ -136,7 +139,7 @@ class _Matching:
         members: dict[str, set[str]] = {"item": set(self.triples.vocabs["item"].ids)}
         for relation, rows in found.items():
             for side in (0, 1):
-                members.setdefault(relation[2 * side], set()).update(row[side] for row in rows)
+                members.setdefault(relation[2 * side], set()).update(str(row[side]) for row in rows)
         vocabs = {kind: Vocab.of(keys, kind) for kind, keys in members.items()}
         edges: dict[Relation, np.ndarray] = {}
         times: dict[Relation, np.ndarray] = {}

@@ -198,8 +198,9 @@ def _grouped(
             continue
         relation = (kind[head], name, kind[tail])
         columns = groups.setdefault(relation, ([], [], []))
-        for column, cell in zip(columns, (key[head], key[tail], time), strict=True):
-            column.append(cell)
+        columns[0].append(key[head])
+        columns[1].append(key[tail])
+        columns[2].append(time)
         for end in (head, tail):
             if kind[end] != "item":
                 members.setdefault(kind[end], set()).add(key[end])
