@@ -15,7 +15,9 @@ graph; `verbalise` writes a history as a sentence that BERT can read. No torch h
     catalog     Catalog: items (or users) with text and typed attributes
     vectors     named vectors of items or users, such as image embeddings, from a file
     profiles    what is known of people: attributes and vectors as arrays
+    dates       when facts came to be known
     triples     extra facts from a file
+    matched     triples in the terms of a graph that is there
     columns     what a column of a table means to the graph, said or guessed
     from_table  a table as a graph: values, lists, paths, bands, years
     formats/    other people's files: RecBole, KGAT, Gorse, MovieLens, …, RDF; from one to another

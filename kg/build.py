@@ -33,7 +33,7 @@ def build_graph(
     if facts is not None:
         graph, _ = renumbered(facts, {"item": catalog.ids, "user": log.users})
         if triples is not None:
-            graph = merged(graph, KnowledgeGraph(triples.vocabs, triples.edges, triples.names))
+            graph = merged(graph, _facts_of(triples))
         called = {**graph.names, "item": catalog.titles}
         return replace(graph, names=called).with_events(log)
     vocabs: dict[str, Vocab] = {"item": catalog.ids, "user": log.users}
@@ -46,7 +46,12 @@ def build_graph(
     _add_attributes("item", catalog, catalog.ids, vocabs, edges)
     if users is not None:
         _add_attributes("user", users, log.users, vocabs, edges)
-    return KnowledgeGraph(vocabs, edges, names).with_events(log)
+    dated = triples.edge_time if triples is not None else {}
+    return KnowledgeGraph(vocabs, edges, names, edge_time=dated).with_events(log)
+
+
+def _facts_of(triples: Triples) -> KnowledgeGraph:
+    return KnowledgeGraph(triples.vocabs, triples.edges, triples.names, edge_time=triples.edge_time)
 
 
 def _add_attributes(

@@ -30,7 +30,7 @@ def permuted_tails(
         tails = len(graph.vocabs[relation[2]])
         loops = relation[0] != relation[2]  # numbers of two types may be equal
         edges[relation] = _exchanged(edges[relation], tails, loops, rng, rounds)
-    return replace(graph, edges=edges)
+    return replace(graph, edges=edges, edge_time={})
 
 
 def _exchanged(

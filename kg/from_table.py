@@ -18,6 +18,7 @@ import polars as pl
 
 from kg.catalog import ITEM_COLUMNS, USER_COLUMNS, quantile_bands
 from kg.columns import ColumnRelation, Guess, guess_relations, parse_relations
+from kg.dates import dates
 from kg.errors import DataError, UsageError, suggest
 from kg.graph import KnowledgeGraph, Relation
 from kg.hierarchy import MARK
@@ -63,17 +64,20 @@ def from_table(
     users: str | Path | pl.DataFrame | None = None,
     user_id: str | None = None,
     user_relations: str | Sequence[ColumnRelation] | None = None,
+    time: str | None = None,
 ) -> FromTable:
     """The graph of these tables: CSV, TSV or Parquet files, or frames.
 
     `id` names the column of item ids, unless it is called as usual (item_id, sku, …); `relations`
     what the others become (`kg.columns`), guessed unless told. Titles become the names of items.
-    Raises `UsageError` for a column that is not there, `DataError` for an empty or repeated id and
-    for a cell of bins that is no number, with its row.
+    `time` names the column that says since when the facts of a row of items are known.
+    Raises `UsageError` for a column that is not there, `DataError` for an empty or repeated id, for
+    a cell of bins that is no number, with its row, and for a time that is none.
     """
     vocabs: dict[str, Vocab] = {}
     names: dict[str, tuple[str, ...]] = {}
     edges: dict[Relation, np.ndarray] = {}
+    times: dict[Relation, np.ndarray] = {}
     made: list[Made] = []
     guesses: list[Guess] = []
     tables = [("item", items, id, relations)]
@@ -87,15 +91,22 @@ def from_table(
         codes, vocabs[kind] = _numbered(frame[roles[f"{kind}_id"]], kind, where)
         if "title" in roles:
             names[kind] = _in_order(frame[roles["title"]], codes)
+        since = None
+        if kind == "item" and time is not None:
+            _check_column(time, "--time", frame, where)
+            since = dates(frame[time], where)[np.argsort(codes)]
         if told is None:
-            found = guess_relations(frame, list(roles.values()))
+            found = guess_relations(frame, [*roles.values(), *([time] if time else [])])
             guesses += found
             wanted: Sequence[ColumnRelation] = [g.relation for g in found if g.relation]
         else:
             wanted = parse_relations(told) if isinstance(told, str) else told
         for relation in wanted:
             made.append(_add(relation, kind, frame, codes, vocabs, edges, where))
-    return FromTable(KnowledgeGraph(vocabs, edges, names), tuple(made), tuple(guesses))
+        if since is not None:
+            times = {r: since[index[0]] for r, index in edges.items() if r[0] == "item"}
+    graph = KnowledgeGraph(vocabs, edges, names, edge_time=times)
+    return FromTable(graph, tuple(made), tuple(guesses))
 
 
 def _as_text(frame: pl.DataFrame) -> pl.DataFrame:
@@ -141,11 +152,7 @@ def _add(
     vocabs: dict[str, Vocab], edges: dict[Relation, np.ndarray], where: str,
 ) -> Made:  # fmt: skip
     """The nodes and edges of one column into `vocabs` and `edges`."""
-    if relation.column not in frame.columns:
-        raise UsageError(
-            f"{where} has no column {relation.column!r} (asked for in --relations)."
-            f"{suggest(relation.column, frame.columns)} Its columns: {', '.join(frame.columns)}."
-        )
+    _check_column(relation.column, "--relations", frame, where)
     cells = frame[relation.column].str.strip_chars().replace("", None)
     pairs, unread = _pairs(relation, cells, where)
     target = relation.name
@@ -159,6 +166,14 @@ def _add(
         if upwards.size:
             edges[(target, ABOVE, target)] = upwards
     return Made(relation, kind, len(vocab), ends.shape[1], len(np.unique(ends[0])), unread)
+
+
+def _check_column(name: str, option: str, frame: pl.DataFrame, where: str) -> None:
+    if name not in frame.columns:
+        raise UsageError(
+            f"{where} has no column {name!r} (asked for in {option})."
+            f"{suggest(name, frame.columns)} Its columns: {', '.join(frame.columns)}."
+        )
 
 
 def _pairs(relation: ColumnRelation, cells: pl.Series, where: str) -> tuple[pl.DataFrame, int]:

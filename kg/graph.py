@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kg.dates import distinct
 from kg.errors import DataError, UsageError
 from kg.events import EventLog
 from kg.ids import Vocab
+from kg.times import NO_TIME
 
 if TYPE_CHECKING:
     import networkx
@@ -25,12 +27,14 @@ class KnowledgeGraph:
 
     `names` holds what to call a node where its id says nothing to a person. `events` names the
     relations that come from the event log: they are the ones that a cut-off time must bound.
+    `edge_time` int64 [E] says when the facts of some relations came to be known (`kg.dates`).
     """
 
     vocabs: Mapping[str, Vocab]
     edges: Mapping[Relation, np.ndarray]
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     events: frozenset[Relation] = frozenset()
+    edge_time: Mapping[Relation, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for relation, index in self.edges.items():
@@ -53,6 +57,11 @@ class KnowledgeGraph:
                 raise DataError(f"There must be one name per node of type {kind!r}.")
         if not self.events <= self.edges.keys():
             raise DataError("Every event relation of a graph must be one of its relations.")
+        dated = {r: time for r, time in self.edge_time.items() if r in self.edges}
+        object.__setattr__(self, "edge_time", dated)
+        for relation, time in dated.items():
+            if time.shape != self.edges[relation].shape[1:]:
+                raise DataError(f"There must be one date per edge of {relation}.")
 
     @property
     def num_nodes(self) -> dict[str, int]:
@@ -79,6 +88,19 @@ class KnowledgeGraph:
         kept = {r: e for r, e in self.edges.items() if r not in self.events}
         return replace(self, edges=kept, events=frozenset())
 
+    def known_at(self, cut: int | None) -> KnowledgeGraph:
+        """Without the facts that are dated after this second; None: all of them."""
+        if cut is None:
+            return self
+        kept = {relation: time <= cut for relation, time in self.edge_time.items()}
+        edges = {r: e[:, kept[r]] if r in kept else e for r, e in self.edges.items()}
+        times = {relation: self.edge_time[relation][keep] for relation, keep in kept.items()}
+        return replace(self, edges=edges, edge_time=times)
+
+    def later_than(self, cut: int | None) -> int:
+        """How many facts `known_at` leaves out."""
+        return self.num_edges - self.known_at(cut).num_edges
+
     def with_events(self, log: EventLog) -> KnowledgeGraph:
         """The facts with the user–item edges of this log, one relation per behaviour.
 
@@ -103,7 +125,8 @@ class KnowledgeGraph:
                 edges[relation] = np.unique(pairs, axis=1)
                 events.add(relation)
         vocabs = {**self.vocabs, "user": log.users}
-        return replace(self, vocabs=vocabs, edges=edges, events=frozenset(events))
+        dated = {r: time for r, time in self.edge_time.items() if r not in events}
+        return replace(self, vocabs=vocabs, edges=edges, events=frozenset(events), edge_time=dated)
 
     @classmethod
     def from_table(cls, items: Any, **told: Any) -> KnowledgeGraph:
@@ -113,7 +136,9 @@ class KnowledgeGraph:
         return from_table(items, **told).graph
 
     def to_networkx(self) -> networkx.MultiDiGraph:
-        """A MultiDiGraph: nodes (type, id) with `name`, edges keyed by relation."""
+        """A MultiDiGraph: nodes (type, id) with `name`, edges keyed by relation, `time` of those
+        that have a date.
+        """
         import networkx as nx
 
         graph = nx.MultiDiGraph()
@@ -126,10 +151,12 @@ class KnowledgeGraph:
                 self.vocabs[source].decode(index[0]),
                 self.vocabs[target].decode(index[1]),
             )
-            for head, tail in zip(heads, tails, strict=True):
+            times = self.edge_time.get(relation, np.full(len(heads), NO_TIME)).tolist()
+            for head, tail, time in zip(heads, tails, times, strict=True):
                 graph.add_edge(
-                    (source, head), (target, tail), key=name, event=relation in self.events
-                )
+                    (source, head), (target, tail), key=name, event=relation in self.events,
+                    **({} if time == NO_TIME else {"time": time}),
+                )  # fmt: skip
         return graph
 
     @classmethod
@@ -149,9 +176,11 @@ class KnowledgeGraph:
         vocabs = {kind: Vocab.of(keys, kind) for kind, keys in ids.items()}
         pairs: dict[Relation, list[tuple[str, str]]] = {}
         events: set[Relation] = set()
+        times: dict[Relation, list[int]] = {}
         for (source, head), (target, tail), key, data in graph.edges(keys=True, data=True):
             relation = (str(source), str(key), str(target))
             pairs.setdefault(relation, []).append((str(head), str(tail)))
+            times.setdefault(relation, []).append(int(data.get("time", NO_TIME)))
             if data.get("event"):
                 events.add(relation)
         edges = {
@@ -160,6 +189,8 @@ class KnowledgeGraph:
             )
             for r, p in pairs.items()
         }
-        edges = {r: np.unique(index, axis=1) for r, index in edges.items()}
+        found = {r: distinct(index, np.array(times[r], np.int64)) for r, index in edges.items()}
+        edges = {r: index for r, (index, _) in found.items()}
+        dated = {r: t for r, (_, t) in found.items() if t is not None and (t != NO_TIME).any()}
         names = {kind: tuple(ids[kind][key] for key in vocab.ids) for kind, vocab in vocabs.items()}
-        return cls(vocabs, edges, names, frozenset(events))
+        return cls(vocabs, edges, names, frozenset(events), dated)

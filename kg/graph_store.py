@@ -38,7 +38,8 @@ def load_graph(path: str | Path) -> KnowledgeGraph:
         meta = json.loads((folder / "graph.json").read_text(encoding="utf-8"))
         with np.load(folder / "graph.npz", allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-        return KnowledgeGraph(*unpack_graph(meta, arrays))
+        vocabs, edges, names, times = unpack_graph(meta, arrays)
+        return KnowledgeGraph(vocabs, edges, names, edge_time=times)
     except (OSError, KeyError, ValueError, TypeError, BadZipFile) as error:
         raise DataError(f"{folder} holds no readable graph: {error}.") from None
 
@@ -53,6 +54,8 @@ def pack_graph(
     relations = sorted(facts.edges)
     for number, relation in enumerate(relations):
         arrays[f"edges.{number}"] = facts.edges[relation]
+        if relation in facts.edge_time:
+            arrays[f"edge_time.{number}"] = facts.edge_time[relation]
     kinds = sorted(set(facts.vocabs) - set(elsewhere))
     return {
         "relations": relations,
@@ -63,10 +66,20 @@ def pack_graph(
 
 def unpack_graph(
     meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
-) -> tuple[dict[str, Vocab], dict[Relation, np.ndarray], dict[str, tuple[str, ...]]]:
-    """Ids, edges and names, the inverse of `pack_graph`."""
+) -> tuple[
+    dict[str, Vocab], dict[Relation, np.ndarray], dict[str, tuple[str, ...]],
+    dict[Relation, np.ndarray],
+]:  # fmt: skip
+    """Ids, edges, names and dates (none in folders made before there were any), the inverse of
+    `pack_graph`.
+    """
     vocabs = {kind: Vocab(tuple(ids), kind) for kind, ids in meta["nodes"].items()}
-    edges: dict[Relation, np.ndarray] = {
-        (r[0], r[1], r[2]): arrays[f"edges.{number}"] for number, r in enumerate(meta["relations"])
-    }
-    return vocabs, edges, {kind: tuple(called) for kind, called in meta["names"].items()}
+    relations = [(r[0], r[1], r[2]) for r in meta["relations"]]
+    edges, times = (
+        {r: arrays[f"{kind}.{n}"] for n, r in enumerate(relations) if f"{kind}.{n}" in arrays}
+        for kind in ("edges", "edge_time")
+    )
+    if len(edges) < len(relations):
+        raise KeyError("the edges of some relations are not there")
+    names = {kind: tuple(called) for kind, called in meta["names"].items()}
+    return vocabs, edges, names, times

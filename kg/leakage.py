@@ -5,7 +5,7 @@
 
 A leak is refused where it is sure (a held-out edge in the graph, a statistic that counts held-out
 events, a test item named in the user's own text, people's choices crawled later), and only told
-where it may be one: a fact has no date, so nobody but the user can know.
+where it may be one: a fact without a date may be of any day, so nobody but the user can know.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from kg.catalog import Attribute, Catalog
+from kg.dates import UNDATED
 from kg.errors import DataError
 from kg.events import EventLog
 from kg.graph import KnowledgeGraph, Relation
@@ -76,6 +77,7 @@ def leaks(
         told[user] = f"{told.get(user, '')} {folded(text)}"
     found = [
         *_edges(graph, split, later),
+        *_dates(graph, split),
         *_people(graph, split, later),
         *_by_name(graph),
         *_statistics(catalog, split),
@@ -131,6 +133,39 @@ def _edges(graph: KnowledgeGraph, split: Split, later: np.ndarray) -> list[Leak]
     return out
 
 
+def _dates(graph: KnowledgeGraph, split: Split) -> list[Leak]:
+    """Facts dated after the last training event among those that messages are passed along, and
+    facts without a date beside dated ones.
+    """
+    out = []
+    for relation, time in sorted(graph.edge_time.items()):
+        name, known = relation[1], time != UNDATED
+        if split.cut is not None and len(at := np.flatnonzero(time > split.cut)):
+            what = f"{len(at):,} facts {name!r} are dated after the last training event"
+            few = _told_facts(graph, relation, at[:EXAMPLES])
+            out.append(Leak("dated facts", what, True, len(at), few))
+        if split.cut is None and known.any():
+            what = f"the facts {name!r} have dates, but the events have none to compare with"
+            out.append(Leak("dated facts", what, False, int(known.sum())))
+        if not known.all():
+            what = f"{int((~known).sum()):,} of {len(time):,} facts {name!r} have no date"
+            out.append(Leak("facts without a date", what, False, int((~known).sum())))
+    return out
+
+
+def _told_facts(graph: KnowledgeGraph, relation: Relation, at: np.ndarray) -> tuple[str, ...]:
+    """Edges [n] of a relation in words, with their day."""
+    days = graph.edge_time[relation][at].astype("datetime64[s]").astype("datetime64[D]")
+    ends = (graph.vocabs[relation[n]].decode(graph.edges[relation][n // 2, at]) for n in (0, 2))
+    return tuple(f"{a!r} – {b!r} of {day}" for a, b, day in zip(*ends, days, strict=True))
+
+
+def _dated(graph: KnowledgeGraph, relation: Relation) -> bool:
+    """Whether every fact of a relation has a date, by which `_dates` judges it."""
+    time = graph.edge_time.get(relation)
+    return time is not None and bool((time != UNDATED).all())
+
+
 def _people(graph: KnowledgeGraph, split: Split, later: np.ndarray) -> list[Leak]:
     """Facts between users and items: they must not be what people go on to do."""
     out = []
@@ -142,7 +177,7 @@ def _people(graph: KnowledgeGraph, split: Split, later: np.ndarray) -> list[Leak
         if len(hit):
             what = f"the fact {relation[1]!r} holds {len(hit):,} held-out pairs"
             out.append(Leak("facts of people", what, True, len(hit), _named(hit, split.train)))
-        else:
+        elif not _dated(graph, relation):
             what = f"the fact {relation[1]!r} joins users and items and has no date"
             out.append(Leak("facts of people", what, False, len(pairs)))
     return out
@@ -151,6 +186,8 @@ def _people(graph: KnowledgeGraph, split: Split, later: np.ndarray) -> list[Leak
 def _by_name(graph: KnowledgeGraph) -> list[Leak]:
     out = []
     for relation in graph.fact_relations:
+        if _dated(graph, relation):
+            continue
         count = graph.edges[relation].shape[1]
         if CHOSEN.search(relation[1]):
             what = f"{relation[1]!r} is what people chose, crawled at a time that is not known"

@@ -42,6 +42,13 @@ class Split:
         times = self.valid.time
         return 0.0 if times is None or len(times) == 0 else float(np.ptp(times))
 
+    @property
+    def cut(self) -> int | None:
+        """The second of the last training event: a fact dated later is not learned from. None
+        where times are not known.
+        """
+        return None if self.train.time is None else int(self.train.time.max())
+
     def before_test(self) -> EventLog:
         """Train and validation events together: what is known when the test begins."""
         return merged(self.train, self.valid)

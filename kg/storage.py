@@ -46,6 +46,8 @@ class Dataset:
         words = [log.users.ids, log.items.ids, log.query or (), self.catalog.full_texts()]
         for relation in facts.fact_relations:
             columns.append(facts.edges[relation])
+            if relation in facts.edge_time:
+                columns.append(facts.edge_time[relation])
             words.append(relation)
         for column in columns:
             digest.update(b"-" if column is None else column.tobytes())
@@ -179,6 +181,6 @@ def _pack_graph(graph: KnowledgeGraph, titles: tuple[str, ...], arrays: Arrays) 
 def _unpack_graph(
     meta: dict[str, Any], arrays: Arrays, catalog: Catalog, users: Vocab
 ) -> KnowledgeGraph:
-    vocabs, edges, names = unpack_graph(meta, arrays)
+    vocabs, edges, names, times = unpack_graph(meta, arrays)
     ids = {**vocabs, "item": catalog.ids, "user": users}
-    return KnowledgeGraph(ids, edges, {"item": catalog.titles} | names)
+    return KnowledgeGraph(ids, edges, {"item": catalog.titles} | names, edge_time=times)

@@ -79,6 +79,23 @@ def open_bytes(file: Path) -> gzip.GzipFile | io.BufferedReader:
     return gzip.open(file, "rb") if zipped else open(file, "rb")
 
 
+def place(path: str | Path, row: int) -> str:
+    """'FILE, line L' for a row of a text file that `read_table` has read, else 'FILE, row N'."""
+    file = Path(path)
+    if not file.is_file() or _is_parquet(raw := _bytes(file), file):
+        return f"{path}, row {row}"
+    raw = _plain(raw)
+    lines = io.StringIO(raw.decode("utf-8", "replace"), newline="")
+    reader = csv.reader(lines, delimiter=_separator(raw.partition(b"\n")[0]))
+    width, line, seen = len(next(reader)), reader.line_num + 1, 0
+    for cells in reader:
+        seen += len(cells) == width  # others are blank lines
+        if seen == row:
+            break
+        line = reader.line_num + 1
+    return f"{path}, line {line}"
+
+
 def _bytes(file: Path) -> bytes:
     try:
         with open_bytes(file) as handle:

@@ -7,24 +7,28 @@ item; where plain numbers could be read both ways it is an error unless the call
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import polars as pl
 
-from kg.errors import DataError
+from kg.dates import UNDATED, dates, distinct
+from kg.errors import DataError, UsageError
 from kg.graph import Relation
 from kg.ids import Vocab
-from kg.tables import pick_columns, read_table
+from kg.tables import pick_columns, place, read_table
 
 TRIPLE_COLUMNS: dict[str, tuple[str, ...]] = {
     "head": ("head", "head_id", "subject", "source_id", "h"),
     "relation": ("relation", "relation_id", "predicate", "r"),
     "tail": ("tail", "tail_id", "object", "target_id", "t"),
+    "time": ("time", "timestamp", "date", "known_since", "since"),
 }
+UNTYPED = "entity"
+"""The type of a node that no file declares."""
 ENTITY_COLUMNS: dict[str, tuple[str, ...]] = {
     "entity_id": ("entity_id", "entity", "id"),
     "type": ("type", "kind", "class"),
@@ -37,13 +41,30 @@ ENTITY_COLUMNS: dict[str, tuple[str, ...]] = {
 class Triples:
     """Facts by relation, with the nodes they bring: vocabularies and names per new type.
 
-    `dropped` counts the triples left out, by reason.
+    `dropped` counts the triples left out, by reason; `edge_time` as that of a `KnowledgeGraph`.
     """
 
     edges: Mapping[Relation, np.ndarray]
     vocabs: Mapping[str, Vocab]
     names: Mapping[str, tuple[str, ...]]
     dropped: Mapping[str, int]
+    edge_time: Mapping[Relation, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: Iterable[Sequence[str]], items: Vocab) -> Triples:
+        """Of rows (head, relation, tail), as `read_triples` with triple_ids="item"."""
+        told = [[str(cell).strip() for cell in row] for row in rows]
+        for number, row in enumerate(told):
+            if len(row) != 3 or not all(row):
+                raise UsageError(
+                    "Each of the triples must be a head, a relation and a tail, none empty. "
+                    f"Got {row!r} instead, number {number}."
+                )
+        if not told:
+            return cls({}, {"item": items}, {}, {})
+        frame = pl.DataFrame(told, schema=["head", "relation", "tail"], orient="row")
+        kind, key, names = _matched_to_items(frame, items, "item", "The triples")
+        return _grouped(frame, items, kind, key, names, 0, set())
 
 
 def read_triples(
@@ -58,8 +79,9 @@ def read_triples(
 
     An entity of type "item" that is no item of the catalogue is dropped with its triples and
     counted; an entity of type "user" becomes "entity_user": the users are those of the log.
-    Raises `DataError` naming the row of an empty cell or of an entity that is not declared, or
-    the id that could be read both ways.
+    A column of times says when each fact came to be known.
+    Raises `DataError` naming the line of an empty cell, of a time that is none, or of an entity
+    that is not declared, or the id that could be read both ways.
     """
     frame = read_table(path)
     roles = pick_columns(
@@ -72,7 +94,9 @@ def read_triples(
     for role in ("head", "relation", "tail"):
         empty = np.flatnonzero((frame[role] == "").to_numpy())
         if empty.size:
-            raise DataError(f"{path}, row {int(empty[0]) + 1}: '{role}' must not be empty.")
+            raise DataError(f"{place(path, int(empty[0]) + 1)}: '{role}' must not be empty.")
+    if "time" in roles:
+        frame = frame.with_columns(time=pl.Series(dates(frame["time"], str(path))))
     unwanted = frame["relation"].is_in(list(skip_relations))
     frame = frame.filter(~unwanted)
     if frame.height == 0:
@@ -103,7 +127,7 @@ def _matched_to_items(
             f"{min(end for end in matched if end.isdigit())!r} is one: the numbers may be entity "
             "ids. Give the --entities file, or say --triple-ids item if equal numbers mean items."
         )
-    kind = dict.fromkeys(matched, "item") | dict.fromkeys(strangers, "entity")
+    kind = dict.fromkeys(matched, "item") | dict.fromkeys(strangers, UNTYPED)
     return kind, {end: end for end in ends}, {}
 
 
@@ -130,7 +154,7 @@ def _declared(
             if item not in items:
                 lost.add(entity)
         else:
-            kind[entity], key[entity] = _TAKEN.get(type_, type_) or "entity", entity
+            kind[entity], key[entity] = _TAKEN.get(type_, type_) or UNTYPED, entity
             names[entity] = name
     for role in ("head", "tail"):
         unknown = np.flatnonzero([end not in kind for end in frame[role].to_list()])
@@ -138,7 +162,7 @@ def _declared(
             row = int(unknown[0])
             stranger = frame[role][row]
             raise DataError(
-                f"{where}, row {frame['row'][row]}: the {role} {stranger!r} "
+                f"{place(where, frame['row'][row])}: the {role} {stranger!r} "
                 f"is not declared in {file}."
             )
     return kind, key, names, lost
@@ -151,10 +175,10 @@ def _check_declarations(ids: list[str], where: str) -> None:
     seen: set[str] = set()
     for row, entity in enumerate(ids, 1):
         if not entity:
-            raise DataError(f"{where}, row {row}: the entity id must not be empty.")
+            raise DataError(f"{place(where, row)}: the entity id must not be empty.")
         if entity in seen:
             raise DataError(
-                f"{where}, row {row}: each entity must stand once. Got {entity!r} again."
+                f"{place(where, row)}: each entity must stand once. Got {entity!r} again."
             )
         seen.add(entity)
 
@@ -165,24 +189,29 @@ def _grouped(
 ) -> Triples:  # fmt: skip
     heads, tails = frame["head"].to_list(), frame["tail"].to_list()
     members: dict[str, set[str]] = {}
-    groups: dict[Relation, tuple[list[str], list[str]]] = {}
+    groups: dict[Relation, tuple[list[str], list[str], list[int]]] = {}
+    times = frame["time"].to_list() if "time" in frame.columns else [int(UNDATED)] * len(frame)
     dropped = 0
-    for head, name, tail in zip(heads, frame["relation"].to_list(), tails, strict=True):
+    for head, name, tail, time in zip(heads, frame["relation"], tails, times, strict=True):
         if head in lost or tail in lost:
             dropped += 1
             continue
         relation = (kind[head], name, kind[tail])
-        pair = groups.setdefault(relation, ([], []))
-        pair[0].append(key[head])
-        pair[1].append(key[tail])
+        columns = groups.setdefault(relation, ([], [], []))
+        columns[0].append(key[head])
+        columns[1].append(key[tail])
+        columns[2].append(time)
         for end in (head, tail):
             if kind[end] != "item":
                 members.setdefault(kind[end], set()).add(key[end])
     vocabs = {type_: Vocab.of(keys, type_) for type_, keys in members.items()} | {"item": items}
-    edges = {
-        r: np.unique(np.stack([vocabs[r[0]].encode(a), vocabs[r[2]].encode(b)]), axis=1)
-        for r, (a, b) in groups.items()
-    }
+    edges: dict[Relation, np.ndarray] = {}
+    dated: dict[Relation, np.ndarray] = {}
+    for r, (a, b, t) in groups.items():
+        ends = np.stack([vocabs[r[0]].encode(a), vocabs[r[2]].encode(b)])
+        edges[r], time = distinct(ends, np.array(t, np.int64) if "time" in frame.columns else None)
+        if time is not None:
+            dated[r] = time
     called = {t: tuple(names.get(k, k) for k in v.ids) for t, v in vocabs.items() if t != "item"}
     told = {"skipped relation": skipped, "item not in the catalogue": dropped}
-    return Triples(edges, vocabs, called, {why: n for why, n in told.items() if n})
+    return Triples(edges, vocabs, called, {why: n for why, n in told.items() if n}, dated)

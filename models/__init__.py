@@ -19,6 +19,7 @@ verbalised history. Their inner product is the score, so that an index can searc
     batch        histories to padded batches, sorted by length
     losses       full and sampled softmax, multi-label cross-entropy
     recommender  IntentRecommender, the assembled model
+    facts        the same model over other facts, nothing learned again
     transfer     what a model learned on other data, put into a fresh one
     testing      contracts that encoders and layers must pass
 """

@@ -15,6 +15,8 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     intents      verbalised histories to embeddings and named intents
     named        which named intents items have: by the graph, a taxonomy, or texts
     items        trained items and those added since
+    facts        other facts for a trained recommender, at once
+    changes      which recommendations change when facts do
     index        VectorIndex: FAISS, or exact torch
     hits         top-k answers as arrays
     neighbours   the linear partner: item-to-item links beside the model
@@ -32,7 +34,7 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     steering     what a wish (an intent, a text, a quota, what to avoid) makes of a list
     titles       what items are called in verbalised histories
     answers      what a recommender answers with, and what it accepts
-    recommender  Recommender: recommend, similar, intents, explain, with_items
+    recommender  Recommender: recommend, similar, intents, explain, with_items, with_facts
     explain      why: a path, a near text, the parts of the score
     store        a run on disk
     export       vectors of a run for other tools

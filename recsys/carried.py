@@ -7,7 +7,7 @@ what its categories say; where it has none, what its text is near to.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -108,6 +108,39 @@ class Carried:
         return suggest(word, [*self.names, *self.words])
 
 
+def also_carrying(
+    intent: IntentSignals, graph: KnowledgeGraph, facts: KnowledgeGraph
+) -> IntentSignals:
+    """Trained items carry what new facts of theirs say too; `facts` number items as training did,
+    and their other nodes are in `graph`, which calls them by their names.
+    """
+    labels, taxonomy = intent.labels, intent.taxonomy
+    told: dict[int, list[str]] = {}
+    for relation in _speaking(graph, labels.relation, taxonomy is not None):
+        kind = relation[2]
+        if relation in facts.edges:
+            node = graph.vocabs[kind].encode(facts.vocabs[kind].ids)
+            for item, tail in facts.edges[relation].T.tolist():
+                told.setdefault(item, []).append(graph.name(kind, int(node[tail])))
+    carried = _with_ancestors(
+        _by_categories(list(told.values()), labels.names, taxonomy), labels.names, taxonomy
+    )
+    item = labels.item.tolil(copy=True)
+    for code, numbers in zip(told, carried, strict=True):
+        for number in numbers:
+            item[code, number] = 1
+    return replace(intent, labels=replace(labels, item=item.tocsr()))
+
+
+def _with_ancestors(
+    carried: list[set[int]], keys: Sequence[str], taxonomy: Taxonomy | None
+) -> list[set[int]]:
+    if taxonomy is None:
+        return carried
+    above = [{keys.index(up) for up in taxonomy.ancestors(key) if up in keys} for key in keys]
+    return [numbers.union(*(above[n] for n in numbers)) for numbers in carried]
+
+
 def _words(keys: Sequence[str], taxonomy: Taxonomy | None) -> dict[str, int]:
     """Every name, as written and folded, to its number; one that is exactly so comes first."""
     out: dict[str, int] = {}
@@ -134,9 +167,7 @@ def _of_added(
     near = _by_text(known, items.text[: items.trained], items.text[items.trained :][silent])
     for row, numbers in zip(silent, near, strict=True):
         carried[row] |= numbers
-    if taxonomy is not None:
-        above = [{keys.index(up) for up in taxonomy.ancestors(key)} for key in keys]
-        carried = [numbers.union(*(above[n] for n in numbers)) for numbers in carried]
+    carried = _with_ancestors(carried, keys, taxonomy)
     pairs = [(row, number) for row, numbers in enumerate(carried) for number in numbers]
     at = np.array(pairs, np.int64).reshape(-1, 2).T
     shape = (len(told), len(keys))

@@ -118,6 +118,8 @@ def fit(
     if start is None and config.train.max_epochs == 0:
         raise UsageError("max_epochs may be 0 only in a training that starts from another run.")
     split = split or make_split(data.log, hold_out)
+    if later := data.graph.later_than(split.cut):
+        say(f"{later:,} facts dated after the last training event are not learned from.")
     store = TextCache(cache) if cache is not None else None
     texts = data.catalog.full_texts()
     device = learning_device(config.options)
@@ -139,7 +141,8 @@ def fit(
     if any(texts):
         rng = np.random.default_rng([config.options.seed, 1])
         intents = learn_intents(
-            encoder, split, data.log, data.catalog, data.graph, rng, config.intent,
+            encoder, split, data.log, data.catalog, data.graph.known_at(split.cut), rng,
+            config.intent,
             templates=templates, taxonomy=taxonomy, cache=store, say=say,
             progress=progress("histories") if progress else None,
         )  # fmt: skip
@@ -205,7 +208,7 @@ class _Recipe:
         self, split: Split, intents: IntentSignals | None
     ) -> tuple[Ingredients, IntentRecommender, WarmStart | None]:
         """What the model is made from, the model at its first weights, and whence it has them."""
-        graph, start = self.data.graph.with_events(split.train), self.start
+        graph, start = self.data.graph.known_at(split.cut).with_events(split.train), self.start
         made = self.change(Ingredients(split, graph, self.text, intents, self.settings))
         whitening = _whitening(start, made.text, made.split) if start is not None else None
         with drawing(self.config.options.seed):

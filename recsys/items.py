@@ -148,7 +148,7 @@ class ItemStore:
         """
         edges = match_attributes(graph, new)
         relations = [
-            _to_new_items(relation, index, len(new), len(graph.vocabs[relation[2]]))
+            messages_to_new(relation, index, len(new), len(graph.vocabs[relation[2]]))
             for relation, index in sorted(edges.items())
         ]
         whitened = torch.from_numpy(model.whitening.apply(text))
@@ -217,7 +217,7 @@ def match_attributes(graph: KnowledgeGraph, new: Catalog) -> dict[Relation, np.n
     return out
 
 
-def _to_new_items(relation: Relation, index: np.ndarray, rows: int, nodes: int) -> Adjacency:
+def messages_to_new(relation: Relation, index: np.ndarray, rows: int, nodes: int) -> Adjacency:
     """Messages from old nodes to new items, under the name the trained gate goes by."""
     ones = np.ones(index.shape[1], np.float32)
     counts = sparse.csr_matrix((ones, (index[0], index[1])), shape=(rows, nodes))

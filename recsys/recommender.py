@@ -1,4 +1,4 @@
-"""The public face: recommend, similar, intents, explain, with_items, without_items, save, load."""
+"""The public face: recommend, similar, intents, explain, with_items, with_facts, save, load."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from scipy import sparse
 from kg.catalog import Catalog
 from kg.errors import UsageError
 from kg.events import EventLog
+from kg.ids import Vocab
 from kg.paths import PathIndex
 from kg.profiles import Profiles
 from kg.searches import Search, Searches, searched
 from kg.sequences import Sequences
 from kg.stage import LOOKED, Stage, stage
 from kg.templates import Templates
+from kg.triples import Triples
 from kg.verbalise import verbalise_items
 from models.recommender import IntentRecommender
 from models.text import TextEncoder
@@ -544,6 +546,19 @@ class Recommender:
     def with_stock(self, flags: Mapping[str, bool]) -> Recommender:
         """Items that are out of stock (False) in no answer until they are back (True)."""
         return replace(self, items=self.items.in_stock(flags))
+
+    def with_facts(self, triples: Triples | Sequence[tuple[str, str, str]]) -> Recommender:
+        """These facts too, heard and given as reasons at once; a new object, nothing is trained.
+
+        Rows (head, relation, tail), or what `read_triples` gives: heads are items, the relation is
+        one of the training's, a tail may be new (rules: `recsys.facts`). Raises `UsageError` for a
+        relation that is not, naming the nearest, `DataError` for ends that it does not join.
+        """
+        from recsys.facts import with_triples
+
+        if not isinstance(triples, Triples):
+            triples = Triples.of(triples, Vocab.of(self.items.ids, "item"))
+        return with_triples(self, triples)[0]
 
     def save(self, path: str | Path, **facts: object) -> None:
         """Publish as a run folder (see `recsys.store`)."""

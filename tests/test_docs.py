@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 VERBS = {"build", "train", "recommend", "similar", "intents", "explain", "items", "evaluate",
-         "tune", "doctor", "intent"}  # fmt: skip
+         "tune", "doctor", "intent", "kg", "convert", "check-leakage"}  # fmt: skip
 
 ALL = """
 import json, sys

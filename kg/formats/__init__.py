@@ -36,6 +36,7 @@ PLAIN = Format(
     looks_plain,
     read_plain,
     write_plain,
+    dated=True,
 )
 FORMATS: dict[str, Format] = {
     form.name: form

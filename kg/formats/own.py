@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from kg.catalog import Catalog
+from kg.dates import UNDATED
 from kg.events import EventLog
 from kg.folders import kind_of
 from kg.formats.tables import Format, Named, Tables
@@ -33,7 +35,7 @@ def read_data(path: Path) -> Tables:
     named = {a.name for table in (data.catalog, data.users) if table for a in table.attributes}
     facts = data.graph.facts()
     kept = {r: e for r, e in facts.edges.items() if r[1] not in named or "item" not in r[::2]}
-    triples, entities = _facts(KnowledgeGraph(facts.vocabs, kept, facts.names))
+    triples, entities = _facts(replace(facts, edges=kept))
     tables = [(data.catalog, "")] + ([(data.users, "user:")] if data.users is not None else [])
     vectors = {
         f"{prefix}{one.name}": Named(tuple(table.ids.decode(one.row)), one.values)
@@ -52,10 +54,14 @@ def _facts(graph: KnowledgeGraph) -> tuple[pl.DataFrame | None, pl.DataFrame | N
         return None, None
     called = {kind: [f"{kind}:{key}" for key in vocab.ids] for kind, vocab in graph.vocabs.items()}
     parts = []
-    for (source, name, target), (heads, tails) in sorted(graph.edges.items()):
+    for relation in sorted(graph.edges):
+        (source, name, target), (heads, tails) = relation, graph.edges[relation]
         one, other = (pl.Series(called[kind], dtype=pl.String) for kind in (source, target))
-        parts.append(pl.DataFrame({"head": one.gather(heads), "tail": other.gather(tails)})
-                     .select("head", pl.lit(name).alias("relation"), "tail"))  # fmt: skip
+        part = pl.DataFrame({"head": one.gather(heads), "tail": other.gather(tails)})
+        part = part.select("head", pl.lit(name).alias("relation"), "tail")
+        if graph.edge_time:
+            part = part.with_columns(timestamp=_seconds(graph.edge_time.get(relation), len(part)))
+        parts.append(part)
     used = {end for relation in graph.edges for end in (relation[0], relation[2])}
     kinds = [
         _text({
@@ -66,6 +72,13 @@ def _facts(graph: KnowledgeGraph) -> tuple[pl.DataFrame | None, pl.DataFrame | N
         for kind, vocab in graph.vocabs.items() if kind in used
     ]  # fmt: skip
     return pl.concat(parts), pl.concat(kinds)
+
+
+def _seconds(time: np.ndarray | None, rows: int) -> pl.Series:
+    """UTC seconds as text, null where a fact has no date."""
+    known = np.full(rows, UNDATED) if time is None else time
+    text = [None if second == UNDATED else str(second) for second in known.tolist()]
+    return pl.Series(text, dtype=pl.String)
 
 
 def _events(log: EventLog) -> pl.DataFrame:

@@ -43,7 +43,8 @@ class Tables:
     events    `EVENTS`; timestamp in UTC seconds or ISO 8601; item_id is null for a search alone
     items     item_id, title, text, then attributes; several values of a cell joined by '|'
     users     user_id, then attributes, in the same way
-    triples   `TRIPLES`: ends are ids of entities, or of items where there are no entities
+    triples   `TRIPLES`: ends are ids of entities, or of items where there are no entities; perhaps
+              timestamp, when the fact came to be known
     entities  `ENTITIES`; item_id is set for those that are items
     vectors   by name, of items, or of users where the name begins with 'user:'
     notes     what was left out, guessed or renamed: a sentence each, for the person who asked
@@ -94,6 +95,14 @@ class Format:
     read: Callable[[Path], Tables]
     write: Callable[[Tables, Path], None] | None = None
     lost: Callable[[Tables], tuple[str, ...]] = lambda tables: ()
+    dated: bool = False
+
+    def left_out(self, tables: Tables) -> tuple[str, ...]:
+        """`lost`, and the dates of facts where the format has no place for them (`dated`)."""
+        facts = tables.triples
+        if self.dated or facts is None or "timestamp" not in facts.columns:
+            return self.lost(tables)
+        return (*self.lost(tables), "Left out: the dates of facts.")
 
 
 def write_plain(tables: Tables, folder: Path) -> None:

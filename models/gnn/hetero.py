@@ -15,7 +15,8 @@ from kg.ids import Vocab
 
 def to_hetero(graph: KnowledgeGraph) -> HeteroData:
     """Per node type num_nodes, `ids` and, where the graph has some, `names`; per relation
-    edge_index int64 [2, E]; `event_relations` of the whole: the relations that are events.
+    edge_index int64 [2, E] and, where its facts are dated, `time` int64 [E] (`kg.dates`);
+    `event_relations` of the whole: the relations that are events.
 
     `ids` and `names` are arrays [N] of Python str, which `subgraph` cuts with the nodes as it
     cannot cut lists. Raises `DataError` if the graph has no relation.
@@ -30,6 +31,8 @@ def to_hetero(graph: KnowledgeGraph) -> HeteroData:
             data[kind].names = np.array(graph.names[kind], object)
     for relation, index in graph.edges.items():
         data[relation].edge_index = torch.from_numpy(index.astype(np.int64))
+        if relation in graph.edge_time:
+            data[relation].time = torch.from_numpy(graph.edge_time[relation])
     data.event_relations = sorted(graph.events)
     return data
 
@@ -54,7 +57,11 @@ def from_hetero(data: HeteroData) -> KnowledgeGraph:
         if "names" in data[kind]
     }
     events = frozenset(map(tuple, getattr(data, "event_relations", ())))
-    return KnowledgeGraph(vocabs, edges, names, events)
+    times = {
+        relation: data[relation].time.cpu().numpy().astype(np.int64)
+        for relation in data.edge_types if "time" in data[relation]
+    }  # fmt: skip
+    return KnowledgeGraph(vocabs, edges, names, events, times)
 
 
 def _ids(kind: str, store: Any) -> list[str]:

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import typer
 
 from kg.catalog import Catalog
@@ -15,14 +16,17 @@ from kg.folders import check_place, kind_of, write_text
 from kg.from_table import FromTable, from_table
 from kg.graph import KnowledgeGraph
 from kg.graph_store import KIND, load_graph, save_graph
+from kg.ids import Vocab
 from kg.report import lines, page, report
 from kg.storage import load_dataset
+from kg.triples import read_triples
 from recsys.cli.output import say, show
 
 
 def graph_of_table(
     items: Path, out: Path | None, id_: str | None, relations: str | None, users: Path | None,
-    user_id: str | None, user_relations: str | None, dry_run: bool, as_json: bool,
+    user_id: str | None, user_relations: str | None, time: str | None, dry_run: bool,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Say what each column becomes, and publish unless it is a dry run."""
     if out is None and not dry_run:
@@ -33,7 +37,7 @@ def graph_of_table(
         check_place(out, KIND)
     found = from_table(
         items, id=id_, relations=relations, users=users, user_id=user_id,
-        user_relations=user_relations,
+        user_relations=user_relations, time=time,
     )  # fmt: skip
     if not found.made:
         raise DataError(
@@ -90,13 +94,61 @@ def report_graph(
         raise typer.Exit(1)
 
 
-def diff_graphs(old: Path, new: Path, as_json: bool) -> None:
-    """A row for each node type and relation that changed; all of them with --json."""
-    found = difference(_graph_at(old)[0], _graph_at(new)[0])
+def diff_graphs(
+    old: Path, new: Path, run: Path | None, users: int | None, k: int, as_json: bool
+) -> None:
+    """A row for each node type and relation that changed; all of them with --json. Of a run also
+    how its lists change.
+    """
+    if users is not None and run is None:
+        raise UsageError("--users needs --run.")
+    one, other = _graph_at(old)[0], _graph_at(new)[0]
+    found = difference(one, other)
     changed = [one for one in found if as_json or one.added or one.removed]
     show([asdict(one) for one in changed], as_json)
     same = len(found) - sum(bool(one.added or one.removed) for one in found)
     say(f"{same} of {len(found)} node types and relations are as they were.")
+    if run is not None:
+        _diff_lists(one, other, run, users, k, as_json)
+
+
+def _diff_lists(
+    old: KnowledgeGraph, new: KnowledgeGraph, run: Path, users: int | None, k: int, as_json: bool
+) -> None:
+    from recsys.changes import list_changes, some_users
+    from recsys.facts import unheard
+    from recsys.recommender import Recommender
+
+    rec = Recommender.load(run)
+    for relation in dict.fromkeys(r for graph in (old, new) for r in unheard(rec, graph)):
+        say(f"  not heard, for {run} was not trained with it: {' – '.join(relation)}")
+    people = None if users is None else some_users(rec, users, np.random.default_rng(0))
+    by_facts, by_item = list_changes(rec, old, new, k, people)
+    show([asdict(one) for one in by_facts], as_json)
+    show([asdict(one) for one in by_item], as_json)
+    told = by_facts[0]
+    say(f"{run}: {told.changed:,} of {told.users:,} lists of {k} hold other items, "
+        f"{told.reordered:,} only another order; {told.overlap:.1%} of a list stays.")  # fmt: skip
+
+
+def add_facts(run: Path, file: Path, entities: Path | None) -> None:
+    """Tell a run more facts and publish it."""
+    from recsys.cli.runs import publish
+    from recsys.facts import with_triples
+    from recsys.recommender import Recommender
+
+    rec = Recommender.load(run)
+    ids = Vocab.of(rec.items.ids, "item")
+    triples = read_triples(file, ids, entities=entities, triple_ids="item")
+    found, told = with_triples(rec, triples)
+    publish(found, run)
+    left = dict(triples.dropped)
+    if told["left out"]:
+        left["end at an item added since the training"] = told["left out"]
+    lost = "; left out: " + ", ".join(f"{n:,} {why}" for why, n in left.items()) if left else ""
+    every = sum(edges.shape[1] for edges in triples.edges.values())
+    say(f"{run}: {told['new']:,} of {every:,} facts were new{lost}. Give them to the next "
+        "`kgintent build` as well (--triples).")  # fmt: skip
 
 
 def _graph_at(path: Path) -> tuple[KnowledgeGraph, Catalog | None]:
@@ -119,7 +171,7 @@ def convert_files(source: Path, out: Path, form: str | None, to: str) -> None:
     if tables.vectors:
         told += f", vectors {', '.join(tables.vectors)}"
     say(f"{source}: {told}")
-    for note in (*tables.notes, *FORMATS[to].lost(tables)):
+    for note in (*tables.notes, *FORMATS[to].left_out(tables)):
         say(f"  {note}")
     if to != "plain":
         say(f"{out}: in the format {to}")

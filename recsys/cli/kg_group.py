@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from recsys.cli.options import Json
+from recsys.cli.options import Json, K, Run
 
 kg_app = typer.Typer(
     help="Knowledge graphs from tables, and what is in them.", no_args_is_help=True
@@ -33,6 +33,9 @@ def kg_from_table(
     users: Annotated[Path | None, typer.Option(help="Users with attributes.")] = None,
     user_id: Annotated[str | None, typer.Option(help="The column of user ids.")] = None,
     user_relations: Annotated[str | None, typer.Option(help="As --relations, of users.")] = None,
+    time: Annotated[
+        str | None, typer.Option(help="The column that says since when an item's facts are known.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would be.")] = False,
     json: Json = False,
 ) -> None:
@@ -40,7 +43,7 @@ def kg_from_table(
     from recsys.cli.graphs import graph_of_table
 
     graph_of_table(
-        items, out, id_, relations, users, user_id, user_relations, dry_run, json
+        items, out, id_, relations, users, user_id, user_relations, time, dry_run, json
     )  # fmt: skip
 
 
@@ -48,12 +51,31 @@ def kg_from_table(
 def kg_diff(
     old: Graph,
     new: Annotated[Path, typer.Argument(help="Another such folder.")],
+    run: Annotated[
+        Path | None, typer.Option(help="Also which lists of this run change, without training.")
+    ] = None,
+    users: Annotated[
+        int | None, typer.Option(help="With --run: of so many people, drawn; else of all.")
+    ] = None,
+    k: K = 10,
     json: Json = False,
 ) -> None:
     """Which nodes and facts came and went from one graph to another."""
     from recsys.cli.graphs import diff_graphs
 
-    diff_graphs(old, new, json)
+    diff_graphs(old, new, run, users, k, json)
+
+
+@kg_app.command("add")
+def kg_add(
+    run: Run,
+    triples: Annotated[Path, typer.Argument(help="head, relation, tail: CSV, TSV or Parquet.")],
+    entities: Annotated[Path | None, typer.Option(help="Type, name, item of each id.")] = None,
+) -> None:
+    """Add facts to a run and publish; they are heard, and given as reasons, at once."""
+    from recsys.cli.graphs import add_facts
+
+    add_facts(run, triples, entities)
 
 
 @kg_app.command("report")

@@ -38,5 +38,6 @@ def _examples(source: Path, hold_out: str, seed: int) -> Examples:
         texts = [line for line in lines_of(source) if line.strip()]
         return Examples(texts=texts, pairs=twins(texts))
     data = load_dataset(source)
-    train = make_split(data.log, checked_hold_out(hold_out)).train
-    return examples_of(train, data.catalog, data.graph, np.random.default_rng(seed))
+    split = make_split(data.log, checked_hold_out(hold_out))
+    known = data.graph.known_at(split.cut)
+    return examples_of(split.train, data.catalog, known, np.random.default_rng(seed))

@@ -78,7 +78,10 @@ def train_run(
 
 def report_leaks(data: Path, hold_out: str, accept: list[str], as_json: bool) -> None:
     """A row for each leak; `DataError` if one is refused."""
-    found = _leaks(load_dataset(data), checked_hold_out(hold_out))
+    dataset, held = load_dataset(data), checked_hold_out(hold_out)
+    found = _leaks(dataset, held)
+    if later := dataset.graph.later_than(make_split(dataset.log, held).cut):
+        say(f"  {later:,} facts dated after the last training event are not learned from")
     if found or as_json:
         show([asdict(leak) for leak in found], as_json)
     refuse(found, accept)
@@ -87,7 +90,7 @@ def report_leaks(data: Path, hold_out: str, accept: list[str], as_json: bool) ->
 
 def _leaks(dataset: Dataset, held: HoldOut) -> list[Leak]:
     split = make_split(dataset.log, held)
-    graph = dataset.graph.with_events(split.train)
+    graph = dataset.graph.known_at(split.cut).with_events(split.train)
     return leaks(graph, split, dataset.catalog, dataset.users)
 
 

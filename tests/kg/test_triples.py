@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from kg.dates import UNDATED
 from kg.errors import DataError
 from kg.ids import Vocab
 from kg.triples import Triples, read_triples
@@ -71,9 +73,9 @@ def test_entity_12_is_not_item_12(tmp_path: Path) -> None:
     assert found.names == {"person": ("Ann",)}
 
 
-def test_an_undeclared_entity_names_its_row_in_the_file(tmp_path: Path) -> None:
+def test_an_undeclared_entity_names_its_line_in_the_file(tmp_path: Path) -> None:
     text = "0,skip,0\n0,by,1\n0,by,99\n"
-    with pytest.raises(DataError, match=r"triples.csv, row 3: the tail '99' is not declared in"):
+    with pytest.raises(DataError, match=r"triples.csv, line 4: the tail '99' is not declared in"):
         triples(tmp_path, text, "0,film,,12\n1,person,Ann,\n", skip_relations=("skip",))
 
 
@@ -105,12 +107,50 @@ def test_types_may_be_left_out_and_user_is_not_theirs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "declared", "rule"),
     [
-        ("7,,acme\n", None, "triples.csv, row 1: 'relation' must not be empty"),
-        ("7,by,a\n7,by,\n", None, "triples.csv, row 2: 'tail' must not be empty"),
-        ("0,by,1\n", "0,film,,12\n0,film,,7\n", "entities.csv, row 2: .* once. Got '0' again"),
-        ("0,by,1\n", "0,film,,12\n,x,y,\n", "entities.csv, row 2: the entity id must not be"),
+        ("7,,acme\n", None, "triples.csv, line 2: 'relation' must not be empty"),
+        ("7,by,a\n7,by,\n", None, "triples.csv, line 3: 'tail' must not be empty"),
+        ("0,by,1\n", "0,film,,12\n0,film,,7\n", "entities.csv, line 3: .* once. Got '0' again"),
+        ("0,by,1\n", "0,film,,12\n,x,y,\n", "entities.csv, line 3: the entity id must not be"),
     ],
 )
 def test_bad_rows_are_named(tmp_path: Path, text: str, declared: str | None, rule: str) -> None:
     with pytest.raises(DataError, match=rule):
         triples(tmp_path, text, declared)
+
+
+DATED = """head,relation,tail,since
+7,by,acme,2024-05-01
+7,by,acme,2023-01-01
+12,by,acme,
+9,like,7,1700000000
+"""
+
+
+def test_a_column_of_times_dates_the_facts(tmp_path: Path) -> None:
+    found = read_triples(save(tmp_path / "t.csv", DATED), ITEMS)
+    by, like = ("item", "by", "entity"), ("item", "like", "item")
+    assert found.edges[by].tolist() == [[0, 1], [0, 0]]
+    first = 1_672_531_200  # 2023-01-01: of a fact that is told twice the earlier day
+    assert found.edge_time[by].tolist() == [UNDATED, first]
+    assert triples(tmp_path, "7,by,acme\n").edge_time == {}
+    text = DATED.replace("1700000000", "2023-11-14T22:13:20Z")
+    again = read_triples(save(tmp_path / "t.csv", text), ITEMS)
+    assert again.edge_time[like].tolist() == [1_700_000_000]
+
+
+@pytest.mark.parametrize("bad", ["soon", "2024", "2024-13-01", "-"])
+def test_a_date_that_is_none_is_named_with_its_line(tmp_path: Path, bad: str) -> None:
+    path = save(tmp_path / "t.csv", DATED.replace("2023-01-01", bad))
+    rule = rf"t\.csv, line 3: 'time' must be a date .* Got '{bad}' instead"
+    with pytest.raises(DataError, match=rule):
+        read_triples(path, ITEMS)
+
+
+def test_lines_are_those_of_the_file(tmp_path: Path) -> None:
+    text = 'head,relation,tail\n7,by,"two\nlines"\n\n7,,acme\n'
+    with pytest.raises(DataError, match=r"t\.csv, line 5: 'relation' must not be empty"):
+        read_triples(save(tmp_path / "t.csv", text), ITEMS)
+    frame = pl.DataFrame({"head": ["7", "7"], "relation": ["by", ""], "tail": ["a", "b"]})
+    frame.write_parquet(tmp_path / "t.parquet")
+    with pytest.raises(DataError, match=r"t\.parquet, row 2: 'relation' must not be empty"):
+        read_triples(tmp_path / "t.parquet", ITEMS)

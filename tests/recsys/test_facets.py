@@ -31,7 +31,8 @@ def rec(tmp_path_factory):
     file = tmp_path_factory.mktemp("shop") / "items.csv"
     pl.DataFrame({
         "sku": [f"i{n:02d}" for n in range(30)], "title": [f"Thing {n}" for n in range(30)],
-        "brand": [BRANDS[n % 3] for n in range(30)], "category": [KINDS[n // 10] for n in range(30)],
+        "brand": [BRANDS[n % 3] for n in range(30)],
+        "category": [KINDS[n // 10] for n in range(30)],
         "price": [f"{n}.5" if n < 28 else "" for n in range(30)],
     }).write_csv(file)  # fmt: skip
     catalog = Catalog.read(file)
@@ -99,7 +100,8 @@ def test_mistakes_are_told(rec, asked, said):
 @pytest.mark.parametrize("who", [{"user": "u1"}, {"history": []}, {"history": ["i01", "i02"]}])
 def test_every_answer_is_allowed_and_all_that_are_come(rec, who):
     found = rec.recommend(**who, k=5, where={"brand": "Acme"}, filter_seen=False)
-    assert len(found) == 5 and all(number(r.item) % 3 == 0 for r in found)
+    assert len(found) == 5
+    assert all(number(r.item) % 3 == 0 for r in found)
     with pytest.warns(FewerItems, match="10 of the 20 items asked for"):
         found = rec.recommend(**who, k=20, where={"brand": "Acme"}, filter_seen=False)
     assert {r.item for r in found} == set(allowed(rec, where={"brand": "Acme"}))

@@ -174,7 +174,8 @@ def test_an_approximate_index_is_saved_with_what_came_later_left_to_the_vectors(
     np.testing.assert_array_equal(best, truth)
     index.save(tmp_path / "f")
     loaded = VectorIndex.load(tmp_path / "f", more, kind, Probe(64, 10))
-    assert loaded.built == 3000 and loaded.kind == kind
+    assert loaded.built == 3000
+    assert loaded.kind == kind
     a, b = index.search(queries, 10), loaded.search(queries, 10)
     np.testing.assert_array_equal(a.index, b.index)
     for other in {"exact", *APPROXIMATE} - {kind}:

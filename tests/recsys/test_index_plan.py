@@ -94,7 +94,8 @@ def test_where_no_effort_is_enough_all_are_compared(monkeypatch):
     assert index.kind == choice.kind == "exact"
     assert "were the most that ivf found" in choice.reason
     index, choice = planned_index(vectors, queries[:0], IndexConfig(kind="ivf"))
-    assert index.kind == "exact" and "nobody has asked" in choice.reason
+    assert index.kind == "exact"
+    assert "nobody has asked" in choice.reason
 
 
 def lists(rec, k=5):
@@ -109,7 +110,8 @@ def test_a_recommender_with_lists_answers_as_before_and_comes_back_from_disk(rec
     assert same > 0.95
     other.save(tmp_path / "run")
     again = Recommender.load(tmp_path / "run")
-    assert again.index.kind == "ivf" and again.index.probe == other.index.probe
+    assert again.index.kind == "ivf"
+    assert again.index.probe == other.index.probe
     assert lists(again) == lists(other)
 
 
@@ -122,7 +124,8 @@ def test_items_come_and_go_without_a_new_index_until_it_is_worn(rec):
     assert less.index is other.index
     one = rec.catalog.titles[rec.items.code(gone[0].item)]
     more = less.with_items(Catalog.of([f"n{n}" for n in range(80)], [one] * 80))
-    assert more.index.built == 300 and len(more.index) == 380
+    assert more.index.built == 300
+    assert len(more.index) == 380
     assert worn(more) == pytest.approx(80 / 380 + 3 / 300)
     assert {r.item for r in more.recommend("u00003", k=300)} >= {f"n{n}" for n in range(80)}
     fresh, _ = reindexed(more, IndexConfig(kind="ivf"))
@@ -134,9 +137,11 @@ def test_an_index_is_made_beside_the_work_and_taken_over(rec):
     more = rec.with_items(Catalog.of(["n1"], ["Something new"])).without_items(["i0001"])
     index = later.result(timeout=60)
     found = adopting(more, index)
-    assert found.index.kind == "ivf" and len(found.index) == 301
+    assert found.index.kind == "ivf"
+    assert len(found.index) == 301
     items = {r.item for r in found.recommend("u00003", k=301)}
-    assert "n1" in items and "i0001" not in items
+    assert "n1" in items
+    assert "i0001" not in items
 
 
 def test_an_audit_tells_recall_times_room_and_what_it_costs(rec, tmp_path):
@@ -144,11 +149,13 @@ def test_an_audit_tells_recall_times_room_and_what_it_costs(rec, tmp_path):
     assert (exact.recall, exact.kind, exact.curve) == (1, "exact", ())
     assert exact.ndcg == exact.ndcg_exact > 0
     found = audit_index(reindexed(rec, IndexConfig(kind="ivf"))[0], sample=30)
-    assert 0.9 <= found.recall <= 1 and found.queries == 30
+    assert 0.9 <= found.recall <= 1
+    assert found.queries == 30
     assert abs(found.ndcg - found.ndcg_exact) < 0.05
     assert found.faiss_bytes < found.vector_bytes
     shares = [one.recall for one in found.curve]
-    assert shares[-1] == 1 and shares == sorted(shares)
+    assert shares[-1] == 1
+    assert shares == sorted(shares)
     json.dumps(found.as_dict())
     with pytest.raises(UsageError, match="no curve"):
         save_curve(exact, tmp_path / "a.svg")
@@ -160,7 +167,9 @@ def test_an_audit_tells_recall_times_room_and_what_it_costs(rec, tmp_path):
 
 
 def test_an_audit_sees_a_bad_index(rec):
-    bad = replace(rec, index=VectorIndex(rec.index.vectors, kind="ivf", probe=recsys.index.Probe(1)))
+    bad = replace(
+        rec, index=VectorIndex(rec.index.vectors, kind="ivf", probe=recsys.index.Probe(1))
+    )
     assert audit_index(bad, sample=30, curve=False).recall < 0.9
 
 

@@ -1,0 +1,124 @@
+"""Facts on the command line: which lists change with them, since when they are known."""
+
+import json
+import shutil
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+
+from kg.testing import planted
+from recsys.cli import main
+from recsys.recommender import Recommender
+
+EVENTS, ITEMS = "events.csv", "items.csv"
+
+
+def rows_of(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A folder with events.csv, items.csv, the data folder `data` and the run `run`."""
+    folder = tmp_path_factory.mktemp("facts")
+    made = planted(np.random.default_rng(3), users=30, items=24)
+    made.log.to_frame().write_csv(folder / EVENTS)
+    catalog = made.catalog
+    cells = [cell[0] for cell in catalog.attribute("category").cells(len(catalog))]
+    frame = {"item_id": catalog.ids.ids, "title": catalog.titles, "category": cells}
+    pl.DataFrame(frame).write_csv(folder / ITEMS)
+    patch = pytest.MonkeyPatch()
+    for words in (
+        ["build", folder / EVENTS, folder / ITEMS, "-o", folder / "data"],
+        ["train", folder / "data", "-o", folder / "run", "--encoder", "hash", "--max-epochs", "2"],
+    ):
+        patch.setattr(sys, "argv", ["kgintent", *map(str, words)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        assert not caught.value.code
+    patch.undo()
+    return folder
+
+
+def test_which_lists_of_a_run_change_with_the_facts(world, call, tmp_path):
+    items = pl.read_csv(world / ITEMS, infer_schema=False)
+    half = pl.when(pl.int_range(pl.len()) < 12).then(pl.lit("beauty")).otherwise("category")
+    items.with_columns(half.alias("category")).write_csv(tmp_path / "new.csv")
+    for name, table in (("old", world / ITEMS), ("new", tmp_path / "new.csv")):
+        code, _, err = call("kg", "from-table", table, "-o", tmp_path / name,
+                            "--relations", "category")  # fmt: skip
+        assert code == 0, err
+    words = ["kg", "diff", tmp_path / "old", tmp_path / "new", "--run", world / "run", "-k", "5"]
+    code, out, err = call(*words, "--json")
+    assert code == 0, err
+    rows = {(row["what"], row.get("name")): row for row in rows_of(out)}
+    told = rows["lists", "all facts"]
+    assert told["users"] == 30
+    assert 0 <= told["overlap"] <= 1
+    assert rows["lists by relation", "category"]["changed"] == told["changed"]
+    assert f"{told['changed']} of 30 lists of 5" in err
+    code, out, err = call("kg", "diff", tmp_path / "old", world / "data", "--run", world / "run",
+                          "--users", "4", "--json")  # fmt: skip
+    assert code == 0, err
+    (told,) = (row for row in rows_of(out) if row["what"] == "lists")
+    assert (told["users"], told["changed"], told["overlap"]) == (4, 0, 1.0)
+    code, _, err = call("kg", "diff", tmp_path / "old", tmp_path / "new", "--users", "4")
+    assert (code, "--users needs --run" in err) == (2, True)
+    code, _, err = call(*words, "--users", "0")
+    assert (code, "must be >= 1" in err) == (2, True)
+
+
+def test_facts_of_later_are_not_learned_from(world, call, tmp_path):
+    frame = pl.read_csv(world / EVENTS)
+    times = frame["time"].sort()
+    ids = pl.read_csv(world / ITEMS, infer_schema=False)["item_id"].to_list()
+    early, late = int(times[10]), int(times[-2])
+    rows = [f"{item},made_by,acme,{late if n % 2 else early}" for n, item in enumerate(ids)]
+    file = tmp_path / "t.csv"
+    file.write_text("\n".join(["head,relation,tail,known_since", *rows]), encoding="utf-8")
+    words = ["build", world / EVENTS, world / ITEMS, "--triples", file, "-o", tmp_path / "d"]
+    code, _, err = call(*words)
+    assert code == 0, err
+    code, _, err = call("check-leakage", tmp_path / "d", "--hold-out", "time")
+    assert code == 0, err
+    assert "12 facts dated after the last training event are not learned from" in err
+    code, _, err = call("train", tmp_path / "d", "-o", tmp_path / "r", "--encoder", "hash",
+                        "--hold-out", "time", "--max-epochs", "1")  # fmt: skip
+    assert code == 0, err
+    assert "12 facts dated after" in err
+    rec = Recommender.load(tmp_path / "r")
+    relation = ("item", "made_by", "entity")
+    assert rec.model.graph.edges[relation].shape == (2, 12)
+    assert set(rec.model.graph.edge_time[relation].tolist()) == {early}
+    assert rec.items.graph_part[0].any()
+    file.write_text(file.read_text("utf-8").replace(str(early), "soon", 1), encoding="utf-8")
+    code, _, err = call(*words)
+    assert (code, "t.csv, line 2: 'time' must be a date" in err) == (1, True), err
+
+
+def test_facts_are_added_to_a_run_on_disk(world, call, tmp_path):
+    run, file = tmp_path / "run", tmp_path / "more.csv"
+    shutil.copytree(world / "run", run)
+    ids = pl.read_csv(world / ITEMS, infer_schema=False)["item_id"].to_list()
+    (tmp_path / "new.csv").write_text("item_id,title\nzither,Zither\n", encoding="utf-8")
+    assert call("items", "add", run, tmp_path / "new.csv")[0] == 0
+    file.write_text(
+        f"head,relation,tail\nzither,category,boats\n{ids[3]},category,boats\n", encoding="utf-8"
+    )
+    code, _, err = call("kg", "add", run, file)
+    assert code == 0, err
+    assert "2 of 2 facts were new" in err
+    code, out, err = call("explain", run, "--history", ids[3], "--item", "zither", "--json")
+    assert code == 0, err
+    assert "boats" in rows_of(out)[0]["reason"]
+    code, _, err = call("kg", "add", run, file)
+    assert (code, "0 of 2 facts were new" in err) == (0, True)
+    manifest = json.loads((run / "manifest.json").read_text("utf-8"))
+    assert manifest["trained"]["epochs"] == 2
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    file.write_text(f"head,relation,tail\n{ids[3]},categry,boats\n", encoding="utf-8")
+    code, _, err = call("kg", "add", run, file)
+    assert (code, "Did you mean 'category'?" in err) == (2, True), err
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == before
