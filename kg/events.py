@@ -110,6 +110,38 @@ class EventLog:
             row=None if self.row is None else self.row[index],
         )  # fmt: skip
 
+    def joined(self, more: EventLog) -> EventLog:
+        """With the events of another log over the same items. People and behaviours that are new
+        get the next numbers, all others keep theirs; events of one time, or without times, stand
+        after the old ones. Raises `DataError` if one log has times, or an order, and the other not.
+        """
+        if more.items != self.items:
+            raise DataError("Logs are joined over the same items: call clean(log, items) first.")
+        if (self.time is None) != (more.time is None) or self.ordered != more.ordered:
+            has = "times" if self.time is not None else ("an order" if self.ordered else "no order")
+            raise DataError(f"The new events must be like the old ones, which have {has}.")
+        strangers = [key for key in more.users.ids if key not in self.users]
+        users = self.users.extended(strangers)
+        kinds = self.behaviours + tuple(b for b in more.behaviours if b not in self.behaviours)
+        code = np.array([kinds.index(kind) for kind in more.behaviours], np.int64)
+        user = np.concatenate([self.user, users.encode(more.users.ids)[more.user]])
+        time = None if self.time is None else np.concatenate([self.time, more.time])
+        order = np.lexsort((user,) if time is None else (time, user))
+
+        def both(old: np.ndarray, new: np.ndarray) -> np.ndarray:
+            return np.concatenate([old, new])[order]
+
+        value = [_or_nan(log) for log in (self, more)]
+        query = [log.query or ("",) * len(log) for log in (self, more)]
+        return EventLog(
+            users, self.items, kinds, user[order], both(self.item, more.item),
+            both(self.behaviour, code[more.behaviour]), None if time is None else time[order],
+            both(*value) if self.value is not None or more.value is not None else None,
+            tuple((query[0] + query[1])[i] for i in order.tolist())
+            if self.query is not None or more.query is not None else None,
+            None, self.ordered,
+        )  # fmt: skip
+
     def item_counts(self) -> np.ndarray:
         """int64 [N_item]: events per item."""
         return np.bincount(self.item[self.has_item], minlength=len(self.items)).astype(np.int64)
@@ -237,6 +269,10 @@ class EventLog:
         if self.query is not None:
             data["query"] = pl.Series(list(self.query), dtype=pl.String)
         return pl.DataFrame(data)
+
+
+def _or_nan(log: EventLog) -> np.ndarray:
+    return np.full(len(log), np.nan, np.float32) if log.value is None else log.value
 
 
 NOBODY = "\x00nobody"

@@ -6,6 +6,7 @@ so a shuffled input gives the same numbers.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -19,20 +20,24 @@ from kg.errors import DataError, UsageError, suggest
 class Vocab:
     """N unique ids in sorted order; the position of an id is its number.
 
-    Raises `DataError` for an empty, repeated or unsorted id.
+    The last `late` of them came since (`extended`): in the order in which they came, and one that
+    stands again goes by its newest number. Raises `DataError` for an empty, repeated or unsorted id
+    among the others.
     """
 
     ids: tuple[str, ...]
     name: str = "id"
+    late: int = 0
     _index: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         index = {key: number for number, key in enumerate(self.ids)}
-        if len(index) != len(self.ids):
+        first = self.ids[: len(self.ids) - self.late]
+        if len(set(first)) != len(first):
             raise DataError(f"The ids of a {self.name} vocabulary must be unique.")
         if "" in index:
             raise DataError(f"A {self.name} id must not be empty.")
-        if any(a > b for a, b in zip(self.ids, self.ids[1:], strict=False)):
+        if any(a > b for a, b in itertools.pairwise(first)):
             raise DataError(f"The ids of a {self.name} vocabulary must be sorted.")
         object.__setattr__(self, "_index", index)
 
@@ -40,6 +45,10 @@ class Vocab:
     def of(cls, ids: Iterable[object], name: str = "id") -> Vocab:
         """The vocabulary of these ids, in whatever order and number they come."""
         return cls(tuple(sorted({str(key) for key in ids})), name)
+
+    def extended(self, ids: Sequence[str]) -> Vocab:
+        """These ids too, after the others, whose numbers stay as they are."""
+        return Vocab(self.ids + tuple(ids), self.name, self.late + len(ids))
 
     def __len__(self) -> int:
         return len(self.ids)

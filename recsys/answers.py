@@ -64,6 +64,10 @@ class FewerItems(UserWarning):
     """A filter left fewer items than were asked for."""
 
 
+class LeftOut(UserWarning):
+    """Events that could not be used."""
+
+
 def tell_fewer(found: int, k: int, allowed: np.ndarray | None) -> None:
     """Warns where a filter, bool [N], is why a list is shorter than k."""
     if allowed is not None and found < k:

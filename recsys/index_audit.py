@@ -11,9 +11,9 @@ import numpy as np
 
 from kg.errors import DataError, UsageError
 from kg.folders import whole_file
-from kg.sequences import Sequences
 from recsys.index import Probe, VectorIndex
 from recsys.index_plan import EFFORTS, TIMED, Tried, measured, recalls
+from recsys.live import heard
 from recsys.recommender import Recommender
 from recsys.reindex import sample_queries
 
@@ -110,7 +110,7 @@ def _ndcg(rec: Recommender, sample: int, seed: int) -> tuple[float, float, int]:
     last = rec.histories.item[rec.histories.offsets[rows + 1] - 1]
     ends = np.setdiff1d(np.arange(len(rec.histories.item)), rec.histories.offsets[rows + 1] - 1)
     known = rec.log.take(rec.log.has_item).take(ends)
-    before = replace(rec, log=known, histories=Sequences.of(known))
+    before = replace(rec, log=known, histories=heard(known, rec.model, rec.learned))
     exact = replace(before, index=VectorIndex(rec.index.vectors, "exact"))
     values = [
         np.concatenate([_gains(one, rows[at : at + 256], last[at : at + 256])

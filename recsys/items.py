@@ -120,6 +120,10 @@ class ItemStore:
             {name: numbers[:n] for name, numbers in self.numbers.items()}, {}, self.absent[:n],
         )  # fmt: skip
 
+    def with_ids(self, part: np.ndarray) -> ItemStore:
+        """The same with another `id_part` float32 [N, D]."""
+        return replace(self, id_part=part.astype(np.float32))
+
     def without(self, keys: list[str]) -> ItemStore:
         """These ids hidden, all else as it was."""
         hidden, absent = self.hidden.copy(), self.absent.copy()

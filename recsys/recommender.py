@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -30,6 +31,7 @@ from models.text import TextEncoder
 from recsys.answers import (
     MAX_K,
     Intent,
+    LeftOut,
     Recommendation,
     check_by,
     check_k,
@@ -56,7 +58,10 @@ from recsys.titles import told_titles
 
 @dataclass(frozen=True)
 class Recommender:
-    """A trained model with everything it needs to answer. Immutable: changes give a new object."""
+    """A trained model with everything it needs to answer. Immutable: changes give a new object.
+
+    `log` is what is known now, `base` what was when it was trained, if events came since.
+    """
 
     model: IntentRecommender
     log: EventLog
@@ -68,6 +73,12 @@ class Recommender:
     intent: IntentSignals | None = None
     paths: PathIndex | None = None
     partners: Partners = field(default_factory=Partners)
+    base: EventLog | None = None
+
+    @property
+    def learned(self) -> EventLog:
+        """The log as it was when the model was trained."""
+        return self.log if self.base is None else self.base
 
     @classmethod
     def from_model(
@@ -132,6 +143,8 @@ class Recommender:
             history = []
         known = self._profile_of(user) if user is not None else None
         listed = user is not None and history is None and known is None
+        if listed and self.model.people is not None and str(user) not in self.learned.users:
+            known = self.model.people.told(user)  # came later: stands in no row of the training
         if profile is not None:
             known = self.model.features.profile(profile)
         if listed:
@@ -144,7 +157,7 @@ class Recommender:
             one = Sequences.single(codes, len(self.items), self._usual, searches)
             told = self._embed(codes, history)
         vectors = torch.from_numpy(self.items.vectors)
-        asked = self._searched(one) if not listed else None
+        asked = self._searched(one) if not listed or self.base is not None else None
         return self.model.encode_histories(one, vectors, told, known, asked), one
 
     def _searched(self, one: Sequences) -> np.ndarray | None:
@@ -171,13 +184,14 @@ class Recommender:
     @cached_property
     def _searching(self) -> int:
         """The commonest behaviour of searches in the log; the usual one if it has none."""
-        at = searched(self.log)
-        return int(np.bincount(self.log.behaviour[at]).argmax()) if len(at) else self._usual
+        log = self.learned
+        at = searched(log)
+        return int(np.bincount(log.behaviour[at]).argmax()) if len(at) else self._usual
 
     @cached_property
     def _usual(self) -> int:
         """The commonest behaviour of the log, by which a history of bare items is read."""
-        with_item = self.log.behaviour[self.log.has_item]
+        with_item = self.learned.behaviour[self.learned.has_item]
         return int(np.bincount(with_item, minlength=1).argmax())
 
     @cached_property
@@ -312,7 +326,9 @@ class Recommender:
         """The queries float32 [B, D] of these users [B] of the log, and their histories."""
         part = self.histories.take(rows)
         told = self.intent.serve[rows] if self.intent is not None else None
-        return self.model.encode_histories(part, torch.from_numpy(self.items.vectors), told), part
+        asked = self._searched(part) if self.base is not None else None
+        vectors = torch.from_numpy(self.items.vectors)
+        return self.model.encode_histories(part, vectors, told, None, asked), part
 
     def found_for(
         self, rows: np.ndarray, k: int, filter_seen: bool | None = None,
@@ -536,6 +552,19 @@ class Recommender:
             vectors = np.zeros((len(new), self.items.text.shape[1]), np.float32)
         store = self.items.added(self.model, self.model.graph, new, vectors)
         return replace(self, items=store).beside(self.partners.with_items(store.content))
+
+    def with_events(self, new: EventLog, *, refit: bool = False) -> Recommender:
+        """These events too: people, new ones as well, are known by them, popularity counts them,
+        items that had none in training warm up. `refit`: what stands in closed form beside the
+        network learns of them (seconds). Events with items nobody knows are left out, with a
+        warning; `recsys.live.with_events` gives them.
+        """
+        from recsys.live import with_events
+
+        found, report = with_events(self, new, refit=refit)
+        if report.kept < report.read:
+            warnings.warn(f"with_events: {report}.", LeftOut, stacklevel=2)
+        return found
 
     def without_items(self, keys: Sequence[object]) -> Recommender:
         """These items in no answer from now on."""

@@ -23,12 +23,13 @@ from safetensors.numpy import load_file
 from scipy import sparse
 
 from kg.errors import DataError
+from kg.events import EventLog
 from kg.folders import publish, verified
 from kg.graph import KnowledgeGraph
 from kg.labels import IntentLabels
 from kg.paths import PathIndex
+from kg.schema import Behaviour
 from kg.searches import query_texts
-from kg.sequences import Sequences
 from kg.storage import Dataset, read_dataset, write_dataset
 from kg.taxonomy import Taxonomy
 from kg.templates import Templates
@@ -45,6 +46,7 @@ from recsys.habits import HabitConfig, HabitNetwork, Habits
 from recsys.index import Probe, VectorIndex
 from recsys.intents import IntentSignals
 from recsys.items import ItemStore
+from recsys.live import heard
 from recsys.neighbours import NeighbourConfig, Neighbours
 from recsys.partners import Partners
 from recsys.recommender import Recommender
@@ -52,6 +54,7 @@ from recsys.retrieval import indexed_vectors
 from recsys.trend import Trend
 
 KIND = "run"
+COLUMNS = ("user", "item", "behaviour", "time", "value")
 LINKS = ("data", "indices", "indptr")
 
 
@@ -60,7 +63,8 @@ def save_run(rec: Recommender, path: str | Path, facts: Mapping[str, Any]) -> No
 
     def write(folder: Path) -> None:
         model = rec.model
-        write_dataset(folder, Dataset(rec.log, rec.catalog, model.graph, model.features.users))
+        data = Dataset(rec.learned, rec.catalog, model.graph, model.features.users)
+        write_dataset(folder, data)
         save_tensors(folder / "model.safetensors", _tensors(rec))
         text = json.dumps(_plain(rec), ensure_ascii=False)
         (folder / "run.json").write_text(text, encoding="utf-8")
@@ -97,6 +101,9 @@ def _tensors(rec: Recommender) -> dict[str, np.ndarray]:
     for name in ("text_part", "graph_part", "id_part", "text"):
         out[f"items/{name}"] = getattr(rec.items, name)
     out |= {f"items/extra/{name}": part for name, part in rec.items.extras.items()}
+    if rec.base is not None:
+        out |= {f"log/{name}": getattr(rec.log, name) for name in COLUMNS
+                if getattr(rec.log, name) is not None}  # fmt: skip
     out |= {f"items/number/{name}": some for name, some in rec.items.numbers.items()}
     if rec.model.searches is not None:
         out["searches"] = rec.model.searches.queries.vectors
@@ -140,11 +147,36 @@ def _plain(rec: Recommender) -> dict[str, Any]:
         "facts": [[c, r, n] for c, many in rec.items.facts.items() for r, n in many],
         "partners": _plain_partners(rec.partners),
         "told": {str(code): cells for code, cells in rec.items.told.items()},
+        **_plain_log(rec),
         "hidden": hidden,
         "absent": np.flatnonzero(rec.items.absent).tolist(),
         "index": {"kind": rec.index.kind, "probe": asdict(rec.index.probe)},
         "events": sorted(rec.model.graph.events),
     }
+
+
+def _plain_log(rec: Recommender) -> dict[str, Any]:
+    """What the log says now, where events came since the training; its columns are tensors."""
+    if rec.base is None:
+        return {}
+    log = rec.log
+    kinds = [[b.name, b.weight, b.en, b.zh] for b in log.behaviours]
+    people = log.users.ids[len(rec.base.users) :]
+    return {"log": {"users": people, "items": len(log.items), "behaviours": kinds,
+                    "query": log.query}}  # fmt: skip
+
+
+def _log(plain: Mapping[str, Any], tensors: Mapping[str, np.ndarray], base: EventLog,
+         store: ItemStore) -> EventLog:  # fmt: skip
+    """The log of now; `base` if no event came since."""
+    if "log" not in plain:
+        return base
+    told, columns = plain["log"], {name: tensors.get(f"log/{name}") for name in COLUMNS}
+    users = base.users.extended(tuple(told["users"]))
+    items = base.items.extended(store.ids[len(base.items) : told["items"]])
+    query = None if told["query"] is None else tuple(told["query"])
+    kinds = tuple(Behaviour(*kind) for kind in told["behaviours"])
+    return EventLog(users, items, kinds, **columns, query=query, ordered=base.ordered)  # type: ignore[arg-type]
 
 
 def _plain_taxonomy(intent: IntentSignals | None) -> dict[str, Any]:
@@ -180,6 +212,7 @@ def load_run(path: str | Path, encoder: TextEncoder | None = None) -> Recommende
         tensors = load_file(folder / "model.safetensors")
         model = _model(plain, tensors, _trained_graph(plain, tensors, data.graph), data)
         store = _store(plain, tensors, data)
+        log = _log(plain, tensors, data.log, store)
         intent = _intent(plain, tensors, len(data.catalog))
         partners = _partners(plain["partners"], tensors, len(data.catalog))
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
@@ -187,10 +220,11 @@ def load_run(path: str | Path, encoder: TextEncoder | None = None) -> Recommende
     if encoder is None and plain["encoder"]["name"]:
         encoder = LazyEncoder(plain["encoder"]["name"], plain["encoder"]["id"],
                               store.text.shape[1])  # fmt: skip
-    index = _index(folder, manifest, plain, indexed_vectors(store, partners, data.log))
+    index = _index(folder, manifest, plain, indexed_vectors(store, partners, log))
     graph = data.graph.with_events(data.log)
-    return Recommender(model, data.log, data.catalog, store, index, Sequences.of(data.log),
-                       encoder, intent, PathIndex.of(graph), partners)  # fmt: skip
+    base = None if log is data.log else data.log
+    return Recommender(model, log, data.catalog, store, index, heard(log, model, data.log),
+                       encoder, intent, PathIndex.of(graph), partners, base)  # fmt: skip
 
 
 def _index(
@@ -275,13 +309,14 @@ def _partners(plain: dict[str, Any], tensors: dict[str, np.ndarray], items: int)
         found = replace(found, trend=Trend(tuple(trend["shares"]), tuple(trend["weights"])))
     if near is not None:
         arrays = tuple(tensors[f"links/{name}"] for name in LINKS)
-        links = sparse.csr_matrix(arrays, shape=(items, len(tensors["items/text"])))
+        shape = (len(arrays[2]) - 1, len(tensors["items/text"]))
+        links = sparse.csr_matrix(arrays, shape=shape)
         config = NeighbourConfig(**near.pop("config"))
         found = replace(found, neighbours=Neighbours(links, config=config, **near))
     if (factors := plain["factors"]) is not None:
-        shape = FactorConfig(**factors.pop("config"))
+        asked = FactorConfig(**factors.pop("config"))
         known, vectors = tensors["factors/known"], tensors["factors/vectors"]
-        found = replace(found, factors=Factors(known, vectors, config=shape, **factors))
+        found = replace(found, factors=Factors(known, vectors, config=asked, **factors))
     if habits is not None:
         set_up = HabitConfig(**habits.pop("config"))
         weights = _part(tensors, "habits")

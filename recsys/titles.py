@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from kg.catalog import Catalog
 from kg.graph import KnowledgeGraph
+from kg.ids import Vocab
 from recsys.intents import with_categories
 from recsys.items import ItemStore
 
 
 def told_titles(catalog: Catalog, items: ItemStore, graph: KnowledgeGraph) -> Catalog:
-    """Titles with categories by code, of trained items and then of added ones (ids are not looked
-    up).
-    """
+    """Titles with categories by code, of trained items and then of added ones."""
     trained = with_categories(catalog)
     codes = range(len(catalog), len(items))
     if len(codes) == 0:
@@ -23,14 +22,15 @@ def told_titles(catalog: Catalog, items: ItemStore, graph: KnowledgeGraph) -> Ca
             column[row].append(graph.name(relation[2], node))
     keys = [f"{code:012d}" for code in codes]
     added = Catalog.of(keys, [items.title(code) for code in codes], attributes=cells)
-    return _Titles(trained, with_categories(added).titles)
+    ids = catalog.ids.extended(items.ids[len(catalog) :])
+    return _Titles(trained, with_categories(added).titles, ids)
 
 
 class _Titles(Catalog):
     """A catalogue read by code only: trained items, then added ones."""
 
-    def __init__(self, base: Catalog, added: tuple[str, ...]) -> None:
-        object.__setattr__(self, "ids", base.ids)
+    def __init__(self, base: Catalog, added: tuple[str, ...], ids: Vocab) -> None:
+        object.__setattr__(self, "ids", ids)
         object.__setattr__(self, "titles", base.titles + added)
         object.__setattr__(self, "texts", base.texts)
         object.__setattr__(self, "attributes", ())

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from recsys.cli.encoder_group import encoder_app
+from recsys.cli.events_group import events_app
 from recsys.cli.index_group import index_app
 from recsys.cli.intent_group import intent_app
 from recsys.cli.items_group import items_app
@@ -45,6 +46,7 @@ app = typer.Typer(
 )
 app.add_typer(index_app, name="index")
 app.add_typer(items_app, name="items")
+app.add_typer(events_app, name="events")
 app.add_typer(intent_app, name="intent")
 app.add_typer(encoder_app, name="encoder")
 app.add_typer(kg_app, name="kg")

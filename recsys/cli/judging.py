@@ -27,6 +27,7 @@ from recsys.compare import Part, compare
 from recsys.config import RunConfig
 from recsys.evaluate import SCORE
 from recsys.fit import HoldOut, make_split
+from recsys.live import as_learned
 from recsys.recommender import Recommender
 from recsys.steering_report import steering_report
 
@@ -73,7 +74,7 @@ def ablate_run(
 
 
 def _held_out(run: Path) -> tuple[Recommender, Split, Part, HoldOut]:
-    rec = Recommender.load(run)
+    rec = as_learned(Recommender.load(run))
     told = manifest(run, "run")
     hold_out: HoldOut = told.get("hold_out", "none")
     split = make_split(rec.log, hold_out)

@@ -1,0 +1,42 @@
+"""The verbs of `kgintent events`: what people did since a run was trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recsys.cli.options import Run
+
+events_app = typer.Typer(
+    help="What people did since a run was trained, without training.", no_args_is_help=True
+)
+
+
+@events_app.command("add")
+def events_add(
+    run: Run,
+    file: Annotated[Path, typer.Argument(help="Events, with the columns of the event table.")],
+    columns: Annotated[str | None, typer.Option(help="role=NAME,…")] = None,
+    refit: Annotated[
+        bool, typer.Option(help="Neighbours, factors and habits learn of them (seconds).")
+    ] = True,
+) -> None:
+    """Add events and publish: histories, new people, popularity, items that warm up."""
+    from kg.events import EventLog
+    from recsys.cli.output import columns_of, say
+    from recsys.cli.runs import publish_items
+    from recsys.live import with_events
+    from recsys.recommender import Recommender
+
+    rec = Recommender.load(run)
+    log = EventLog.read(
+        file, columns=columns_of(columns), use_time=rec.log.time is not None,
+        ordered=rec.log.ordered,
+    )  # fmt: skip
+    found, report = with_events(rec, log, refit=refit)
+    publish_items(found, run)
+    say(f"{file}: {report}")
+    say(f"{run}: {len(found.log):,} events of {len(found.log.users):,} people, "
+        f"{len(found.log.users) - len(rec.log.users):,} of them new.")  # fmt: skip

@@ -1,0 +1,117 @@
+"""From content to what people do: the id part of items that the training met too little of.
+
+The training gives an item with n events the part s(n)·δ of its own, s(n) = n / (n + k). An item
+that came later, or had no event, has none. Once it has events, its δ is guessed from who took it: a
+ridge regression on the trained items tells which δ goes with the mean history of an item's people.
+With its count it moves from content towards that guess, as it would have by training.
+
+Fold-in of a new item by its people, as in matrix factorisation (Rendle and Schmidt-Thieme, 2008),
+with a map that was learned in the place of a solved one: the δ here come from a softmax over
+sequences, for which there is no closed form.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from kg.events import EventLog
+from models.recommender import IntentRecommender
+from recsys.items import ItemStore
+
+TAUGHT = 5
+"""Items with so many training events at least teach the map."""
+FOLDS = 5
+RIDGES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
+"""Times the mean square of the features; the best by held-out items is taken."""
+
+
+@dataclass(frozen=True, eq=False)
+class WarmUp:
+    """δ = (x - mean) W for the features x [2 D] of `people_of`; `worth` is the share of held-out
+    variance that it explains, with W fitted to four fifths of the taught items.
+    """
+
+    weight: np.ndarray
+    mean: np.ndarray
+    worth: float
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """float32 [n, D] of x [n, 2 D]."""
+        return np.asarray((x - self.mean) @ self.weight, np.float32)
+
+
+def warmed(store: ItemStore, model: IntentRecommender, log: EventLog) -> ItemStore:
+    """The same items, those that the training met no event of with a part for the events of `log`.
+
+    Nothing changes where too few items are trained to learn from, or the map explains nothing.
+    """
+    trained = model.items.counts.numpy(force=True)
+    known = np.zeros(len(store))
+    known[: len(trained)] = trained
+    cold = (known == 0) & (store.newest == np.arange(len(store)))
+    x, counts = people_of(store, log)
+    rows = np.flatnonzero(cold & (counts > 0))
+    found = learned(store, model, x, known) if len(rows) else None
+    part = store.id_part.copy()
+    part[cold] = 0
+    if found is not None:
+        share = counts[rows] / (counts[rows] + model.items.warm_count)
+        part[rows] = share[:, None] * found(x[rows])
+    return store.with_ids(part)
+
+
+def learned(
+    store: ItemStore, model: IntentRecommender, x: np.ndarray, known: np.ndarray
+) -> WarmUp | None:
+    """The map of the trained items, by `known` [N] training events each; None if it is worth
+    nothing.
+    """
+    rows = np.flatnonzero((known >= TAUGHT) & x.any(1))
+    if len(rows) < 10 * FOLDS:
+        return None
+    share = known[rows] / (known[rows] + model.items.warm_count)
+    delta = store.id_part[rows] / share[:, None]
+    taught, mean = x[rows], x[rows].mean(0)
+    scale = float(((taught - mean) ** 2).mean()) * len(rows)
+    fold = np.arange(len(rows)) % FOLDS
+    total = ((delta - delta.mean(0)) ** 2).sum()
+    worth = {}
+    for ridge in RIDGES:
+        left = 0.0
+        for held in range(FOLDS):
+            own = fold != held
+            weight = _ridge(taught[own] - mean, delta[own], share[own], ridge * scale)
+            left += ((delta[~own] - (taught[~own] - mean) @ weight) ** 2).sum()
+        worth[ridge] = 1 - left / max(total, 1e-12)
+    best = max(worth, key=lambda ridge: worth[ridge])
+    if worth[best] <= 0:
+        return None
+    return WarmUp(_ridge(taught - mean, delta, share, best * scale), mean, float(worth[best]))
+
+
+def _ridge(x: np.ndarray, y: np.ndarray, weight: np.ndarray, ridge: float) -> np.ndarray:
+    gram = (x * weight[:, None]).T @ x + ridge * np.eye(x.shape[1])
+    return np.linalg.solve(gram, (x * weight[:, None]).T @ y)
+
+
+def people_of(store: ItemStore, log: EventLog) -> tuple[np.ndarray, np.ndarray]:
+    """float [N, 2 D] and the events of each item [N]: the mean over its people of the mean content
+    of what else they met, beside its own content. A replaced item's events are its newest row's.
+    """
+    item = store.newest[log.item[log.has_item]]
+    user = log.user[log.has_item]
+    counts = np.bincount(item, minlength=len(store))
+    shape = (len(log.users), len(store))
+    met = sparse.csr_matrix((np.ones(len(item)), (user, item)), shape=shape)
+    met.data[:] = 1
+    content = store.content.astype(np.float64)
+    size = np.asarray(met.sum(1)).ravel()
+    others = 1 / np.maximum(size - 1, 1) * (size > 1)
+    given = met.T @ (others[:, None] * (met @ content))  # Σ_u (S_u) / (n_u - 1)
+    own = np.asarray(met.T @ others)
+    people = np.asarray(met.T @ (size > 1).astype(float))
+    mean = (given - own[:, None] * content) / np.maximum(people, 1)[:, None]
+    return np.hstack([mean, content]), counts
