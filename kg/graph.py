@@ -35,6 +35,9 @@ class KnowledgeGraph:
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     events: frozenset[Relation] = frozenset()
     edge_time: Mapping[Relation, np.ndarray] = field(default_factory=dict)
+    _called: dict[str, dict[str, int]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         for relation, index in self.edges.items():
@@ -82,6 +85,14 @@ class KnowledgeGraph:
         """What to call this node."""
         known = self.names.get(kind)
         return (known[code] if known else "") or self.vocabs[kind].ids[code]
+
+    def called(self, kind: str) -> Mapping[str, int]:
+        """The nodes of a type by id and by name, capitals aside; ids come before names."""
+        if kind not in self._called:
+            ids = self.vocabs[kind].ids
+            names = {self.name(kind, n).casefold(): n for n in range(len(ids))}
+            self._called[kind] = names | {key.casefold(): n for n, key in enumerate(ids)}
+        return self._called[kind]
 
     def facts(self) -> KnowledgeGraph:
         """The same graph without a single event."""

@@ -223,8 +223,9 @@ class ItemTower(nn.Module):
             for name, width in zip(self.extra_names, self.widths[1:], strict=True)
         }
         told = self._told(_side_by_side(text, known))
-        hidden = self.gnn.hidden(self.states(), self.relations)
-        graph = self.gnn.read_items(hidden, relations, told[0])
+        graph = torch.zeros_like(told[0])
+        if any(a.key in self.gnn.to_items for a in relations):
+            graph = self.gnn.items_among(torch.arange(len(text)), relations, self._hidden)
         return self._parts(told, graph, torch.zeros_like(told[0]))
 
 

@@ -74,7 +74,16 @@ class Factors:
 
     def with_items(self, content: np.ndarray) -> Factors:
         """New items too; `content` float32 [M, D] of all items, the new ones last."""
-        return replace(self, vectors=heard(self.vectors, self.known, content))
+        new = np.arange(len(self.vectors), len(content))
+        if not len(new):
+            return self
+        fitted = np.zeros(len(content), bool)
+        fitted[self.known] = True
+        warm, cold, alike = likeness(content, fitted, new)
+        late = np.zeros((len(new), self.vectors.shape[1]), np.float32)
+        if alike is not None:
+            late[cold - new[0]] = alike @ self.vectors[warm]
+        return replace(self, vectors=np.concatenate([self.vectors, late]))
 
     def queries(self, histories: Sequences) -> np.ndarray:
         """float32 [U, F], to be multiplied with `vectors`: weight · x / s; zeros where nothing is

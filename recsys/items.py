@@ -210,9 +210,7 @@ def match_attributes(graph: KnowledgeGraph, new: Catalog) -> dict[Relation, np.n
         relation = by_name.get(attribute.name)
         if relation is None:
             continue
-        kind = relation[2]
-        called = {graph.name(kind, n).casefold(): n for n in range(len(graph.vocabs[kind]))}
-        called |= {key.casefold(): n for n, key in enumerate(graph.vocabs[kind].ids)}
+        called = graph.called(relation[2])
         node = np.array([called.get(v.casefold(), -1) for v in attribute.values.ids], np.int64)
         found = node[attribute.value]
         known = found >= 0

@@ -7,7 +7,7 @@ counts and how much the partner weighs are chosen on validation; a weight of 0 l
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -19,6 +19,7 @@ from kg.sequences import Sequences
 from recsys.baselines.base import keep_best
 from recsys.baselines.ease import EASE
 from recsys.baselines.rp3beta import RP3beta
+from recsys.index import VectorIndex
 
 EASE_ITEMS = 12_500
 """Up to so many items EASE is inverted: 4 M² bytes and about M³ operations."""
@@ -28,6 +29,8 @@ LIKE = 10
 """An item of which nothing is said hears what so many items like it hear."""
 BLOCK = 20_000_000
 """The numbers in a dense block, at most (but at least one row)."""
+CACHED = 300_000
+"""The same, where it is gone through several times."""
 
 
 class NeighbourConfig(BaseModel):
@@ -55,8 +58,8 @@ class NeighbourConfig(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
-    """links: sparse float32 [N, M], what item i (row) says of item j; the M - N items that came
-    after the fit have columns only.
+    """links: sparse float32 [N, M], what item i (row) says of item j; the items that came after the
+    fit have columns only, the newest of them in `late`, float32 [N, L], beside it.
 
     A history says x = h @ links, h_i = decay^(events after the last one of i). weight · log(1 + z)
     is added to the model's score, z >= 0 being x in units of its standard deviation over the items:
@@ -68,18 +71,42 @@ class Neighbours:
     weight: float
     keep: int
     config: NeighbourConfig
+    late: sparse.csr_matrix | None = None
+    _kept: dict[str, sparse.csr_matrix] = field(default_factory=dict, repr=False)
+
+    @property
+    def whole(self) -> sparse.csr_matrix:
+        """float32 [N, M + L]: `links` and `late` as one."""
+        if self.late is None:
+            return self.links
+        return sparse.hstack([self.links, self.late], format="csr")
 
     def refit(self, log: EventLog, content: np.ndarray) -> Neighbours:
         """The same settings, with the links of this log; `content` as in `heard`."""
-        return replace(self, links=heard(links(log, self.config, self.keep), content))
+        fitted = heard(links(log, self.config, self.keep), content)
+        return replace(self, links=fitted, late=None, _kept={})
 
     def with_items(self, content: np.ndarray) -> Neighbours:
-        """Links to new items too; `content` float32 [M, D] of all items, the new ones last."""
-        return replace(self, links=heard(self.links, content))
+        """Links to new items too, `keep` to each at most; `content` float32 [M, D] of all items,
+        the new ones last. What was there is not computed again.
+        """
+        there = self.links.shape[1] + (0 if self.late is None else self.late.shape[1])
+        new = np.arange(there, len(content))
+        if not len(new):
+            return self
+        if "by item" not in self._kept:
+            self._kept["by item"] = self.links[:, : self.links.shape[0]].T.tocsr()
+        by_item = self._kept["by item"]  # [N, N]: what is said of each fitted item
+        block = proxies(by_item, content, new, self.keep)
+        blocks = [block] if self.late is None else [self.late, block]
+        return replace(self, late=sparse.hstack(blocks, format="csr"))
 
     def scores(self, histories: Sequences) -> sparse.csr_matrix:
         """float32 [U, M], what is added to the score of each item."""
-        said = (self._history(histories) @ self.links).tocsr()  # [U, N]
+        told = self._history(histories)
+        said = (told @ self.links).tocsr()  # [U, N]
+        if self.late is not None:
+            said = sparse.hstack([said, told @ self.late], format="csr")
         row = np.repeat(np.arange(len(histories)), np.diff(said.indptr))
         fitted = self.links.shape[0]  # later items change nothing for the others
         own = np.where(said.indices < fitted, said.data, 0)
@@ -93,10 +120,12 @@ class Neighbours:
 
     def source(self, one: Sequences, code: int) -> int | None:
         """Which item of a history says most for this item; None where none does."""
-        told = self._history(one)
-        if told.nnz == 0 or code >= self.links.shape[1]:
+        told, width = self._history(one), self.links.shape[1]
+        of = self.links if code < width else self.late
+        at = code if code < width else code - width
+        if told.nnz == 0 or of is None or at >= of.shape[1]:
             return None
-        share = told.data * self.links[told.indices, code].toarray().reshape(-1)
+        share = told.data * of[told.indices, at].toarray().reshape(-1)
         return int(told.indices[share.argmax()]) if share.max() > 0 else None
 
     def _history(self, histories: Sequences) -> sparse.csr_matrix:
@@ -165,25 +194,65 @@ def heard(found: sparse.csr_matrix, content: np.ndarray) -> sparse.csr_matrix:
     return (out + sparse.csr_matrix((proxy.data, at), shape=out.shape)).tocsr()
 
 
+def proxies(
+    by_item: sparse.csr_matrix, content: np.ndarray, new: np.ndarray, keep: int
+) -> sparse.csr_matrix:
+    """float32 [N, C], a column for each of the C `new` items int64 of `content` [M, D], as in
+    `heard`, from the rows of `by_item` [N, N]; of each the `keep` entries of largest size.
+    """
+    told = np.zeros(len(content), bool)
+    told[: by_item.shape[0]] = np.diff(by_item.indptr) > 0
+    warm, cold, alike = likeness(content, told, new)
+    if alike is None:
+        return sparse.csr_matrix((by_item.shape[1], len(new)), dtype=np.float32)
+    step, out = max(1, CACHED // (LIKE * keep)), []
+    for start in range(0, len(cold), step):
+        some = alike[start : start + step]
+        used, at = np.unique(some.indices, return_inverse=True)
+        mean = sparse.csr_matrix((some.data, at, some.indptr), (some.shape[0], len(used)))
+        out.append(_largest_of_rows((mean @ by_item[warm[used]]).tocsr(), keep))
+    rows = sparse.vstack(out).tocoo()
+    place = np.searchsorted(new, cold)  # those without a content have an empty column
+    shape = (by_item.shape[1], len(new))
+    return sparse.csr_matrix((rows.data.astype(np.float32), (rows.col, place[rows.row])), shape)
+
+
+def _largest_of_rows(found: sparse.csr_matrix, keep: int) -> sparse.csr_matrix:
+    """Of each row the `keep` entries of largest size, and those of the same size as the last."""
+    counts = np.diff(found.indptr)
+    width = int(counts.max(initial=0))
+    if width <= keep:
+        return found
+    size = np.full((len(counts), width), -1, np.float32)
+    size[np.arange(width) < counts[:, None]] = np.abs(found.data)
+    border = np.partition(size, width - keep, axis=1)[:, width - keep]
+    kept = np.abs(found.data) >= np.repeat(border, counts)
+    ends = np.concatenate([[0], np.cumsum(kept)])[found.indptr]
+    return sparse.csr_matrix((found.data[kept], found.indices[kept], ends), found.shape)
+
+
 def likeness(
-    content: np.ndarray, told: np.ndarray
+    content: np.ndarray, told: np.ndarray, rows: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, sparse.csr_matrix | None]:
     """Of M items with `content` float32 [M, D]: those of which something is `told` (bool [M]), W,
-    and the C others, both int64 and only with a content that is not zero; and float32 [C, W], for
-    each other the cosines of its `LIKE` nearest of the former (0 if negative) by their number;
-    None where there are none.
+    and the C others (or `rows`, ascending), both int64 and only with a content that is not zero;
+    and float32 [C, W], for each other the cosines of its `LIKE` nearest of the former (0 if
+    negative) by their number; None where there are none.
     """
     norm = np.linalg.norm(content, axis=1)
-    warm, cold = np.flatnonzero(told & (norm > 0)), np.flatnonzero(~told & (norm > 0))
+    warm = np.flatnonzero(told & (norm > 0))
+    cold = np.flatnonzero(~told) if rows is None else rows
+    cold = cold[norm[cold] > 0]
     if len(warm) == 0 or len(cold) == 0:
         return warm, cold, None
     unit = content / np.maximum(norm, 1e-12)[:, None]
-    k, step, parts = min(LIKE, len(warm)), max(1, BLOCK // len(warm)), []
-    for start in range(0, len(cold), step):
-        cosine = unit[cold[start : start + step]] @ unit[warm].T  # [C, W]
-        parts.append(keep_best(np.maximum(cosine, 0), k))
-    alike = sparse.vstack(parts, format="csr")
-    alike.data = (alike.data / k).astype(np.float32)
+    k = min(LIKE, len(warm))
+    near = VectorIndex(unit[warm]).search(unit[cold], k)
+    shape, ends = (len(cold), len(warm)), np.arange(len(cold) + 1) * k
+    values = np.maximum(near.score, 0).ravel() / k
+    alike = sparse.csr_matrix((values.astype(np.float32), near.index.ravel(), ends), shape)
+    alike.eliminate_zeros()
+    alike.sort_indices()
     return warm, cold, alike
 
 

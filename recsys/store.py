@@ -113,7 +113,8 @@ def _tensors(rec: Recommender) -> dict[str, np.ndarray]:
     for number, relation in enumerate(sorted(rec.model.graph.events)):
         out[f"events/{number}"] = rec.model.graph.edges[relation]
     if (near := rec.partners.neighbours) is not None:
-        out |= {f"links/{name}": getattr(near.links, name) for name in LINKS}
+        links = near.whole
+        out |= {f"links/{name}": getattr(links, name) for name in LINKS}
     if (factors := rec.partners.factors) is not None:
         out |= {"factors/known": factors.known, "factors/vectors": factors.vectors}
     if (habits := rec.partners.habits) is not None:
