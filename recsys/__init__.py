@@ -52,6 +52,7 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     evaluate     full ranking, seen items masked
     baselines/   popularity, item-kNN, EASE, text-kNN
     tune         a search for settings on validation
+    leaks        whether a trained run knows what comes after its cut
     ablate       a run without its parts, and with parts that say nothing
     compare      a run beside the baselines
     steering_report  what steering does to hits, coverage and diversity

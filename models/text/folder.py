@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kg.errors import DataError, UsageError
+from kg.reading import FILE as READING_FILE
 from models.tensors import disk_errors
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before transformers is first imported
@@ -287,10 +288,14 @@ def quiet() -> Iterator[None]:
 
 
 def save_encoder(encoder: Any, origin: Path, folder: Path) -> None:
-    """config.json, weights and the tokenizer of `origin`, so that any tool can load the folder."""
+    """config.json, weights and the tokenizer of `origin`, so that any tool can load the folder, and
+    what the encoder has read.
+    """
     with quiet(), disk_errors(folder, RuntimeError):
         encoder.save_pretrained(folder, safe_serialization=True)
     copy_tokenizer(origin, folder)
+    if (read := origin / READING_FILE).is_file():
+        shutil.copyfile(read, folder / READING_FILE)
 
 
 def copy_tokenizer(origin: Path, folder: Path) -> None:
