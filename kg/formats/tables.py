@@ -105,13 +105,19 @@ class Format:
         return (*self.lost(tables), "Left out: the dates of facts.")
 
 
+def vector_file(name: str) -> str:
+    """What the plain form calls the file of these vectors: NAME.npz, or user-NAME.npz."""
+    return f"{name.replace(':', '-')}.npz"
+
+
 def write_plain(tables: Tables, folder: Path) -> None:
     """CSV and npz files into a folder that is there."""
     for name, frame in tables.there().items():
         frame.write_csv(folder / f"{name}.csv")
     for name, vectors in tables.vectors.items():
-        file = folder / f"{name.replace(':', '-')}.npz"
-        np.savez_compressed(file, ids=np.array(vectors.ids), vectors=vectors.values)
+        np.savez_compressed(
+            folder / vector_file(name), ids=np.array(vectors.ids), vectors=vectors.values
+        )
 
 
 _SPELLED = {"events": EVENT_COLUMNS, "items": ITEM_COLUMNS, "users": USER_COLUMNS,

@@ -165,6 +165,7 @@ def _graph_at(path: Path) -> tuple[KnowledgeGraph, Catalog | None]:
 def convert_files(source: Path, out: Path, form: str | None, to: str) -> None:
     """Read, write, and say what was found and what was lost."""
     from kg.formats import FORMATS, convert
+    from kg.formats.tables import vector_file
 
     tables = convert(source, out, form, to)
     told = ", ".join(f"{len(frame):,} rows of {name}" for name, frame in tables.there().items())
@@ -180,4 +181,7 @@ def convert_files(source: Path, out: Path, form: str | None, to: str) -> None:
     for name in ("users", "triples", "entities"):
         if name in tables.there():
             parts.append(f"--{name} {out}/{name}.csv")
+    for name in tables.vectors:
+        option = "--user-vectors" if name.startswith("user:") else "--vectors"
+        parts.append(f"{option} {name.removeprefix('user:')}={out}/{vector_file(name)}")
     say(f"Next: kgintent build {' '.join(parts)} -o DATA")
