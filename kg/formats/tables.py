@@ -9,7 +9,7 @@ NAME.npz of vectors in a folder.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,8 @@ class Format:
 
     `recognises` says cheaply whether a path looks like it; `read` raises `DataError` naming file,
     line and value where it is not; `write` makes the files in an empty folder, None: read only;
-    `lost` says what writing these tables changes or leaves out, a sentence each.
+    `lost` says what writing these tables changes or leaves out, a sentence each. `bags`: the order
+    in which it has events means nothing.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Format:
     write: Callable[[Tables, Path], None] | None = None
     lost: Callable[[Tables], tuple[str, ...]] = lambda tables: ()
     dated: bool = False
+    bags: bool = False
 
     def left_out(self, tables: Tables) -> tuple[str, ...]:
         """`lost`, and the dates of facts where the format has no place for them (`dated`)."""
@@ -103,6 +105,16 @@ class Format:
         if self.dated or facts is None or "timestamp" not in facts.columns:
             return self.lost(tables)
         return (*self.lost(tables), "Left out: the dates of facts.")
+
+
+def with_items(tables: Tables) -> Tables:
+    """With the items of the events, where there are events and no table of items."""
+    events = tables.events
+    if tables.items is not None or events is None or "item_id" not in events.columns:
+        return tables
+    items = events.select("item_id").drop_nulls().unique(maintain_order=True)
+    note = f"There is no table of items: {len(items):,} are those of the events, without a title."
+    return replace(tables, items=items, notes=(*tables.notes, note))
 
 
 def vector_file(name: str) -> str:
