@@ -16,7 +16,6 @@ import numpy as np
 from kg.leakage import Leak, leaks, reading_leaks
 from kg.reading import Reading, read_readings, readings_of
 from kg.split import Split
-from models.text.folder import find_folder
 from models.whitening import Whitening
 from recsys.fit import HoldOut, make_split
 from recsys.recommender import Recommender
@@ -41,8 +40,7 @@ def run_leaks(rec: Recommender, hold_out: HoldOut, trained: Mapping[str, Any]) -
 
 def encoder_readings(name: str) -> list[Reading]:
     """What an encoder has read, by its name; nothing is known of what others trained."""
-    folder = Path(name)
-    return read_readings(find_folder(folder)) if folder.is_dir() else []
+    return read_readings(Path(name)) if name else []
 
 
 def _readings(rec: Recommender, trained: Mapping[str, Any]) -> list[Reading]:

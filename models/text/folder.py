@@ -288,20 +288,18 @@ def quiet() -> Iterator[None]:
 
 
 def save_encoder(encoder: Any, origin: Path, folder: Path) -> None:
-    """config.json, weights and the tokenizer of `origin`, so that any tool can load the folder, and
-    what the encoder has read.
-    """
+    """config.json, weights and the tokenizer of `origin`, so that any tool can load the folder."""
     with quiet(), disk_errors(folder, RuntimeError):
         encoder.save_pretrained(folder, safe_serialization=True)
     copy_tokenizer(origin, folder)
-    if (read := origin / READING_FILE).is_file():
-        shutil.copyfile(read, folder / READING_FILE)
 
 
 def copy_tokenizer(origin: Path, folder: Path) -> None:
-    """Put the tokenizer, the prompt and the pooling of `origin` into the folder."""
-    prompt = origin / PROMPT_FILE
-    for file in [*tokenizer_files(origin), *([prompt] if prompt.is_file() else [])]:
+    """Put the tokenizer, the prompt and the pooling of `origin` into the folder, and what it says
+    of what the encoder has read.
+    """
+    others = [origin / name for name in (PROMPT_FILE, READING_FILE)]
+    for file in [*tokenizer_files(origin), *(file for file in others if file.is_file())]:
         shutil.copyfile(file, folder / file.name)
     if (pooling := _pooling_file(origin)) is not None:
         shutil.copyfile(pooling, folder / POOLING_FILES[1])  # our folders are flat
