@@ -20,7 +20,7 @@ import polars as pl
 from kg.errors import DataError, UsageError
 from kg.events import EVENT_COLUMNS
 from kg.ids import Vocab
-from kg.tables import pick_columns, read_table
+from kg.tables import pick_columns, place, read_table
 from kg.vectors import Vectors
 
 ITEM_COLUMNS: dict[str, tuple[str, ...]] = {
@@ -200,7 +200,12 @@ class Catalog:
         ids = frame[roles[key]].str.strip_chars().fill_null("").to_list()
         if "" in ids:
             raise DataError(
-                f"{path}, row {ids.index('') + 1}: column {roles[key]!r} must not be empty."
+                f"{place(path, ids.index('') + 1)}: column {roles[key]!r} must not be empty."
+            )
+        if not (once := frame[roles[key]].str.strip_chars().is_first_distinct()).all():
+            row = int(np.flatnonzero(~once.to_numpy())[0])
+            raise DataError(
+                f"{place(path, row + 1)}: each {kind} id must stand once. Got {ids[row]!r} again."
             )
         text = {
             role: frame[name].str.strip_chars().fill_null("").to_list()

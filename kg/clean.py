@@ -122,7 +122,10 @@ def _split_off(
     keep = reason == ""
     if not keep.any():
         told = ", ".join(f"{count} {name}" for name, count in reasons.items())
-        raise DataError(f"No valid event is left of {len(log)}: {told or 'the log is empty'}.")
+        raise DataError(
+            f"No valid event is left of {len(log)}: {told or 'the log is empty'}."
+            + (_strangers(log, items) if "unknown item" in reasons else "")
+        )
     aside = log.take(~keep).to_frame()
     row = log.row if log.row is not None else np.arange(1, len(log) + 1)
     aside = aside.with_columns(
@@ -131,6 +134,16 @@ def _split_off(
     )  # fmt: skip
     kept = _renumbered(log.take(keep), code[keep], items)
     return kept, CleanReport(len(log), int(keep.sum()), reasons, aside)
+
+
+def _strangers(log: EventLog, items: Vocab) -> str:
+    """What the events call items, and what the table of items does."""
+    theirs, ours = log.items.ids[0], items.ids[0] if len(items) else ""
+    told = f" The events name items such as {theirs!r}, the table of items such as {ours!r}"
+    plain = [key.removesuffix(".0") for key in log.items.ids]
+    if any(key in items for key in plain):
+        return f"{told}: whole numbers were written with a '.0', which makes other ids of them."
+    return f"{told}: they must be the same ids."
 
 
 def _renumbered(log: EventLog, code: np.ndarray, items: Vocab) -> EventLog:

@@ -23,7 +23,7 @@ from kg.errors import DataError, UsageError, suggest
 from kg.graph import KnowledgeGraph, Relation
 from kg.hierarchy import MARK
 from kg.ids import Vocab
-from kg.tables import numbers, pick_columns, read_table
+from kg.tables import numbers, pick_columns, place, read_table
 from kg.times import NO_TIME, to_seconds
 
 ABOVE = "part_of"
@@ -130,12 +130,12 @@ def _numbered(column: pl.Series, kind: str, where: str) -> tuple[np.ndarray, Voc
     ids = column.str.strip_chars().fill_null("")
     if (empty := np.flatnonzero((ids == "").to_numpy())).size:
         raise DataError(
-            f"{where}, row {int(empty[0]) + 1}: column {column.name!r} must not be empty."
+            f"{place(where, int(empty[0]) + 1)}: column {column.name!r} must not be empty."
         )
     if (again := np.flatnonzero((~ids.is_first_distinct()).to_numpy())).size:
         row = int(again[0])
         raise DataError(
-            f"{where}, row {row + 1}: each {kind} must stand once. Got {ids[row]!r} again."
+            f"{place(where, row + 1)}: each {kind} must stand once. Got {ids[row]!r} again."
         )
     vocab = Vocab.of(ids.to_list(), kind)
     return vocab.encode(ids.to_list()), vocab

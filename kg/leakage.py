@@ -23,6 +23,7 @@ from kg.errors import DataError
 from kg.events import EventLog
 from kg.graph import KnowledgeGraph, Relation
 from kg.hierarchy import folded
+from kg.reading import Reading, log_hash
 from kg.split import Split
 
 CHOSEN = re.compile(
@@ -279,3 +280,33 @@ def _titles(
     what = f"what is told of {len(hit):,} users names an item that they meet only after the cut"
     codes = np.array(hit, np.int64)
     return [Leak("titles in texts", what, True, len(hit), _named(codes, split.train))]
+
+
+def reading_leaks(readings: Sequence[Reading], split: Split, log: EventLog) -> list[Leak]:
+    """What an encoder read from after the cut of a split of `log`: refused where the dates, or the
+    number of events of this very log, say so; told where nothing has a date.
+    """
+    found = [_read_too_much(one, split, log) for one in readings]
+    return [leak for leak in found if leak is not None]
+
+
+def _read_too_much(one: Reading, split: Split, log: EventLog) -> Leak | None:
+    if one.until is not None and split.cut is not None and one.until > split.cut:
+        what = (f"the encoder has read {one.source} up to {_day(one.until)}, "
+                f"and the last training event is of {_day(split.cut)}")  # fmt: skip
+        return Leak("pretraining", what, True, one.texts)
+    if one.events is not None and one.sha256 == log_hash(log):
+        if one.events <= len(split.train):
+            return None
+        what = (f"the encoder has read {one.events:,} of these events, "
+                f"and the training part has {len(split.train):,}")  # fmt: skip
+        return Leak("pretraining", what, True, one.events - len(split.train))
+    unsure = one.texts if one.until is None or split.cut is None else one.undated
+    if not unsure:
+        return None
+    what = f"the encoder has read {one.source}, and nothing says of which day {unsure:,} texts are"
+    return Leak("pretraining", what, False, unsure)
+
+
+def _day(second: int) -> str:
+    return str(np.datetime64(second, "s").astype("datetime64[m]")).replace("T", " ")

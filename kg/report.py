@@ -7,6 +7,7 @@ found.as_dict(); page(found)          # JSON, and HTML that needs nothing else
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import asdict, dataclass
 from html import escape
@@ -21,6 +22,11 @@ from kg.graph import KnowledgeGraph, Relation
 from kg.hierarchy import folded
 
 EXAMPLES, PEOPLE = 5, 200
+UPWARDS = re.compile(
+    r"part_?of|sub_?class|sub_?categor|sub_?property|parent|broader|is_?a$|kind_?of|belongs_?to|"
+    r"instance_?of", re.IGNORECASE,
+)  # fmt: skip
+"""Relations that lead from a node to one above it."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,8 @@ class GraphReport:
     type; doubles, nodes of one type that only capitals and spaces tell apart; components of the
     facts and the share of nodes in the largest; reach, the share of user–item pairs (of some users)
     that a path of three edges joins, by facts and by other users' events (None without events);
-    texts, the share of items with a title or text (None without a catalogue).
+    texts, the share of items with a title or text (None without a catalogue); circles, of relations
+    that lead upwards, such as part_of: the name, then nodes that are above themselves.
     """
 
     nodes: dict[str, int]
@@ -63,6 +70,7 @@ class GraphReport:
     reach_by_facts: float | None
     reach_by_events: float | None
     texts: float | None
+    circles: tuple[tuple[str, ...], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON may hold it."""
@@ -100,6 +108,7 @@ def report(
         reach_by_facts=facts,
         reach_by_events=events,
         texts=None if catalog is None else float(np.mean([bool(t) for t in catalog.full_texts()])),
+        circles=_circles(graph),
     )
 
 
@@ -122,6 +131,23 @@ def _lonely(graph: KnowledgeGraph) -> dict[str, int]:
         touched[relation[2]][tails] = True
     found = {kind: int((~there).sum()) for kind, there in touched.items()}
     return {kind: count for kind, count in found.items() if count}
+
+
+def _circles(graph: KnowledgeGraph) -> tuple[tuple[str, ...], ...]:
+    """The relation, then some of the nodes that lie above themselves, of each circle."""
+    out: list[tuple[str, ...]] = []
+    for source, name, target in graph.fact_relations:
+        if source != target or not UPWARDS.search(name):
+            continue
+        heads, tails = graph.edges[source, name, target]
+        size = len(graph.vocabs[source])
+        matrix = _incidence(np.stack([heads, tails]), (size, size))
+        part = connected_components(matrix, connection="strong")[1]
+        in_circle = (np.bincount(part, minlength=1)[part] > 1) | (matrix.diagonal() > 0)
+        for number in np.unique(part[in_circle]).tolist():
+            nodes = np.flatnonzero(part == number)[:EXAMPLES].tolist()
+            out.append((name, *(graph.name(source, node) for node in nodes)))
+    return tuple(out)
 
 
 def _doubles(graph: KnowledgeGraph) -> tuple[tuple[str, ...], ...]:
@@ -272,6 +298,10 @@ def lines(found: GraphReport) -> list[str]:
         kind, *names = found.doubles[0]
         out.append(f"{len(found.doubles):,} groups of nodes are called alike, such as {kind}: "
                    f"{' / '.join(names)}")  # fmt: skip
+    if found.circles:
+        name, *names = found.circles[0]
+        out.append(f"{len(found.circles):,} times {name} leads in a circle, such as through "
+                   f"{', '.join(names)}")  # fmt: skip
     out.append(f"the facts fall into {found.components:,} parts; the largest has "
                f"{found.largest:.1%} of the linked nodes")  # fmt: skip
     if found.reach_by_facts is not None and found.reach_by_events is not None:

@@ -118,7 +118,7 @@ def _matched_to_items(
     if not matched:
         raise DataError(
             f"{where}: no head or tail is an item id. Heads such as {frame['head'][0]!r} must be "
-            "item ids, or an --entities file must say which entity is which item."
+            f"item ids{_such_as(items)}, or an --entities file must say which entity is which item."
         )
     numeric = [end for end in strangers if end.isdigit()]
     if triple_ids is None and numeric and any(end.isdigit() for end in matched):
@@ -129,6 +129,10 @@ def _matched_to_items(
         )
     kind = dict.fromkeys(matched, "item") | dict.fromkeys(strangers, UNTYPED)
     return kind, {end: end for end in ends}, {}
+
+
+def _such_as(items: Vocab) -> str:
+    return f" such as {items.ids[0]!r}" if len(items) else ""
 
 
 def _declared(

@@ -12,6 +12,7 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from kg.graph import KnowledgeGraph
+from kg.ids import Vocab
 from kg.profiles import Profiles
 from kg.sequences import Sequences
 from models.batch import Batch, history_batches
@@ -137,9 +138,7 @@ class IntentRecommender(nn.Module):
         features = features or Features()
         if not config.profiles:
             features = replace(features, users=None)
-        self.features = features.fitted(
-            np.flatnonzero(counts), graph.vocabs.get("user"), config.text_dim
-        )
+        self.features = features.fitted(np.flatnonzero(counts), people_met(graph), config.text_dim)
         self.items = ItemTower(
             torch.from_numpy(self.whitening.apply(text)), torch.from_numpy(counts.copy()),
             adjacencies(graph, user_edges=config.user_edges), graph.num_nodes, dim=config.dim,
@@ -327,6 +326,15 @@ class IntentRecommender(nn.Module):
         return out | {
             f"relation {key}": float(conv.get_parameter("gate").item()) for key, conv in convs
         }
+
+
+def people_met(graph: KnowledgeGraph) -> Vocab | None:
+    """The users who have a training event, all where the graph holds none; None without users."""
+    users = graph.vocabs.get("user")
+    if users is None or not graph.events:
+        return users
+    met = np.unique(np.concatenate([graph.edges[relation][0] for relation in graph.events]))
+    return Vocab(tuple(users.decode(met)), users.name)
 
 
 def item_counts(graph: KnowledgeGraph) -> np.ndarray:

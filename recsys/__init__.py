@@ -52,6 +52,7 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     evaluate     full ranking, seen items masked
     baselines/   popularity, item-kNN, EASE, text-kNN
     tune         a search for settings on validation
+    leaks        whether a trained run knows what comes after its cut
     ablate       a run without its parts, and with parts that say nothing
     compare      a run beside the baselines
     steering_report  what steering does to hits, coverage and diversity
@@ -98,6 +99,7 @@ if TYPE_CHECKING:
     from recsys.ablate import mask_parts as mask_parts
     from recsys.ablate import retrain_parts as retrain_parts
     from recsys.answers import intent_mix as intent_mix
+    from recsys.changes import list_changes as list_changes
     from recsys.classify import IntentClassifier as IntentClassifier
     from recsys.compress import compressed as compressed
     from recsys.compress import costs as costs
@@ -136,8 +138,8 @@ _HOMES = {
     "RunOptions": "recsys.train", "TrainConfig": "recsys.train", "train": "recsys.train",
     "search_settings": "recsys.tune", "mask_parts": "recsys.ablate",
     "retrain_parts": "recsys.ablate", "effect_table": "recsys.ablate",
-    "bucket_table": "recsys.ablate", "intent_mix": "recsys.answers",
-    "steering_report": "recsys.steering_report",
+    "bucket_table": "recsys.ablate", "list_changes": "recsys.changes",
+    "intent_mix": "recsys.answers", "steering_report": "recsys.steering_report",
 }  # fmt: skip
 _SHADOWED = ("train", "fit")
 """Functions called like the module they live in, which any import of that module puts here."""

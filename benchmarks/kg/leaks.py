@@ -4,7 +4,8 @@
 
 The split is that of each set's headline; what is put in: all events in the graph; a fact "wishes"
 that is the test part; `also_bought`; a column that counts all events; the title of each person's
-first test item in what is told of them. Writes OUT/leaks.json.
+first test item in what is told of them; facts dated after the training part; a whitening of the
+texts (hashed) of all items; an encoder that has read the validation part. Writes OUT/leaks.json.
 """
 
 from __future__ import annotations
@@ -25,8 +26,12 @@ from data import load
 
 from kg.build import build_graph
 from kg.catalog import Attribute
-from kg.leakage import leaks
+from kg.leakage import Leak, leaks, reading_leaks
+from kg.reading import Reading
 from kg.split import merged
+from models.text import HashEncoder
+from models.whitening import Whitening
+from recsys.leaks import whitening_leak
 
 SETS = {"online-retail-ii": "time", "complete-journey": "time", "movielens-small-kg": "loo",
         "amazon-beauty": "loo", "lastfm-kg": "given"}  # fmt: skip
@@ -55,7 +60,8 @@ def judged(data: Path, name: str, protocol: str) -> dict[str, Any]:
     started = time.perf_counter()
     found = leaks(clean, split, catalog)
     seconds = round(time.perf_counter() - started, 2)
-    out: dict[str, Any] = {"clean": [str(leak) for leak in found], "seconds": seconds}
+    made = [*_whitened(catalog, split, all_=False), *_read(split, split.train)]
+    out: dict[str, Any] = {"clean": [str(leak) for leak in [*found, *made]], "seconds": seconds}
     pairs = np.stack([split.test.user, split.test.item])[:, split.test.has_item]
     near = np.stack([np.arange(9), np.arange(1, 10)])
     counts = sum(log.item_counts() for log in (split.train, split.valid, split.test))
@@ -73,7 +79,31 @@ def judged(data: Path, name: str, protocol: str) -> dict[str, Any]:
     for what, (graph, table, said) in seeded.items():
         refused = [leak for leak in leaks(graph, split, table, texts=said) if leak.refused]
         out[what] = [[leak.check, leak.count] for leak in refused]
+    if split.cut is not None:
+        facts = _with(clean, ("item", "seen_at", "item"), near)
+        day = np.full(near.shape[1], split.cut + 86400)
+        found = leaks(replace(facts, edge_time={("item", "seen_at", "item"): day}), split, catalog)
+        out["dated facts"] = [[leak.check, leak.count] for leak in found if leak.refused]
+    for what, some in (
+        ("whitening", _whitened(catalog, split, all_=True)),
+        ("pretraining", _read(split, split.before_test())),
+    ):
+        out[what] = [[leak.check, leak.count] for leak in some if leak.refused]
     return out
+
+
+def _whitened(catalog: Any, split: Any, *, all_: bool) -> list[Leak]:
+    """What is said of a whitening fitted on the training part, or on `all_` items."""
+    vectors, rows = HashEncoder().encode(catalog.full_texts()), split.train.item_counts().nonzero()
+    fitted = Whitening.fit(vectors, np.arange(len(vectors)) if all_ else rows[0])
+    leak = whitening_leak("texts", fitted, vectors, rows[0], 256)
+    return [] if leak is None else [leak]
+
+
+def _read(split: Any, part: Any) -> list[Leak]:
+    """What is said of an encoder that has read this part of the events."""
+    log = split.before_test()
+    return reading_leaks([Reading.of_events("the log", log, part, len(part))], split, log)
 
 
 def _all(task: Any) -> Any:

@@ -25,6 +25,7 @@ sys.path.append(str(Path(__file__).parents[1] / "accuracy"))
 from run import versions
 
 from kg.folders import write_text
+from recsys.index import VectorIndex
 from recsys.index_plan import IndexConfig, planned_index, recalls
 
 SHARES = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.06, 0.12, 0.25, 0.5)
@@ -32,8 +33,10 @@ SHARES = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.06, 0.12, 0.25, 0.5)
 
 def main(words: list[str] | None = None) -> None:
     args = _arguments(words)
-    told: dict[str, Any] = {"items": args.items, "versions": versions(), "rows": {},
-                            "command": " ".join(["filters.py", *(words or sys.argv[1:])])}  # fmt: skip
+    command = " ".join(["filters.py", *(sys.argv[1:] if words is None else words)])
+    told: dict[str, Any] = {
+        "items": args.items, "versions": versions(), "command": command, "rows": {},
+    }  # fmt: skip
     with threadpool_limits(1):
         vectors, queries = crowd(args.items, 128, 500, args.seed)
         tuning, asked = queries[:300], queries[300:]
@@ -41,15 +44,18 @@ def main(words: list[str] | None = None) -> None:
             index, choice = planned_index(vectors, tuning, IndexConfig(kind=kind))
             told["rows"][kind] = {"choice": choice.as_dict(), "filters": []}
             for how, share, allowed in filters(vectors, args.seed):
-                truth = index.exact(asked, 10, allowed)
-                row = {
-                    "how": how, "share": share, "allowed": int(allowed.sum()),
-                    "recall": float(recalls(index.search(asked, 10, allowed), truth).mean()),
-                    **timed(lambda query, may=allowed: index.search(query, 10, may).index, asked),
-                }  # fmt: skip
+                row = {"how": how, "share": share, **filtered(index, asked, allowed)}
                 told["rows"][kind]["filters"].append(row)
                 print(kind, row, flush=True)
                 write_text(args.out, json.dumps(told, indent=1) + "\n")
+
+
+def filtered(index: VectorIndex, asked: np.ndarray, allowed: np.ndarray) -> dict[str, Any]:
+    """How many are allowed, recall@10 of the queries, and their times."""
+    found = index.search(asked, 10, allowed)
+    shares = recalls(found, index.exact(asked, 10, allowed))
+    times = timed(lambda query: index.search(query, 10, allowed).index, asked)
+    return {"allowed": int(allowed.sum()), "recall": float(shares.mean()), **times}
 
 
 def filters(vectors: np.ndarray, seed: int) -> list[tuple[str, float, np.ndarray]]:

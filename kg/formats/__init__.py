@@ -26,7 +26,15 @@ from kg.formats import (
     recbole,
     sessions,
 )
-from kg.formats.tables import Format, Named, Tables, looks_plain, read_plain, write_plain
+from kg.formats.tables import (
+    Format,
+    Named,
+    Tables,
+    looks_plain,
+    read_plain,
+    with_items,
+    write_plain,
+)
 
 __all__ = ["FORMATS", "PLAIN", "Format", "Named", "Tables", "convert", "detected", "read_any"]
 
@@ -89,12 +97,17 @@ def read_any(path: str | Path, form: str | None = None) -> Tables:
 def convert(
     source: str | Path, out: str | Path, form: str | None = None, to: str = "plain"
 ) -> Tables:
-    """Read `source` and write it in another format to a new folder, whole or not at all."""
+    """Read `source` and write it in another format to a new folder, whole or not at all.
+
+    The plain form has the items of the events where the source has no table of items.
+    """
     target = form_named(to)
     if target.write is None:
         writable = ", ".join(name for name, one in FORMATS.items() if one.write is not None)
         raise UsageError(f"The format {to!r} can only be read. These can be written: {writable}.")
     tables = read_any(source, form)
+    if target is PLAIN:
+        tables = with_items(tables)
     with fresh_folder(out) as folder:
         target.write(tables, folder)
     return tables

@@ -360,4 +360,5 @@ FORMAT = Format(
     read,
     write,
     lost,
+    bags=True,
 )

@@ -7,6 +7,7 @@ expanded, and whatever is left out is said in `Tables.notes`.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from array import array
 from collections import Counter
@@ -50,6 +51,8 @@ _PREFIX = {_RDF: "rdf", _RDFS: "rdfs", _OWL: "owl", "http://www.w3.org/2004/02/s
            "http://dbpedia.org/property/": "dbp",
            "http://www.wikidata.org/prop/direct/": "wdt"}  # fmt: skip
 _ID_LENGTH = 200
+DEEPEST = 10_000
+"""So deep at most may elements of RDF/XML lie in each other."""
 _MANY = 20
 """From so many literals on, a predicate whose values mostly differ is an identifier or a text."""
 _RANDOM = re.compile(r"_:[a-f][0-9a-f]{23,31}")
@@ -182,7 +185,7 @@ def _read_into(found: _Found, file: Path, max_triples: int) -> None:
     ox = _oxigraph()
     syntax = _syntax(file)
     if syntax == "RDF_XML":
-        _refuse_entities(file)
+        _check_xml(file)
     with open_bytes(file) as handle:
         if handle.peek(3)[:3] == b"\xef\xbb\xbf":
             handle.read(3)
@@ -196,6 +199,10 @@ def _read_into(found: _Found, file: Path, max_triples: int) -> None:
             more = next(quads, None) is not None
         except SyntaxError as error:
             raise _broken(file, error) from None
+        except MemoryError as error:  # one statement outgrows what the parser may hold
+            raise DataError(
+                f"{file} holds a statement that is too long to read: {str(error).rstrip('.')}."
+            ) from None
     if more:
         raise DataError(
             f"{file} must hold at most {max_triples:,} triples (max_triples). It holds more."
@@ -225,11 +232,13 @@ def _collect(found: _Found, quads: Iterator[Any], ox: Any) -> None:
 # What may be wrong with a file
 
 
-def _refuse_entities(file: Path) -> None:
-    """`DataError` where an XML entity is declared: a few of them can expand to gigabytes."""
-    line, before = 1, b""
+def _check_xml(file: Path) -> None:
+    """`DataError` where an XML entity is declared, for a few of them can expand to gigabytes, and
+    where elements lie in each other deeper than `DEEPEST`: the time goes with the square.
+    """
+    line, before, depth = 1, b"", 0
     with open_bytes(file) as handle:
-        while chunk := handle.read(1 << 20):
+        while chunk := handle.read(1 << 16):
             window = before + chunk
             place = window.find(b"<!ENTITY")
             if place >= 0:
@@ -238,8 +247,43 @@ def _refuse_entities(file: Path) -> None:
                     f"{file}, line {line:,}: RDF/XML must not declare entities (<!ENTITY), which "
                     "could expand without end. Write them out (for instance as N-Triples)."
                 )
+            depth += _opened(chunk)
+            if depth > DEEPEST and (deep := _deep_line(file)):
+                raise DataError(
+                    f"{file}, line {deep:,}: elements of RDF/XML must not lie in each other more "
+                    f"than {DEEPEST:,} deep. Write it out as N-Triples."
+                )
+            depth = min(depth, DEEPEST)
             before = window[-7:]
             line += window.count(b"\n") - before.count(b"\n")
+
+
+def _opened(chunk: bytes) -> int:
+    """About how many elements more are open after this part of a file than before it: what stands
+    in comments is counted too.
+    """
+    closed = 2 * chunk.count(b"</") + chunk.count(b"/>")
+    return chunk.count(b"<") - closed - chunk.count(b"<!") - chunk.count(b"<?")
+
+
+def _deep_line(file: Path) -> int:
+    """The line of the first element that lies too deep; 0 if there is none."""
+    parser, depth, line = expat.ParserCreate(), 0, 0
+
+    def begins(name: str, attributes: dict[str, str]) -> None:
+        nonlocal depth, line
+        depth += 1
+        if depth > DEEPEST and not line:
+            line = parser.CurrentLineNumber
+
+    def ends(name: str) -> None:
+        nonlocal depth
+        depth -= 1
+
+    parser.StartElementHandler, parser.EndElementHandler = begins, ends
+    with contextlib.suppress(expat.ExpatError), open_bytes(file) as handle:
+        parser.ParseFile(handle)
+    return line
 
 
 def _broken(file: Path, error: SyntaxError) -> DataError:

@@ -9,7 +9,7 @@ NAME.npz of vectors in a folder.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,8 @@ class Format:
 
     `recognises` says cheaply whether a path looks like it; `read` raises `DataError` naming file,
     line and value where it is not; `write` makes the files in an empty folder, None: read only;
-    `lost` says what writing these tables changes or leaves out, a sentence each.
+    `lost` says what writing these tables changes or leaves out, a sentence each. `bags`: the order
+    in which it has events means nothing.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Format:
     write: Callable[[Tables, Path], None] | None = None
     lost: Callable[[Tables], tuple[str, ...]] = lambda tables: ()
     dated: bool = False
+    bags: bool = False
 
     def left_out(self, tables: Tables) -> tuple[str, ...]:
         """`lost`, and the dates of facts where the format has no place for them (`dated`)."""
@@ -105,13 +107,29 @@ class Format:
         return (*self.lost(tables), "Left out: the dates of facts.")
 
 
+def with_items(tables: Tables) -> Tables:
+    """With the items of the events, where there are events and no table of items."""
+    events = tables.events
+    if tables.items is not None or events is None or "item_id" not in events.columns:
+        return tables
+    items = events.select("item_id").drop_nulls().unique(maintain_order=True)
+    note = f"There is no table of items: {len(items):,} are those of the events, without a title."
+    return replace(tables, items=items, notes=(*tables.notes, note))
+
+
+def vector_file(name: str) -> str:
+    """What the plain form calls the file of these vectors: NAME.npz, or user-NAME.npz."""
+    return f"{name.replace(':', '-')}.npz"
+
+
 def write_plain(tables: Tables, folder: Path) -> None:
     """CSV and npz files into a folder that is there."""
     for name, frame in tables.there().items():
         frame.write_csv(folder / f"{name}.csv")
     for name, vectors in tables.vectors.items():
-        file = folder / f"{name.replace(':', '-')}.npz"
-        np.savez_compressed(file, ids=np.array(vectors.ids), vectors=vectors.values)
+        np.savez_compressed(
+            folder / vector_file(name), ids=np.array(vectors.ids), vectors=vectors.values
+        )
 
 
 _SPELLED = {"events": EVENT_COLUMNS, "items": ITEM_COLUMNS, "users": USER_COLUMNS,

@@ -26,6 +26,7 @@ from torch.nn import functional as F
 
 from kg.errors import UsageError
 from kg.folders import fresh_folder
+from kg.reading import Reading, read_readings, write_readings
 from models.device import checked_device, drawing
 from models.intent.epochs import slope
 from models.intent.tuned import TextTokens
@@ -58,13 +59,14 @@ class Examples:
     """What there is to learn from; a task without examples is left out.
 
     texts for `mask`; pairs of texts for `pairs`; sequences, each a list of phrases in the order in
-    which `joined` puts them into one text, for `order`.
+    which `joined` puts them into one text, for `order`. `reading` says whence they are.
     """
 
     texts: Sequence[str] = ()
     pairs: Sequence[tuple[str, str]] = ()
     sequences: Sequence[Sequence[str]] = ()
     joined: Callable[[Sequence[str]], str] = field(default="; ".join)
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,8 @@ def pretrain(
         yield from _steps(reader, made, config, rng)
         reader.encoder.cpu().eval()
         save_encoder(reader.encoder, folder, fresh)
+        if examples.reading is not None:
+            write_readings(fresh, [*read_readings(folder), examples.reading])
 
 
 def _tasks(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kg.errors import DataError, UsageError
+from kg.reading import FILE as READING_FILE
 from models.tensors import disk_errors
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before transformers is first imported
@@ -294,9 +295,11 @@ def save_encoder(encoder: Any, origin: Path, folder: Path) -> None:
 
 
 def copy_tokenizer(origin: Path, folder: Path) -> None:
-    """Put the tokenizer, the prompt and the pooling of `origin` into the folder."""
-    prompt = origin / PROMPT_FILE
-    for file in [*tokenizer_files(origin), *([prompt] if prompt.is_file() else [])]:
+    """Put the tokenizer, the prompt and the pooling of `origin` into the folder, and what it says
+    of what the encoder has read.
+    """
+    others = [origin / name for name in (PROMPT_FILE, READING_FILE)]
+    for file in [*tokenizer_files(origin), *(file for file in others if file.is_file())]:
         shutil.copyfile(file, folder / file.name)
     if (pooling := _pooling_file(origin)) is not None:
         shutil.copyfile(pooling, folder / POOLING_FILES[1])  # our folders are flat

@@ -110,15 +110,20 @@ def build(
 
 @app.command("check-leakage")
 def check_leakage(
-    data: Annotated[Path, typer.Argument(help="A data folder from `kgintent build`.")],
-    hold_out: HoldOut = "none",
+    data: Annotated[Path, typer.Argument(help="A data folder of `kgintent build`, or a run.")],
+    hold_out: Annotated[
+        str | None, typer.Option(help="none, last or time; of a run: as it was trained.")
+    ] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="Also what this encoder has read before.")
+    ] = None,
     accept: Accept = None,
     json: Json = False,
 ) -> None:
     """Whether facts, tables or texts know what comes after the cut; exit 1 if it is sure."""
-    from recsys.cli.training import report_leaks
+    from recsys.cli.leaking import report_leaks
 
-    report_leaks(data, hold_out, accept or [], json)
+    report_leaks(data, hold_out, encoder, accept or [], json)
 
 
 @app.command()

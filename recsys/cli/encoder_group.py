@@ -35,7 +35,10 @@ def encoder_import(
 @encoder_app.command("pretrain")
 def encoder_pretrain(
     source: Annotated[
-        Path, typer.Argument(help="A data folder from `kgintent build`, or texts, one a line.")
+        Path,
+        typer.Argument(
+            help="A data folder of `kgintent build`, or texts: lines, or a table with times."
+        ),
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="The encoder folder to make.")],
     task: Annotated[

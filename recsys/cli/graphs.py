@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import typer
@@ -21,6 +22,9 @@ from kg.report import lines, page, report
 from kg.storage import load_dataset
 from kg.triples import read_triples
 from recsys.cli.output import say, show
+
+if TYPE_CHECKING:
+    from kg.formats.tables import Tables
 
 
 def graph_of_table(
@@ -163,8 +167,8 @@ def _graph_at(path: Path) -> tuple[KnowledgeGraph, Catalog | None]:
 
 
 def convert_files(source: Path, out: Path, form: str | None, to: str) -> None:
-    """Read, write, and say what was found and what was lost."""
-    from kg.formats import FORMATS, convert
+    """Read, write, and say what was found, what was lost, and what to type next."""
+    from kg.formats import FORMATS, convert, detected
 
     tables = convert(source, out, form, to)
     told = ", ".join(f"{len(frame):,} rows of {name}" for name, frame in tables.there().items())
@@ -176,8 +180,27 @@ def convert_files(source: Path, out: Path, form: str | None, to: str) -> None:
     if to != "plain":
         say(f"{out}: in the format {to}")
         return
-    parts = [f"{out}/events.csv", f"{out}/items.csv"]
+    bags = (detected(source) if form is None else FORMATS[form]).bags
+    say(f"Next: kgintent {_next_command(out, tables, bags)}")
+
+
+def _next_command(out: Path, tables: Tables, bags: bool) -> str:
+    """What makes a data folder of plain tables, EVENTS and ITEMS where these have none."""
+    from kg.formats.tables import vector_file
+
+    there = tables.there()
+    entities = tables.entities
+    if "items" not in there and (entities is None or "item_id" not in entities.columns):
+        if entities is not None and "name" in entities.columns:
+            return f"kg link ITEMS {out} -o links.csv --apply {out}-linked"
+        return f"build EVENTS ITEMS --triples {out}/triples.csv -o DATA"
+    parts = [f"{out}/{n}.csv" if n in there else n.upper() for n in ("events", "items")]
     for name in ("users", "triples", "entities"):
-        if name in tables.there():
+        if name in there and (name != "entities" or "triples" in there):
             parts.append(f"--{name} {out}/{name}.csv")
-    say(f"Next: kgintent build {' '.join(parts)} -o DATA")
+    for name in tables.vectors:
+        option = "--user-vectors" if name.startswith("user:") else "--vectors"
+        parts.append(f"{option} {name.removeprefix('user:')}={out}/{vector_file(name)}")
+    if bags:
+        parts.append("--no-order")
+    return f"build {' '.join(parts)} -o DATA"

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from kg.dates import UNDATED, dates
+from kg.folders import file_hash
+from kg.reading import Reading
 from kg.storage import load_dataset
+from kg.tables import pick_columns, read_table
 from models.intent.pretrain import Examples, PretrainConfig, pretrain, twins
 from recsys.cli.encoding import lines_of
+from recsys.cli.leaking import checked_hold_out
 from recsys.cli.output import say
-from recsys.cli.training import checked_hold_out
 from recsys.config import read_settings_file
 from recsys.fit import make_split
 from recsys.pretraining import examples_of
+
+TABLES = (".csv", ".tsv", ".parquet")
+COLUMNS = {"text": ("text", "sentence", "utterance", "message"),
+           "time": ("time", "timestamp", "date", "at")}  # fmt: skip
 
 
 def pretrain_folder(
@@ -35,9 +44,30 @@ def pretrain_folder(
 
 def _examples(source: Path, hold_out: str, seed: int) -> Examples:
     if not source.is_dir():
-        texts = [line for line in lines_of(source) if line.strip()]
-        return Examples(texts=texts, pairs=twins(texts))
+        texts, reading = _texts(source)
+        return Examples(texts=texts, pairs=twins(texts), reading=reading)
     data = load_dataset(source)
     split = make_split(data.log, checked_hold_out(hold_out))
     known = data.graph.known_at(split.cut)
-    return examples_of(split.train, data.catalog, known, np.random.default_rng(seed))
+    found = examples_of(split.train, data.catalog, known, np.random.default_rng(seed))
+    read = Reading.of_events(source.name, data.log, split.train, len(found.texts))
+    return replace(found, reading=read)
+
+
+def _texts(source: Path) -> tuple[list[str], Reading]:
+    """The lines of a file, or the column `text` of a table, which may have one of times."""
+    if source.suffix not in TABLES:
+        texts = [line for line in lines_of(source) if line.strip()]
+        return texts, Reading(source.name, file_hash(source), len(texts), len(texts))
+    frame = read_table(source)
+    roles = pick_columns(frame, COLUMNS, {}, needed=("text",), where=str(source))
+    told = frame[roles["text"]].str.strip_chars().fill_null("") != ""
+    texts = frame[roles["text"]].filter(told).to_list()
+    since = np.full(len(frame), UNDATED)
+    if "time" in roles:
+        since = dates(frame[roles["time"]], str(source))
+    since = since[told.to_numpy()]
+    known = since[since != UNDATED]
+    until = int(known.max()) if known.size else None
+    undated = len(texts) - known.size
+    return texts, Reading(source.name, file_hash(source), len(texts), undated, until)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import cast
 
 from kg.errors import UsageError
 from kg.folders import check_place
-from kg.leakage import Leak, leaks, refuse
-from kg.storage import Dataset, load_dataset
+from kg.leakage import refuse
+from kg.storage import load_dataset
 from kg.taxonomy import Taxonomy
 from kg.templates import Templates
-from recsys.cli.output import Stopped, bars, say, show
+from recsys.cli.leaking import checked_hold_out, data_leaks
+from recsys.cli.output import Stopped, bars, say
 from recsys.config import RunConfig
-from recsys.fit import HoldOut, fit, forget, make_split
+from recsys.fit import fit, forget
 from recsys.index_plan import IndexConfig
+from recsys.leaks import encoder_readings
 from recsys.recommender import Recommender
 from recsys.reindex import reindexed
 from recsys.store import KIND
@@ -39,7 +40,7 @@ def train_run(
     if resume and not checkpoint.exists():
         raise UsageError(f"There is nothing to resume: {checkpoint} does not exist.")
     dataset = load_dataset(data)
-    found = _leaks(dataset, held)
+    found = data_leaks(dataset, held, encoder)
     for leak in found:
         say(f"  {leak}")
     refuse(found, accept)
@@ -64,6 +65,7 @@ def train_run(
         "epochs": sum(r.epoch > 0 for r in fitted.reports), "best_epoch": best.epoch if best else 0,
         "valid": best.metrics if best else {}, "seconds": round(seconds, 1),
         "again": sum(r.epoch > 0 for r in fitted.again), "config": settings.model_dump(),
+        "read": [asdict(one) for one in encoder_readings(encoder)],
     }  # fmt: skip
     if source is not None and fitted.start is not None:
         trained["from"] = {"run": source.resolve().name, **asdict(fitted.start)}
@@ -74,31 +76,6 @@ def train_run(
     forget(checkpoint)
     say(f"{out}: trained in {seconds:.0f} s. Next: kgintent recommend {out} --user "
         f"{dataset.log.users.ids[0]}")  # fmt: skip
-
-
-def report_leaks(data: Path, hold_out: str, accept: list[str], as_json: bool) -> None:
-    """A row for each leak; `DataError` if one is refused."""
-    dataset, held = load_dataset(data), checked_hold_out(hold_out)
-    found = _leaks(dataset, held)
-    if later := dataset.graph.later_than(make_split(dataset.log, held).cut):
-        say(f"  {later:,} facts dated after the last training event are not learned from")
-    if found or as_json:
-        show([asdict(leak) for leak in found], as_json)
-    refuse(found, accept)
-    say(f"{data}: {len(found)} warnings, nothing refused.")
-
-
-def _leaks(dataset: Dataset, held: HoldOut) -> list[Leak]:
-    split = make_split(dataset.log, held)
-    graph = dataset.graph.known_at(split.cut).with_events(split.train)
-    return leaks(graph, split, dataset.catalog, dataset.users)
-
-
-def checked_hold_out(word: str) -> HoldOut:
-    """The word of --hold-out; `UsageError` for another one."""
-    if word not in ("none", "last", "time"):
-        raise UsageError(f"--hold-out must be none, last or time. Got {word!r} instead.")
-    return cast(HoldOut, word)
 
 
 def read_settings(

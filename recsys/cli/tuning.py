@@ -8,8 +8,9 @@ from typing import Any
 
 from kg.storage import load_dataset
 from kg.templates import Templates
+from recsys.cli.leaking import checked_hold_out
 from recsys.cli.output import Stopped, bars, say, show
-from recsys.cli.training import checked_hold_out, read_settings
+from recsys.cli.training import read_settings
 from recsys.tune import Trial, best_of, read_trials, search_settings
 
 

@@ -138,9 +138,11 @@ def test_users_may_have_a_catalogue_too(tmp_path: Path) -> None:
 
 
 def test_bad_ids_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"items.csv: Each item id must stand once. Got 'a'"):
+    with pytest.raises(
+        DataError, match=r"items.csv, line 4: each item id must stand once. Got 'a'"
+    ):
         Catalog.read(save(tmp_path / "items.csv", "item_id\nb\na\n a \n"))
-    with pytest.raises(DataError, match=r"items.csv, row 2: column 'item_id' must not be empty"):
+    with pytest.raises(DataError, match=r"items.csv, line 3: column 'item_id' must not be empty"):
         Catalog.read(save(tmp_path / "items.csv", "item_id,title\na,x\n,y\n"))
     with pytest.raises(DataError, match=r"no column for 'item_id'.*Its columns: name"):
         Catalog.read(save(tmp_path / "items.csv", "name\na\n"))

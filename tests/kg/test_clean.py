@@ -151,3 +151,16 @@ def test_every_event_is_kept_or_told(rows: list[tuple[str, str, int]]) -> None:
 def test_the_rules_are_checked(bad: dict[str, int]) -> None:
     with pytest.raises(ValidationError):
         CleanConfig(**bad)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("ids", "told"),
+    [
+        (("x7", "x9"), "items such as 'x7', the table of items such as '7': they must be the same"),
+        (("7.0", "9.0"), "items such as '7.0', the table of items such as '7': whole numbers"),
+    ],
+)
+def test_ids_that_are_written_otherwise_are_shown(ids, told):
+    log = EventLog.of(["u", "u"], ids)
+    with pytest.raises(DataError, match=f"2 unknown item. The events name {told}"):
+        clean(log, Vocab(("7", "9"), "item"))

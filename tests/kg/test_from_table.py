@@ -142,8 +142,8 @@ def test_a_line_that_does_not_fit(table, line, says):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("sku,brand\na,x\na,y\n", "row 2: each item must stand once. Got 'a' again"),
-        ("sku,brand\na,x\n,y\n", "row 2: column 'sku' must not be empty"),
+        ("sku,brand\na,x\na,y\n", "line 3: each item must stand once. Got 'a' again"),
+        ("sku,brand\na,x\n,y\n", "line 3: column 'sku' must not be empty"),
         ("name,brand\na,x\n", "no column for 'item_id'"),
         ("sku,brand\n", "no rows"),
         ("", "is empty"),

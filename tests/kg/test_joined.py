@@ -128,3 +128,14 @@ def test_what_changed_between_two_releases():
     assert all(one.added == one.removed == 0 for one in difference(old, old))
     gone = {one.name: one for one in difference(old, KnowledgeGraph({}, {}))}
     assert gone["item – made_by – brand"].removed == 3
+
+
+def test_a_circle_in_what_leads_upwards_is_told():
+    vocabs = {"item": Vocab.of("ab", "item"), "kind": Vocab.of("uvwxyz", "kind")}
+    above = np.array([[0, 1, 2, 3, 4, 5], [1, 2, 0, 4, 5, 5]])  # u > v > w > u; z > z
+    edges = {("kind", "part_of", "kind"): above, ("kind", "like", "kind"): above}
+    found = report(KnowledgeGraph(vocabs, edges))
+    assert sorted(found.circles) == [("part_of", "u", "v", "w"), ("part_of", "z")]
+    assert any("2 times part_of leads in a circle" in line for line in lines(found))
+    tree = KnowledgeGraph(vocabs, {("kind", "part_of", "kind"): above[:, [0, 1, 3]]})
+    assert report(tree).circles == ()

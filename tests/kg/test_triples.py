@@ -60,7 +60,10 @@ def test_plain_numbers_that_could_be_both_are_an_error(tmp_path: Path) -> None:
 
 
 def test_no_item_at_all_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no head or tail is an item id\. Heads such as 'm7'"):
+    with pytest.raises(
+        DataError,
+        match=r"no head or tail is an item id\. Heads such as 'm7' must be item ids such as '12'",
+    ):
         triples(tmp_path, "m7,made_by,acme\n")
 
 
@@ -154,3 +157,19 @@ def test_lines_are_those_of_the_file(tmp_path: Path) -> None:
     frame.write_parquet(tmp_path / "t.parquet")
     with pytest.raises(DataError, match=r"t\.parquet, row 2: 'relation' must not be empty"):
         read_triples(tmp_path / "t.parquet", ITEMS)
+
+
+@pytest.mark.parametrize(
+    ("bad", "rule"),
+    [
+        ("7,by", "line 90213, must have 3 cells as the header has. Got 2"),
+        ("7,by,", "line 90213: 'tail' must not be empty"),
+        (b"7,by,\xff", "line 90213, holds the byte 0xff, which is not UTF-8"),
+    ],
+)
+def test_a_broken_triple_of_a_large_file_is_named(tmp_path: Path, bad, rule: str) -> None:
+    lines = [b"head,relation,tail", *(f"7,by,m{n % 99}".encode() for n in range(99_999))]
+    lines[90_212] = bad.encode() if isinstance(bad, str) else bad
+    (tmp_path / "t.csv").write_bytes(b"\n".join(lines))
+    with pytest.raises(DataError, match=rf"t\.csv, {rule}"):
+        read_triples(tmp_path / "t.csv", ITEMS)

@@ -1,5 +1,7 @@
 """Graphs to HeteroData and back."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -49,6 +51,18 @@ def test_the_round_trip_is_exact(make):
     assert back.names == {k: v for k, v in graph.names.items() if k in graph.vocabs}
     assert back.events == graph.events
     assert bool(graph.events) == (make is not odd)
+
+
+def test_dates_of_facts_go_along():
+    graph = with_events()
+    by = ("item", "made_by", "maker")
+    times = np.arange(graph.edges[by].shape[1])[::-1].copy()
+    dated = replace(graph, edge_time={by: times})
+    data = to_hetero(dated)
+    assert data[by].time.tolist() == times.tolist()
+    back = from_hetero(data)
+    assert list(back.edge_time) == [by]
+    np.testing.assert_array_equal(back.edge_time[by], times)
 
 
 def test_what_is_in_it():

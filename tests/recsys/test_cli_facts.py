@@ -1,4 +1,6 @@
-"""Facts on the command line: which lists change with them, since when they are known."""
+"""Facts on the command line: which lists change with them, since when they are known, and what
+a run, or its encoder, must not know.
+"""
 
 import json
 import shutil
@@ -122,3 +124,66 @@ def test_facts_are_added_to_a_run_on_disk(world, call, tmp_path):
     code, _, err = call("kg", "add", run, file)
     assert (code, "Did you mean 'category'?" in err) == (2, True), err
     assert {path.name: path.read_bytes() for path in run.iterdir()} == before
+
+
+# ---- check-leakage of runs and encoders --------------------------------------------------
+
+
+def test_a_run_is_checked_as_it_was_trained(world, call, tmp_path):
+    code, _, err = call("check-leakage", world / "run")
+    assert (code, "nothing refused" in err) == (0, True), err
+    code, _, err = call("train", world / "data", "-o", tmp_path / "r", "--encoder", "hash",
+                        "--hold-out", "time", "--max-epochs", "1")  # fmt: skip
+    assert code == 0, err
+    assert "Once more" in err  # on the validation events too
+    code, _, err = call("check-leakage", tmp_path / "r")
+    assert code == 0, err
+    rec = Recommender.load(tmp_path / "r")
+    made = json.loads((tmp_path / "r/manifest.json").read_text("utf-8"))
+    lie = {**made["trained"], "again": 0}  # as if the validation events were not learned from
+    rec.save(tmp_path / "lie", hold_out="time", trained=lie)
+    code, out, err = call("check-leakage", tmp_path / "lie", "--json")
+    assert code == 1
+    assert "edges" in {row["check"] for row in rows_of(out) if row["refused"]}
+    code, _, err = call("check-leakage", tmp_path / "r", "--hold-out", "last")
+    assert (code, "was trained with --hold-out time" in err) == (2, True)
+    code, _, err = call("check-leakage", tmp_path / "r", "--encoder", "hash")
+    assert (code, "an encoder of its own" in err) == (2, True)
+
+
+def test_an_encoder_that_has_read_the_future_is_refused(world, call, tmp_path, make_bert):
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "red", "music", "guitar", "viewed"]
+    bert = make_bert(words, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+                     intermediate_size=16)  # fmt: skip
+    data, held = world / "data", ["--hold-out", "last"]
+
+    def pretrained(source, name, *more):
+        words = ["encoder", "pretrain", source, "-o", tmp_path / name, "--encoder", bert]
+        code, _, err = call(*words, "--task", "mask", "--epochs", "1", *more)
+        assert code == 0, err
+        return tmp_path / name
+
+    right, late = pretrained(data, "right", *held), pretrained(data, "late")
+    code, _, err = call("check-leakage", data, *held, "--encoder", right)
+    assert code == 0, err
+    words = ["check-leakage", data, *held, "--encoder"]
+    code, out, err = call(*words, late, "--json")
+    assert (code, [row["check"] for row in rows_of(out)]) == (1, ["pretraining"]), err
+    train = ["train", data, *held, "--max-epochs", "1", "--encoder", late, "-o", tmp_path / "r"]
+    code, _, err = call(*train)
+    assert (code, (tmp_path / "r").exists()) == (1, False)
+    code, _, err = call(*train, "--accept", "pretraining")
+    assert code == 0, err
+    code, out, _ = call("check-leakage", tmp_path / "r", "--json")
+    assert (code, [row["check"] for row in rows_of(out)]) == (1, ["pretraining"])
+    dated = tmp_path / "texts.csv"
+    dated.write_text("text,time\nred guitar,2019-01-01\nmusic,2019-01-02\n", encoding="utf-8")
+    code, out, _ = call(*words, pretrained(dated, "old"), "--json")
+    assert (code, out) == (0, "")
+    dated.write_text("text,time\nred guitar,2019-01-01\nmusic,2039-01-02\n", encoding="utf-8")
+    code, out, _ = call(*words, pretrained(dated, "new"), "--json")
+    assert (code, "2039-01-02" in rows_of(out)[0]["what"]) == (1, True)
+    lines = tmp_path / "lines.txt"
+    lines.write_text("red guitar\nmusic\n", encoding="utf-8")
+    code, out, _ = call(*words, pretrained(lines, "bare"), "--json")
+    assert (code, [row["refused"] for row in rows_of(out)]) == (0, [False])

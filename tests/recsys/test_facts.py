@@ -143,6 +143,22 @@ def test_added_items_hear_the_new_facts_too(rec):
     assert told.items.facts == direct.items.facts
 
 
+@pytest.mark.parametrize("user_edges", [False, True])
+def test_a_run_that_listens_to_events_hears_the_same_ones(user_edges):
+    world = planted(np.random.default_rng(3), users=20, items=12)
+    data = Dataset(world.log, world.catalog, build_graph(world.log, world.catalog))
+    config = CONFIG.model_copy(
+        update={"model": CONFIG.model.model_copy(update={"user_edges": user_edges})}
+    )
+    found = fit(data, "hash", config, hold_out="last").recommender
+    again = with_graph(found, found.model.graph.facts())
+    np.testing.assert_allclose(again.items.vectors, found.items.vectors, atol=1e-6)
+    assert again.model.graph.events == found.model.graph.events
+    states = found.model.state_dict(), again.model.state_dict()
+    assert states[0].keys() == states[1].keys()
+    assert all(np.array_equal(states[0][name], states[1][name]) for name in states[0])
+
+
 # ---- with_facts --------------------------------------------------------------------------
 
 

@@ -468,3 +468,31 @@ def test_any_ids_and_names_come_back(
     assert set(_column(again, "type")) == set(ids)
     if any(names.values()):
         assert _column(again, "name") == names
+
+
+def test_elements_that_lie_too_deep_are_refused(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("kg.formats.rdf.DEEPEST", 40)
+    head = '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:e="http://e/">'
+    inner = '<rdf:Description rdf:about="http://e/y"/>'
+
+    def nested(depth: int, more: str = "") -> Path:
+        body = "<rdf:Description><e:p>\n" * depth + inner + "</e:p></rdf:Description>" * depth
+        file = tmp_path / "deep.rdf"
+        file.write_text(f"{head}{more}{body}</rdf:RDF>", encoding="utf-8")
+        return file
+
+    assert FORMAT.read(nested(10)).triples is not None
+    wide = "<!-- " + "<br>" * 100 + " -->"  # looks deep and is not
+    assert FORMAT.read(nested(10, wide + "\n" * 70_000)).triples is not None
+    file = nested(30, "\n" * 70_000)  # the opening half ends a part of what is read at once
+    file.write_text(file.read_text("utf-8").replace(inner, inner + " " * 70_000), "utf-8")
+    with pytest.raises(DataError, match=r"deep\.rdf, line 70,020: elements .* more than 40 deep"):
+        FORMAT.read(file)
+
+
+def test_a_statement_without_end_is_no_traceback(tmp_path: Path) -> None:
+    file = tmp_path / "huge.nt"
+    with open(file, "w") as handle:
+        handle.write('<http://e/x> <http://e/p> "' + "A" * 18_000_000 + '" .\n')
+    with pytest.raises(DataError, match=r"huge\.nt holds a statement that is too long to read"):
+        FORMAT.read(file)

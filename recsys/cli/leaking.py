@@ -1,0 +1,62 @@
+"""`kgintent check-leakage`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import cast
+
+from kg.errors import UsageError
+from kg.folders import kind_of, manifest
+from kg.leakage import Leak, leaks, reading_leaks, refuse
+from kg.storage import Dataset, load_dataset
+from recsys.cli.output import say, show
+from recsys.fit import HoldOut, make_split
+from recsys.leaks import encoder_readings, run_leaks
+from recsys.recommender import Recommender
+from recsys.store import KIND
+
+
+def report_leaks(
+    place: Path, hold_out: str | None, encoder: str | None, accept: list[str], as_json: bool
+) -> None:
+    """A row for each leak of a data folder or a run; `DataError` if one is refused."""
+    held = None if hold_out is None else checked_hold_out(hold_out)
+    if kind_of(place) == KIND:
+        if encoder is not None:
+            raise UsageError("A run has an encoder of its own: leave --encoder out.")
+        found = _of_run(place, held)
+    else:
+        dataset = load_dataset(place)
+        if later := dataset.graph.later_than(make_split(dataset.log, held or "none").cut):
+            say(f"  {later:,} facts dated after the last training event are not learned from")
+        found = data_leaks(dataset, held or "none", encoder)
+    if found or as_json:
+        show([asdict(leak) for leak in found], as_json)
+    refuse(found, accept)
+    say(f"{place}: {len(found)} warnings, nothing refused.")
+
+
+def _of_run(place: Path, held: HoldOut | None) -> list[Leak]:
+    told = manifest(place, KIND)
+    own = checked_hold_out(told.get("hold_out") or held or "none")
+    if held is not None and held != own:
+        raise UsageError(f"{place} was trained with --hold-out {own}. Got {held!r} instead.")
+    return run_leaks(Recommender.load(place), own, told.get("trained") or {})
+
+
+def data_leaks(dataset: Dataset, held: HoldOut, encoder: str | None = None) -> list[Leak]:
+    """What a training on this data, by texts of this encoder, would learn from the future."""
+    split = make_split(dataset.log, held)
+    graph = dataset.graph.known_at(split.cut).with_events(split.train)
+    found = leaks(graph, split, dataset.catalog, dataset.users)
+    readings = [] if encoder is None else encoder_readings(encoder)
+    found += reading_leaks(readings, split, dataset.log)
+    return sorted(found, key=lambda leak: not leak.refused)
+
+
+def checked_hold_out(word: str) -> HoldOut:
+    """The word of --hold-out; `UsageError` for another one."""
+    if word not in ("none", "last", "time"):
+        raise UsageError(f"--hold-out must be none, last or time. Got {word!r} instead.")
+    return cast(HoldOut, word)
