@@ -68,6 +68,22 @@ class LeftOut(UserWarning):
     """Events that could not be used."""
 
 
+class NothingKnown(UserWarning):
+    """Items were added of which the model knows nothing."""
+
+
+def tell_unknown(ids: Sequence[str], vectors: np.ndarray) -> None:
+    """Warns of added items whose vectors float32 [M, D] are zero."""
+    rows = np.flatnonzero(~vectors.any(1))
+    if len(rows):
+        warnings.warn(
+            f"{len(rows)} of the {len(ids)} new items ({ids[rows[0]]!r} first) have no text, no "
+            "fact that the graph knows and no vector: they are in no list but that of what is "
+            "popular until they have events.",
+            NothingKnown, stacklevel=3,
+        )  # fmt: skip
+
+
 def tell_fewer(found: int, k: int, allowed: np.ndarray | None) -> None:
     """Warns where a filter, bool [N], is why a list is shorter than k."""
     if allowed is not None and found < k:

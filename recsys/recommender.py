@@ -38,6 +38,7 @@ from recsys.answers import (
     check_many,
     first_intents,
     tell_fewer,
+    tell_unknown,
 )
 from recsys.carried import Carried
 from recsys.diversity import Spread
@@ -542,7 +543,11 @@ class Recommender:
     # ---- changes -------------------------------------------------------------------------
 
     def with_items(self, new: Catalog) -> Recommender:
-        """These items too, recommendable at once; an id that exists is replaced."""
+        """These items too, recommendable at once; an id that exists is replaced.
+
+        A text, a fact that the graph knows or a named vector is enough. An item with none of them
+        is in no list until it has events (`with_events`): a `NothingKnown` warning says so.
+        """
         texts = new.full_texts()
         if self.encoder is not None:
             vectors = self.encoder.encode(texts).astype(np.float32)
@@ -551,6 +556,7 @@ class Recommender:
         else:
             vectors = np.zeros((len(new), self.items.text.shape[1]), np.float32)
         store = self.items.added(self.model, self.model.graph, new, vectors)
+        tell_unknown(new.ids.ids, store.vectors[len(self.items) :])
         return replace(self, items=store).beside(self.partners.with_items(store.content))
 
     def with_events(self, new: EventLog, *, refit: bool = False) -> Recommender:

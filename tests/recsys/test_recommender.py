@@ -1,5 +1,6 @@
 """What a recommender promises: seen and removed items stay away, new ones come, saving is exact."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from kg.templates import Templates
 from kg.testing import planted, tiny
 from models.text import HashEncoder
 from recsys import Recommender, store
+from recsys.answers import NothingKnown
 from recsys.config import RunConfig
 from recsys.fit import fit
 from recsys.neighbours import NeighbourConfig, Neighbours, heard, links
@@ -557,3 +559,47 @@ def test_repeats_are_the_same_for_one_and_for_all_and_are_explained(shop):
         told = rec.explain(user, item=found[0].item)
         assert sum(told.parts.values()) == pytest.approx(found[0].score, abs=1e-3)
         assert told.reason == "because you come back to it"
+
+
+def test_an_item_added_live_has_the_vector_that_training_gave_it(rec):
+    """Batch and live: the same words and facts, the same text and graph, one by one or together."""
+    kinds = rec.catalog.attribute("category").cells(len(rec.catalog))
+    n = len(rec.catalog)
+    copies = Catalog.of([f"copy{code:03d}" for code in range(n)], rec.catalog.titles,
+                        rec.catalog.texts, {"category": kinds})  # fmt: skip
+    live = rec.with_items(copies).items
+    for part in ("text_part", "graph_part"):
+        found = getattr(live, part)
+        np.testing.assert_allclose(found[n:], found[:n], atol=1e-5)
+        assert found[:n].any()
+    one = rec.with_items(Catalog.of(["copy003"], rec.catalog.titles[3:4], rec.catalog.texts[3:4],
+                                    {"category": [kinds[3]]}))  # fmt: skip
+    np.testing.assert_allclose(one.items.vectors[-1], live.vectors[n + 3], atol=1e-5)
+    more = rec.with_items(copies).with_items(Catalog.of(["late"], ["late"]))
+    near, once = more.partners.neighbours, rec.with_items(copies).partners.neighbours
+    np.testing.assert_array_equal(near.whole[:, : 2 * n].toarray(), once.whole.toarray())
+
+
+@pytest.mark.parametrize(
+    ("title", "kind", "parts"),
+    [("A thing", None, ("text_part",)), ("", "known", ("graph_part",)),
+     ("A thing", "known", ("text_part", "graph_part"))],
+)  # fmt: skip
+def test_a_text_or_a_fact_alone_is_enough(rec, title, kind, parts):
+    known = rec.model.graph.fact_relations[0]
+    node = rec.model.graph.vocabs[known[2]].ids[0]
+    told = {known[1]: [[node]]} if kind else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = rec.with_items(Catalog.of(["x"], [title], None, told))
+    for part in ("text_part", "graph_part"):
+        has = getattr(found.items, part)[-1].any()
+        assert has == (part in parts) or (part == "text_part" and kind)  # a category is read too
+    assert "x" in names(found.recommend("u00003", k=1000))
+
+
+def test_an_item_of_which_nothing_is_known_is_told_and_waits_for_events(rec):
+    with pytest.warns(NothingKnown, match="1 of the 2 new items"):
+        found = rec.with_items(Catalog.of(["a", "b"], ["", "B"]))
+    assert not found.items.vectors[found.items.code("a")].any()
+    assert "a" not in names(found.recommend(history=[], k=20))
