@@ -17,7 +17,14 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     items        trained items and those added since
     facts        other facts for a trained recommender, at once
     changes      which recommendations change when facts do
-    index        VectorIndex: FAISS, or exact torch
+    live         events since the training: histories, new people, warmer items
+    warmup       from content to what people do, for items that training met too little of
+    index        VectorIndex: exact, or FAISS proposes and exact products decide
+    index_plan   which index, and how hard it looks, by what people ask
+    index_audit  what an index finds, how fast, in how much room
+    reindex      a new index for a recommender, now or beside the work
+    facets       what items can be filtered by
+    diversity    lists that are less alike
     hits         top-k answers as arrays
     neighbours   the linear partner: item-to-item links beside the model
     factors      a factorisation beside the model: histories as bags
@@ -108,8 +115,13 @@ if TYPE_CHECKING:
     from recsys.evaluate import evaluate_scores as evaluate_scores
     from recsys.fit import fit as fit
     from recsys.fit import judge as judge
+    from recsys.index_audit import audit_index as audit_index
+    from recsys.index_plan import IndexConfig as IndexConfig
     from recsys.intents import learn_intents as learn_intents
     from recsys.recommender import Recommender as Recommender
+    from recsys.reindex import adopting as adopting
+    from recsys.reindex import reindexed as reindexed
+    from recsys.reindex import reindexing as reindexing
     from recsys.service import Desk as Desk
     from recsys.service import coverage as coverage
     from recsys.steering_report import steering_report as steering_report
@@ -139,6 +151,8 @@ _HOMES = {
     "search_settings": "recsys.tune", "mask_parts": "recsys.ablate",
     "retrain_parts": "recsys.ablate", "effect_table": "recsys.ablate",
     "bucket_table": "recsys.ablate", "list_changes": "recsys.changes",
+    "IndexConfig": "recsys.index_plan", "audit_index": "recsys.index_audit",
+    "reindexed": "recsys.reindex", "reindexing": "recsys.reindex", "adopting": "recsys.reindex",
     "intent_mix": "recsys.answers", "steering_report": "recsys.steering_report",
 }  # fmt: skip
 _SHADOWED = ("train", "fit")
