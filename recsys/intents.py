@@ -133,8 +133,9 @@ def learn_intents(
     )
 
 
-MANY = 30_000
-"""Positions from which a head learns that reads no text: they cost no reading by BERT."""
+MANY, NUMBERS = 300_000, 60_000_000
+"""Positions from which a head learns that reads no text: they cost no reading by BERT. But no more
+than give so many numbers, a target for each label."""
 
 
 def _head(
@@ -152,7 +153,8 @@ def _head(
     same = copy.deepcopy(rng)  # holds out the same users
     targets, users, recent = told(ends)
     reading = fit_intent_head(prefix, targets, users, config, rng, recent)
-    at = np.union1d(ends, _cuts(train, MANY, rng, between))
+    many = min(MANY, NUMBERS // max(len(labels), 1))
+    at = np.union1d(ends, _cuts(train, many, rng, between))
     targets, users, recent = told(at)
     none = np.zeros((len(at), prefix.shape[1]), np.float32)
     lean = fit_intent_head(none, targets, users, config, same, recent, np.isin(at, ends))
