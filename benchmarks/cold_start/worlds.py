@@ -1,0 +1,276 @@
+"""A data set in which some items are not there yet, and what is asked once they are.
+
+    world = load_world(Path("DIR"), "amazon-beauty", "own", seed=0)
+
+Protocols:
+
+    draw         items with events stand in the order of how many they have; of each ten that follow
+                 each other one is cold, drawn by the seed. Events are cut as the set can be: by
+                 time (shops: the last tenth is test, the tenth before it validation) or, where
+                 nobody comes back after the cut or no time is known, by each user's own order (the
+                 last fifth of the user's events, at least one, is test, the tenth before it
+                 validation; half of the users of amazon-beauty have no more than that one)
+    first-seen   all is cut at the time in the middle of the events; what comes later is test, the
+                 twentieth before it validation, and cold are the items that nobody had met until
+                 then. The seed is that of the training alone
+    given        citeulike-a: the split of its files. Cold are both its parts of cold items, 3,396
+                 together, as in the published rows; no validation event is ever known
+
+Events of cold items before the test part are dropped for everybody, whoever trains; what is written
+of cold items (text, facts) stays. So a history holds no cold item, and nothing that is later than
+its user's test part. By time nothing in training is later than any target; by the users' own order
+training holds events of others that are (there is no cut that all users share), and events of one
+second may stand on both sides of a cut.
+
+What is asked of each user with a history: the events of the test part with an item that the user
+had not met before. Met is meant in truth, dropped events included: such a pair is neither a target
+nor recommended, or a shop's cold targets would mostly be goods that were bought all along.
+
+Limits: in `first-seen` all cold items come at the cut, though some came months later in truth. A
+drawn item is cold for everybody though the world knew it: its text and facts may have been written
+by people who knew how it did.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+sys.path.append(str(Path(__file__).parents[1] / "accuracy"))  # the readers of the data
+
+import citeulike
+from data import SOURCES, Task, load, read_facts
+from protocols import Parts
+
+from kg.catalog import Catalog
+from kg.errors import UsageError, suggest
+from kg.events import EventLog
+from kg.graph import KnowledgeGraph
+from kg.ids import Vocab
+from kg.sequences import Sequences
+from kg.split import Split, merged, temporal_split
+
+EACH = 10
+"""One of so many items is cold, and one of so many warm ones plays cold where settings are chosen.
+"""
+
+
+@dataclass(frozen=True)
+class ColdSet:
+    """How a set is asked. `protocols`: the first is its own. `kind` is the relation that says of
+    what kind an item is; `told` maps attributes to the relation that says the same in the graph.
+    """
+
+    protocols: tuple[str, ...]
+    kind: str
+    told: dict[str, str]
+
+
+SETS: dict[str, ColdSet] = {
+    "movielens-small-kg": ColdSet(("own",), "has_genre", {"genres": "has_genre"}),
+    "amazon-beauty": ColdSet(("own",), "in_category", {"categories": "in_category"}),
+    "online-retail-ii": ColdSet(("time", "first-seen"), "in_category",
+                                {"category": "in_category"}),
+    "complete-journey": ColdSet(("time",), "of_type", {}),
+    "citeulike-a-coldstart": ColdSet(("given",), "tag", {}),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """One question to a model: `known` are the events it may have, none of a cold item; `target`
+    those that followed; `met` all that had happened before in truth. All are over the N items of
+    the whole catalogue. bool [N]: `cold` items, and those `absent`, which nobody may answer with.
+    """
+
+    known: EventLog
+    target: EventLog
+    met: EventLog
+    cold: np.ndarray
+    absent: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """All N items of `catalog` with their `facts` (a graph without events), the events by part, and
+    which items are `cold`, bool [N]. `warm` is the task that a model of this package learns: its
+    catalogue, facts and events know no cold item.
+    """
+
+    name: str
+    protocol: str
+    seed: int
+    catalog: Catalog
+    facts: KnowledgeGraph
+    split: Split
+    cold: np.ndarray
+    warm: Task
+
+    @property
+    def set(self) -> ColdSet:
+        return SETS[self.name]
+
+    def asked(self, part: str) -> Asked:
+        """`test`, or `valid`: what was not known to the training part, with warm items that play
+        cold (in the protocol `given`: with those of its own validation part).
+        """
+        before = self.split.train if part == "valid" else self._before_test()
+        target = self.split.valid if part == "valid" else self.split.test
+        met = self.split.train if part == "valid" else self.split.before_test()
+        cold, absent = self.cold, np.zeros(len(self.cold), bool)
+        if part == "valid" and self.protocol != "given":
+            counts = without(self.split.train, self.cold).item_counts()
+            cold, absent = one_of_each(counts, np.random.default_rng([self.seed, 1])), self.cold
+        known = without(before, cold | absent)
+        return Asked(known, without(target, absent), met, cold, absent)
+
+    def _before_test(self) -> EventLog:
+        return self.split.train if self.protocol == "given" else self.split.before_test()
+
+    def cold_catalog(self, rows: np.ndarray | None = None) -> Catalog:
+        """The cold items, or those int64 `rows`, as somebody would bring them to a shop that runs:
+        title, text, attributes, and their facts as columns that are called like the relations.
+        """
+        rows = np.flatnonzero(self.cold) if rows is None else rows
+        return with_facts(subset(self.catalog, rows), self.facts, rows, self.set.told)
+
+
+def load_world(data: Path, name: str, protocol: str = "", seed: int = 0) -> World:
+    """Read DIR/name, draw the cold items, cut; without a protocol by the set's own.
+
+    `UsageError` for an unknown set or a protocol that it does not have.
+    """
+    if name not in SETS:
+        raise UsageError(f"Unknown set {name!r}: {', '.join(SETS)}.{suggest(name, SETS)}")
+    protocol = protocol or SETS[name].protocols[0]
+    if protocol not in SETS[name].protocols:
+        found = ", ".join(SETS[name].protocols)
+        raise UsageError(f"{name} can be asked by: {found}. Got {protocol!r} instead.")
+    if name == citeulike.NAME:
+        return _given(data / name, seed)
+    whole = load(data, name, SOURCES[name].protocols[0])
+    log = merged(whole.parts.known, whole.parts.split.test)
+    split = cut(log, protocol)
+    if protocol == "first-seen":
+        cold = (log.item_counts() > 0) & (split.before_test().item_counts() == 0)
+    else:
+        cold = one_of_each(log.item_counts(), np.random.default_rng([seed, 0]))
+    catalog = subset(whole.catalog, np.flatnonzero(~cold))
+    triples = read_facts(data / name, SOURCES[name], catalog)
+    facts = whole.graph().facts()
+    parts = warm_parts(split, cold, catalog.ids)
+    warm = replace(
+        whole, protocol=protocol, parts=parts, learn=parts.known, catalog=catalog,
+        triples=triples, again=split.by_time,
+    )  # fmt: skip
+    return World(name, protocol, seed, whole.catalog, facts, split, cold, warm)
+
+
+def _given(folder: Path, seed: int) -> World:
+    split, catalog, cold = citeulike.read(folder)
+    kept = subset(catalog, np.flatnonzero(~cold))
+    parts = warm_parts(split, cold, kept.ids)
+    learn = parts.split.train
+    warm = Task(citeulike.NAME, "given", ("new",), replace(parts, known=learn), learn, kept, None,
+                (), "")  # fmt: skip
+    graph = replace(warm, catalog=catalog, learn=split.train).graph(split.train).facts()
+    return World(citeulike.NAME, "given", seed, catalog, graph, split, cold, warm)
+
+
+def one_of_each(counts: np.ndarray, rng: np.random.Generator, each: int = EACH) -> np.ndarray:
+    """bool [N]: of each `each` items that follow each other by their events (ties in a drawn order)
+    one, drawn; of a last group that is not full, perhaps one. None without events.
+    """
+    some = np.flatnonzero(counts)
+    some = some[np.lexsort((rng.random(len(some)), counts[some]))]
+    groups = -(-len(some) // each)
+    place = np.arange(groups) * each + rng.integers(0, each, groups)
+    out = np.zeros(len(counts), bool)
+    out[some[place[place < len(some)]]] = True
+    return out
+
+
+def cut(log: EventLog, protocol: str) -> Split:
+    if protocol == "time":
+        return temporal_split(log)
+    return own_order(log) if protocol == "own" else temporal_split(log, test=0.5, valid=0.05)
+
+
+def own_order(log: EventLog) -> Split:
+    """Each user's last fifth is test, the tenth before it validation, at least one event each; a
+    user with fewer than three events gives nothing away.
+    """
+    counts = log.user_counts()
+    from_end = np.cumsum(counts)[log.user] - 1 - np.arange(len(log))
+    test = np.where(counts >= 3, np.maximum(counts // 5, 1), 0)[log.user]
+    valid = np.where(counts >= 3, np.maximum(counts // 10, 1), 0)[log.user]
+    is_test = from_end < test
+    is_valid = ~is_test & (from_end < test + valid)
+    return Split(log.take(~is_test & ~is_valid), log.take(is_valid), log.take(is_test))
+
+
+def without(log: EventLog, items: np.ndarray) -> EventLog:
+    """The events that have none of these items, bool [N]."""
+    return log.take(log.has_item & ~items[log.item])
+
+
+def over(log: EventLog, items: Vocab) -> EventLog:
+    """The events with one of these items, numbered by them."""
+    code = items.encode(log.items.ids, missing="negative")
+    kept = log.take(log.has_item & (code[log.item] >= 0))
+    return replace(kept, items=items, item=code[kept.item])
+
+
+def warm_parts(split: Split, cold: np.ndarray, items: Vocab) -> Parts:
+    """The parts without cold items, numbered by the warm ones."""
+    parts = [over(without(log, cold), items) for log in (split.train, split.valid, split.test)]
+    warm = Split(*parts, by_time=split.by_time)
+    return Parts(warm, warm.before_test())
+
+
+def subset(catalog: Catalog, rows: np.ndarray) -> Catalog:
+    """The items of these rows int64 [M], ascending; values that none of them has are not there."""
+    some = rows.tolist()
+    ids = [catalog.ids.ids[row] for row in some]
+    cells = {a.name: a.cells(len(catalog)) for a in catalog.attributes}
+    return Catalog.of(
+        ids, [catalog.titles[row] for row in some], [catalog.texts[row] for row in some],
+        {name: [cell[row] for row in some] for name, cell in cells.items()},
+    )  # fmt: skip
+
+
+def with_facts(
+    new: Catalog, facts: KnowledgeGraph, rows: np.ndarray, told: dict[str, str]
+) -> Catalog:
+    """`new` with the facts of its items, `rows` [M] of the graph, by the names of their nodes.
+
+    An attribute stands once: under the name of its relation, where that is `told` too. A relation
+    between items has no column, as a new item cannot name it.
+    """
+    cells = {a.name: a.cells(len(new)) for a in new.attributes if told.get(a.name) is None}
+    place = np.full(len(facts.vocabs["item"]), -1)
+    place[rows] = np.arange(len(rows))
+    for source, name, target in facts.fact_relations:
+        if source != "item" or target == "item" or name in cells:
+            continue
+        item, node = facts.edges[(source, name, target)]
+        cells[name] = [[] for _ in rows]
+        for row, code in zip(place[item].tolist(), node.tolist(), strict=True):
+            if row >= 0:
+                cells[name][row].append(_called(facts, target, code, name in told.values()))
+    return Catalog.of(new.ids.ids, new.titles, new.texts, cells)
+
+
+def _called(facts: KnowledgeGraph, kind: str, code: int, text: bool) -> str:
+    """The name of a node where the encoder reads it; else its id, which no other node has."""
+    return facts.name(kind, code) if text else facts.vocabs[kind].ids[code]
+
+
+def histories_of(asked: Asked) -> tuple[Sequences, EventLog]:
+    """The histories of all users, and the targets of those who have one, without what was met."""
+    histories = Sequences.of(asked.known)
+    target = Sequences.of(asked.met).unmet(asked.target)
+    return histories, target.take(histories.lengths[target.user] > 0)
