@@ -1,4 +1,4 @@
-"""Lists of cold items, of all, and of warm ones alone, for everybody who is asked.
+"""Lists of cold items, of all, and of warm ones alone, for everybody who is world.
 
     cold          cold items only, targets are cold
     all           all items, all targets; a cold item must beat warm ones to be shown
@@ -16,8 +16,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import siblings  # noqa: F401
 from judging import measure
-from worlds import Asked, World, histories_of
+from worlds import World
 
 from kg.events import EventLog
 from kg.sequences import Sequences
@@ -37,24 +38,24 @@ Buckets = dict[str, dict[str, np.ndarray]]
 
 
 def judge(
-    scores: Scores, asked: Asked, buckets: Buckets | None = None, batch: int = 256
+    scores: Scores, world: World, buckets: Buckets | None = None, batch: int = 256
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Per view the means, and the values per user; per bucket those of the cold items in it."""
-    histories, target = histories_of(asked)
+    histories, target = world.questions()
     users = np.unique(target.user)
-    lists = ranked(scores, asked, histories, users, batch)
+    lists = ranked(scores, world, histories, users, batch)
     told, arrays = {}, {}
     for view, (name, cold) in VIEWS.items():
-        wanted = target if cold is None else target.take(asked.cold[target.item] == cold)
+        wanted = target if cold is None else target.take(world.cold[target.item] == cold)
         told[view], values = _measured(lists[name], users, wanted)
         arrays |= {f"{view}/{key}": value for key, value in values.items()}
     loss = told["warm in all"]["ndcg@20"], told["warm alone"]["ndcg@20"]
     told["warm loss"] = round(1 - loss[0] / loss[1], 6) if loss[1] else None
     shown = lists["all"][:, :K]
-    told["cold share of lists"] = round(float(_share(asked.cold, shown)), 6)
+    told["cold share of lists"] = round(float(_share(world.cold, shown)), 6)
     told["by"] = {
         kind: {name: _measured(lists["cold"], users,
-                               target.take(asked.cold[target.item] & items[target.item]))[0]
+                               target.take(world.cold[target.item] & items[target.item]))[0]
                for name, items in found.items()}
         for kind, found in (buckets or {}).items()
     }  # fmt: skip
@@ -62,18 +63,17 @@ def judge(
 
 
 def ranked(
-    scores: Scores, asked: Asked, histories: Sequences, users: np.ndarray, batch: int
+    scores: Scores, world: World, histories: Sequences, users: np.ndarray, batch: int
 ) -> dict[str, np.ndarray]:
     """int64 [users, 20] each: the lists of cold items, of all and of warm ones, -1: none."""
-    met = Sequences.of(asked.met)
+    met = Sequences.of(world.met)
     parts: dict[str, list[np.ndarray]] = {"cold": [], "all": [], "warm": []}
-    leave = {"cold": ~asked.cold, "all": np.zeros(len(asked.cold), bool), "warm": asked.cold}
+    leave = {"cold": ~world.cold, "all": np.zeros(len(world.cold), bool), "warm": world.cold}
     for start in range(0, len(users), batch):
         rows = users[start : start + batch]
         found = np.array(scores(histories.take(rows)), np.float32)
         own = met.take(rows)
         found[own.row, own.item] = -np.inf
-        found[:, asked.absent] = -np.inf
         for name, gone in leave.items():
             parts[name].append(top_k(np.where(gone, -np.inf, found), K).index)
     none = [np.zeros((0, K), np.int64)]

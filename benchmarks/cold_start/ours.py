@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import siblings  # noqa: F401
 import torch
 from fits import chosen, told
 from worlds import World

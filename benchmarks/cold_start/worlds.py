@@ -9,7 +9,7 @@ Protocols:
                  time (shops: the last tenth is test, the tenth before it validation) or, where
                  nobody comes back after the cut or no time is known, by each user's own order (the
                  last fifth of the user's events, at least one, is test, the tenth before it
-                 validation; half of the users of amazon-beauty have no more than that one)
+                 validation)
     first-seen   all is cut at the time in the middle of the events; what comes later is test, the
                  twentieth before it validation, and cold are the items that nobody had met until
                  then. The seed is that of the training alone
@@ -33,15 +33,12 @@ by people who knew how it did.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-sys.path.append(str(Path(__file__).parents[1] / "accuracy"))  # the readers of the data
-
 import citeulike
+import numpy as np
+import siblings  # noqa: F401
 from data import SOURCES, Task, load, read_facts
 from protocols import Parts
 
@@ -54,8 +51,7 @@ from kg.sequences import Sequences
 from kg.split import Split, merged, temporal_split
 
 EACH = 10
-"""One of so many items is cold, and one of so many warm ones plays cold where settings are chosen.
-"""
+"""One of so many items is cold."""
 
 
 @dataclass(frozen=True)
@@ -80,55 +76,29 @@ SETS: dict[str, ColdSet] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
-    """One question to a model: `known` are the events it may have, none of a cold item; `target`
-    those that followed; `met` all that had happened before in truth. All are over the N items of
-    the whole catalogue. bool [N]: `cold` items, and those `absent`, which nobody may answer with.
-    """
-
-    known: EventLog
-    target: EventLog
-    met: EventLog
-    cold: np.ndarray
-    absent: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
 class World:
-    """All N items of `catalog` with their `facts` (a graph without events), the events by part, and
-    which items are `cold`, bool [N]. `warm` is the task that a model of this package learns: its
-    catalogue, facts and events know no cold item.
+    """All N items of `catalog` with their `facts` (a graph without events), and which of them are
+    `cold`, bool [N].
+
+    Events are over these N items: `split` holds them all by part; `known` are those that a model
+    may have before the test part, none of a cold item, `met` all that had happened by then in
+    truth. `warm` is the task that a model of this package learns: its catalogue, facts and events
+    know no cold item.
     """
 
     name: str
     protocol: str
-    seed: int
     catalog: Catalog
     facts: KnowledgeGraph
     split: Split
     cold: np.ndarray
+    known: EventLog
+    met: EventLog
     warm: Task
 
     @property
     def set(self) -> ColdSet:
         return SETS[self.name]
-
-    def asked(self, part: str) -> Asked:
-        """`test`, or `valid`: what was not known to the training part, with warm items that play
-        cold (in the protocol `given`: with those of its own validation part).
-        """
-        before = self.split.train if part == "valid" else self._before_test()
-        target = self.split.valid if part == "valid" else self.split.test
-        met = self.split.train if part == "valid" else self.split.before_test()
-        cold, absent = self.cold, np.zeros(len(self.cold), bool)
-        if part == "valid" and self.protocol != "given":
-            counts = without(self.split.train, self.cold).item_counts()
-            cold, absent = one_of_each(counts, np.random.default_rng([self.seed, 1])), self.cold
-        known = without(before, cold | absent)
-        return Asked(known, without(target, absent), met, cold, absent)
-
-    def _before_test(self) -> EventLog:
-        return self.split.train if self.protocol == "given" else self.split.before_test()
 
     def cold_catalog(self, rows: np.ndarray | None = None) -> Catalog:
         """The cold items, or those int64 `rows`, as somebody would bring them to a shop that runs:
@@ -137,9 +107,22 @@ class World:
         rows = np.flatnonzero(self.cold) if rows is None else rows
         return with_facts(subset(self.catalog, rows), self.facts, rows, self.set.told)
 
+    def questions(self) -> tuple[Sequences, EventLog]:
+        """The histories of all users; of those who have one the targets, without what was met."""
+        histories = Sequences.of(self.known)
+        target = Sequences.of(self.met).unmet(self.split.test)
+        return histories, target.take(histories.lengths[target.user] > 0)
 
-def load_world(data: Path, name: str, protocol: str = "", seed: int = 0) -> World:
-    """Read DIR/name, draw the cold items, cut; without a protocol by the set's own.
+
+def load_world(
+    data: Path, name: str, protocol: str = "", seed: int = 0, part: str = "test"
+) -> World:
+    """Read DIR/name, cut, draw the cold items; without a protocol by the set's own.
+
+    `part` valid: the rehearsal, one part earlier, where settings are chosen. The cold items of the
+    test do not exist in it, items that are warm play cold, and the validation part is what is
+    asked; the end of the training part is its own validation. In the protocol `given` it has the
+    same cold items, and the file's validation events as targets.
 
     `UsageError` for an unknown set or a protocol that it does not have.
     """
@@ -149,8 +132,9 @@ def load_world(data: Path, name: str, protocol: str = "", seed: int = 0) -> Worl
     if protocol not in SETS[name].protocols:
         found = ", ".join(SETS[name].protocols)
         raise UsageError(f"{name} can be asked by: {found}. Got {protocol!r} instead.")
-    if name == citeulike.NAME:
-        return _given(data / name, seed)
+    folder = data / name
+    if protocol == "given":
+        return _given(folder, part)
     whole = load(data, name, SOURCES[name].protocols[0])
     log = merged(whole.parts.known, whole.parts.split.test)
     split = cut(log, protocol)
@@ -158,26 +142,51 @@ def load_world(data: Path, name: str, protocol: str = "", seed: int = 0) -> Worl
         cold = (log.item_counts() > 0) & (split.before_test().item_counts() == 0)
     else:
         cold = one_of_each(log.item_counts(), np.random.default_rng([seed, 0]))
+    if part == "valid":
+        kept = subset(whole.catalog, np.flatnonzero(~cold))
+        whole = replace(whole, catalog=kept, triples=read_facts(folder, SOURCES[name], kept))
+        split = _earlier(split, kept.ids)
+        cold = one_of_each(split.before_test().item_counts(), np.random.default_rng([seed, 1]))
     catalog = subset(whole.catalog, np.flatnonzero(~cold))
-    triples = read_facts(data / name, SOURCES[name], catalog)
-    facts = whole.graph().facts()
-    parts = warm_parts(split, cold, catalog.ids)
     warm = replace(
-        whole, protocol=protocol, parts=parts, learn=parts.known, catalog=catalog,
-        triples=triples, again=split.by_time,
+        whole, protocol=protocol, catalog=catalog, again=split.by_time,
+        triples=read_facts(folder, SOURCES[name], catalog),
     )  # fmt: skip
-    return World(name, protocol, seed, whole.catalog, facts, split, cold, warm)
+    known = without(split.before_test(), cold)
+    return _world(whole, warm, split, cold, known, split.before_test())
 
 
-def _given(folder: Path, seed: int) -> World:
+def _given(folder: Path, part: str) -> World:
     split, catalog, cold = citeulike.read(folder)
-    kept = subset(catalog, np.flatnonzero(~cold))
-    parts = warm_parts(split, cold, kept.ids)
-    learn = parts.split.train
-    warm = Task(citeulike.NAME, "given", ("new",), replace(parts, known=learn), learn, kept, None,
-                (), "")  # fmt: skip
-    graph = replace(warm, catalog=catalog, learn=split.train).graph(split.train).facts()
-    return World(citeulike.NAME, "given", seed, catalog, graph, split, cold, warm)
+    met = split.train if part == "valid" else split.before_test()
+    if part == "valid":
+        split = replace(split, test=split.valid)
+    parts = Parts(split, split.train)
+    whole = Task(citeulike.NAME, "given", ("new",), parts, split.train, catalog, None, (), "")
+    warm = replace(whole, catalog=subset(catalog, np.flatnonzero(~cold)))
+    return _world(whole, warm, split, cold, split.train, met)
+
+
+def _world(
+    whole: Task, warm: Task, split: Split, cold: np.ndarray, known: EventLog, met: EventLog
+) -> World:
+    """`warm` is whole but for its events."""
+    items = warm.catalog.ids
+    parts = [over(without(log, cold), items) for log in (split.train, split.valid, split.test)]
+    learn = over(known, items)
+    warm = replace(warm, parts=Parts(Split(*parts, by_time=split.by_time), learn), learn=learn)
+    facts = whole.graph(split.train).facts()
+    return World(whole.name, warm.protocol, whole.catalog, facts, split, cold, known, met, warm)
+
+
+def _earlier(split: Split, items: Vocab) -> Split:
+    """What is asked in the rehearsal: the validation part, without the items that are cold."""
+    train, target = over(split.train, items), over(split.valid, items)
+    if split.by_time:
+        inner = temporal_split(train, test=0)
+        return replace(inner, test=target)
+    inner = own_order(train, test=False)
+    return replace(inner, test=target)
 
 
 def one_of_each(counts: np.ndarray, rng: np.random.Generator, each: int = EACH) -> np.ndarray:
@@ -199,16 +208,16 @@ def cut(log: EventLog, protocol: str) -> Split:
     return own_order(log) if protocol == "own" else temporal_split(log, test=0.5, valid=0.05)
 
 
-def own_order(log: EventLog) -> Split:
-    """Each user's last fifth is test, the tenth before it validation, at least one event each; a
-    user with fewer than three events gives nothing away.
+def own_order(log: EventLog, test: bool = True) -> Split:
+    """Each user's last fifth is test (if there is to be one), the tenth before it validation, at
+    least one event each; a user with fewer than three events gives nothing away.
     """
     counts = log.user_counts()
     from_end = np.cumsum(counts)[log.user] - 1 - np.arange(len(log))
-    test = np.where(counts >= 3, np.maximum(counts // 5, 1), 0)[log.user]
+    held = np.where(counts >= 3, np.maximum(counts // 5, 1), 0)[log.user] * int(test)
     valid = np.where(counts >= 3, np.maximum(counts // 10, 1), 0)[log.user]
-    is_test = from_end < test
-    is_valid = ~is_test & (from_end < test + valid)
+    is_test = from_end < held
+    is_valid = ~is_test & (from_end < held + valid)
     return Split(log.take(~is_test & ~is_valid), log.take(is_valid), log.take(is_test))
 
 
@@ -222,13 +231,6 @@ def over(log: EventLog, items: Vocab) -> EventLog:
     code = items.encode(log.items.ids, missing="negative")
     kept = log.take(log.has_item & (code[log.item] >= 0))
     return replace(kept, items=items, item=code[kept.item])
-
-
-def warm_parts(split: Split, cold: np.ndarray, items: Vocab) -> Parts:
-    """The parts without cold items, numbered by the warm ones."""
-    parts = [over(without(log, cold), items) for log in (split.train, split.valid, split.test)]
-    warm = Split(*parts, by_time=split.by_time)
-    return Parts(warm, warm.before_test())
 
 
 def subset(catalog: Catalog, rows: np.ndarray) -> Catalog:
@@ -267,10 +269,3 @@ def with_facts(
 def _called(facts: KnowledgeGraph, kind: str, code: int, text: bool) -> str:
     """The name of a node where the encoder reads it; else its id, which no other node has."""
     return facts.name(kind, code) if text else facts.vocabs[kind].ids[code]
-
-
-def histories_of(asked: Asked) -> tuple[Sequences, EventLog]:
-    """The histories of all users, and the targets of those who have one, without what was met."""
-    histories = Sequences.of(asked.known)
-    target = Sequences.of(asked.met).unmet(asked.target)
-    return histories, target.take(histories.lengths[target.user] > 0)
