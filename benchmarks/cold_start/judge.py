@@ -47,14 +47,14 @@ def judge(
     told, arrays = {}, {}
     for view, (name, cold) in VIEWS.items():
         wanted = target if cold is None else target.take(world.cold[target.item] == cold)
-        told[view], values = _measured(lists[name], users, wanted)
+        told[view], values = measured(lists[name], users, wanted)
         arrays |= {f"{view}/{key}": value for key, value in values.items()}
     loss = told["warm in all"]["ndcg@20"], told["warm alone"]["ndcg@20"]
     told["warm loss"] = round(1 - loss[0] / loss[1], 6) if loss[1] else None
     shown = lists["all"][:, :K]
     told["cold share of lists"] = round(float(_share(world.cold, shown)), 6)
     told["by"] = {
-        kind: {name: _measured(lists["cold"], users,
+        kind: {name: measured(lists["cold"], users,
                                target.take(world.cold[target.item] & items[target.item]))[0]
                for name, items in found.items()}
         for kind, found in (buckets or {}).items()
@@ -80,9 +80,10 @@ def ranked(
     return {name: np.concatenate(part or none) for name, part in parts.items()}
 
 
-def _measured(
+def measured(
     index: np.ndarray, users: np.ndarray, target: EventLog
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Of the lists of these users the means, and the values per user who has a target."""
     report = measure(index, users, target)
     means = {name: round(report.metrics[name], 6) if report.users else None for name in SHOWN}
     pairs = len(np.unique(target.user * len(target.items) + target.item))

@@ -33,7 +33,9 @@ by people who knew how it did.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import citeulike
@@ -49,6 +51,7 @@ from kg.graph import KnowledgeGraph
 from kg.ids import Vocab
 from kg.sequences import Sequences
 from kg.split import Split, merged, temporal_split
+from kg.triples import Triples
 
 EACH = 10
 """One of so many items is cold."""
@@ -75,6 +78,10 @@ SETS: dict[str, ColdSet] = {
 }  # fmt: skip
 
 
+TriplesOf = Callable[[Catalog], Triples | None]
+"""The facts from the file of triples about the items of a catalogue."""
+
+
 @dataclass(frozen=True, eq=False)
 class World:
     """All N items of `catalog` with their `facts` (a graph without events), and which of them are
@@ -95,6 +102,7 @@ class World:
     known: EventLog
     met: EventLog
     warm: Task
+    triples_of: TriplesOf
 
     @property
     def set(self) -> ColdSet:
@@ -106,6 +114,13 @@ class World:
         """
         rows = np.flatnonzero(self.cold) if rows is None else rows
         return with_facts(subset(self.catalog, rows), self.facts, rows, self.set.told)
+
+    def told_again(self, split: Split, cold: np.ndarray) -> World:
+        """The same world with other events before the test part, and with these items cold."""
+        known = without(split.before_test(), cold)
+        whole = replace(self.warm, catalog=self.catalog)
+        warm = warm_task(whole, self.triples_of, split, cold, known)
+        return replace(self, split=split, cold=cold, known=known, warm=warm)
 
     def questions(self) -> tuple[Sequences, EventLog]:
         """The histories of all users; of those who have one the targets, without what was met."""
@@ -142,18 +157,19 @@ def load_world(
         cold = (log.item_counts() > 0) & (split.before_test().item_counts() == 0)
     else:
         cold = one_of_each(log.item_counts(), np.random.default_rng([seed, 0]))
+    triples_of = partial(read_facts, folder, SOURCES[name])
     if part == "valid":
         kept = subset(whole.catalog, np.flatnonzero(~cold))
-        whole = replace(whole, catalog=kept, triples=read_facts(folder, SOURCES[name], kept))
+        whole = replace(whole, catalog=kept, triples=triples_of(kept))
         split = _earlier(split, kept.ids)
         cold = one_of_each(split.before_test().item_counts(), np.random.default_rng([seed, 1]))
-    catalog = subset(whole.catalog, np.flatnonzero(~cold))
-    warm = replace(
-        whole, protocol=protocol, catalog=catalog, again=split.by_time,
-        triples=read_facts(folder, SOURCES[name], catalog),
+    whole = replace(whole, protocol=protocol, again=split.by_time)
+    facts = whole.graph(split.train).facts()
+    known, met = without(split.before_test(), cold), split.before_test()
+    warm = warm_task(whole, triples_of, split, cold, known)
+    return World(
+        name, protocol, whole.catalog, facts, split, cold, known, met, warm, triples_of
     )  # fmt: skip
-    known = without(split.before_test(), cold)
-    return _world(whole, warm, split, cold, known, split.before_test())
 
 
 def _given(folder: Path, part: str) -> World:
@@ -161,22 +177,30 @@ def _given(folder: Path, part: str) -> World:
     met = split.train if part == "valid" else split.before_test()
     if part == "valid":
         split = replace(split, test=split.valid)
-    parts = Parts(split, split.train)
-    whole = Task(citeulike.NAME, "given", ("new",), parts, split.train, catalog, None, (), "")
-    warm = replace(whole, catalog=subset(catalog, np.flatnonzero(~cold)))
-    return _world(whole, warm, split, cold, split.train, met)
+    whole = Task(citeulike.NAME, "given", ("new",), Parts(split, split.train), split.train,
+                 catalog, None, (), "")  # fmt: skip
+    facts = whole.graph(split.train).facts()
+    warm = warm_task(whole, _no_triples, split, cold, split.train)
+    return World(citeulike.NAME, "given", catalog, facts, split, cold, split.train, met, warm,
+                 _no_triples)  # fmt: skip
 
 
-def _world(
-    whole: Task, warm: Task, split: Split, cold: np.ndarray, known: EventLog, met: EventLog
-) -> World:
-    """`warm` is whole but for its events."""
-    items = warm.catalog.ids
+def _no_triples(catalog: Catalog) -> None:
+    return None
+
+
+def warm_task(
+    whole: Task, triples_of: TriplesOf, split: Split, cold: np.ndarray, known: EventLog
+) -> Task:
+    """What can be learned without the cold items: nothing in it names one."""
+    catalog = subset(whole.catalog, np.flatnonzero(~cold))
+    items = catalog.ids
     parts = [over(without(log, cold), items) for log in (split.train, split.valid, split.test)]
     learn = over(known, items)
-    warm = replace(warm, parts=Parts(Split(*parts, by_time=split.by_time), learn), learn=learn)
-    facts = whole.graph(split.train).facts()
-    return World(whole.name, warm.protocol, whole.catalog, facts, split, cold, known, met, warm)
+    return replace(
+        whole, catalog=catalog, triples=triples_of(catalog), learn=learn,
+        parts=Parts(Split(*parts, by_time=split.by_time), learn),
+    )  # fmt: skip
 
 
 def _earlier(split: Split, items: Vocab) -> Split:
