@@ -87,7 +87,7 @@ def directions(bag: sparse.csr_matrix, warm: np.ndarray) -> np.ndarray:
     length = np.sqrt(np.asarray(told.multiply(told).sum(axis=1)).ravel())
     told = sparse.csr_matrix(sparse.diags(1 / np.maximum(length, 1e-12)) @ told)
     most = min(DIRECTIONS, min(len(warm), told.shape[1]) - 1)
-    _, _, basis = randomized_svd(told[warm], most, random_state=0)
+    _, _, basis = randomized_svd(told[warm], most, n_iter=2, random_state=0)
     return np.asarray(told @ basis.T, np.float32)
 
 

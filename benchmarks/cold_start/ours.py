@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import siblings  # noqa: F401
 import torch
+from data import Task
 from fits import chosen, told
-from worlds import World
 
 from kg.catalog import Catalog
 from kg.sequences import Sequences
@@ -43,14 +43,14 @@ class Training:
     cache: Path | None = None
 
 
-def trained(world: World, how: Training, place: Path | None) -> tuple[Recommender, dict[str, Any]]:
-    """The recommender of the warm items, and what its training cost; from `place`, if it is there.
+def trained(task: Task, how: Training, place: Path | None) -> tuple[Recommender, dict[str, Any]]:
+    """The recommender of a task, and what its training cost; from `place`, if it is there.
 
     Its default settings, the path of `kgintent train`, the task's own split.
     """
     if place is not None and place.exists():
         return Recommender.load(place), {"training_seconds": None, "loaded": True}
-    task, started = world.warm, (time.perf_counter(), time.process_time())
+    started = time.perf_counter(), time.process_time()
     most = {} if how.epochs is None else {"max_epochs": how.epochs}
     config = RunConfig(
         train={"refit": task.again, **most}, options=RunOptions(seed=how.seed, threads=how.threads)

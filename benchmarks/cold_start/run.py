@@ -92,7 +92,7 @@ def rival(world: World, args: argparse.Namespace) -> dict[str, Judged]:
 def ours(world: World, args: argparse.Namespace) -> dict[str, Judged]:
     """The unit of ours and of its variants, from one training."""
     started = _clock()
-    warm, facts = trained(world, _training(args), place_of(args))
+    warm, facts = trained(world.warm, _training(args), place_of(args))
     rec, cost = with_cold(warm, world.cold_catalog())
     facts, buckets = facts | cost | _spent(started), buckets_of(world)
     found = {}

@@ -131,7 +131,7 @@ def _times(log: EventLog) -> np.ndarray:
 
 
 def added(world: World, later: World, args: argparse.Namespace) -> Scores:
-    rec, _ = trained(world, _training(args), _place(args, "run"))
+    rec, _ = trained(world.warm, _training(args), _place(args, "run"))
     return scorer(with_cold(rec, world.cold_catalog())[0], world.catalog)
 
 
@@ -139,7 +139,7 @@ def retrained(world: World, later: World, args: argparse.Namespace) -> Scores:
     n = int(later.known.item_counts()[world.cold].max(initial=0))
     if n == 0:
         return added(world, later, args)
-    rec, _ = trained(later, _training(args), _place(args, f"{n}-events"))
+    rec, _ = trained(later.warm, _training(args), _place(args, f"{n}-events"))
     if later.cold.any():
         rec, _ = with_cold(rec, later.cold_catalog())
     return scorer(rec, world.catalog)
