@@ -67,15 +67,18 @@ def ranked(
 ) -> dict[str, np.ndarray]:
     """int64 [users, 20] each: the lists of cold items, of all and of warm ones, -1: none."""
     met = Sequences.of(world.met)
-    parts: dict[str, list[np.ndarray]] = {"cold": [], "all": [], "warm": []}
-    leave = {"cold": ~world.cold, "all": np.zeros(len(world.cold), bool), "warm": world.cold}
+    among = {"cold": np.flatnonzero(world.cold), "all": np.arange(len(world.cold)),
+             "warm": np.flatnonzero(~world.cold)}  # fmt: skip
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in among}
     for start in range(0, len(users), batch):
         rows = users[start : start + batch]
         found = np.array(scores(histories.take(rows)), np.float32)
         own = met.take(rows)
         found[own.row, own.item] = -np.inf
-        for name, gone in leave.items():
-            parts[name].append(top_k(np.where(gone, -np.inf, found), K).index)
+        for name, codes in among.items():
+            some = found if name == "all" else found[:, codes]
+            index = top_k(some, K).index
+            parts[name].append(np.where(index < 0, -1, codes[index]))
     none = [np.zeros((0, K), np.int64)]
     return {name: np.concatenate(part or none) for name, part in parts.items()}
 
