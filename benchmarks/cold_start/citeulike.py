@@ -1,6 +1,6 @@
 """citeulike-a with the cold split of its files: articles known by tags and citations alone.
 
-An article is called by its tags, the most usual first, for the text encoder to read. Tags are an
+An article is called by its five most usual tags, and the next ten are its text. Tags are an
 attribute; so are citations, with the cited article as a value, and an article cites itself: so the
 graph joins it with those that cite it, and a new article can name what it cites.
 """
@@ -18,8 +18,8 @@ from kg.split import Split
 from kg.tables import read_table
 
 NAME = "citeulike-a-coldstart"
-CALLED = 10
-"""At most so many tags are read as the text of an article."""
+CALLED, READ = 5, 15
+"""So many tags name an article at most, and so many are read in all."""
 
 
 def read(folder: Path) -> tuple[Split, Catalog, np.ndarray]:
@@ -53,6 +53,7 @@ def _catalog(folder: Path, ids: tuple[str, ...]) -> Catalog:
     for cell in tags:
         for tag in cell:
             often[tag] = often.get(tag, 0) + 1
-    titles = [", ".join(sorted(set(cell), key=lambda tag: (-often[tag], tag))[:CALLED])
-              for cell in tags]  # fmt: skip
-    return Catalog.of(ids, titles, None, {"tag": tags, "cites": cites})
+    usual = [sorted(set(cell), key=lambda tag: (-often[tag], tag)) for cell in tags]
+    titles = [", ".join(cell[:CALLED]) for cell in usual]
+    texts = [", ".join(cell[CALLED:READ]) for cell in usual]
+    return Catalog.of(ids, titles, texts, {"tag": tags, "cites": cites})

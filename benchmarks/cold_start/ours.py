@@ -6,6 +6,7 @@ later (other variants, cold users, another version of what `with_items` does) ne
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ import siblings  # noqa: F401
 import torch
 from data import Task
 from fits import chosen, told
+from units import write_json
 
 from kg.catalog import Catalog
 from kg.sequences import Sequences
@@ -48,23 +50,27 @@ def trained(task: Task, how: Training, place: Path | None) -> tuple[Recommender,
 
     Its default settings, the path of `kgintent train`, the task's own split.
     """
-    if place is not None and place.exists():
-        return Recommender.load(place), {"training_seconds": None, "loaded": True}
+    torch.set_num_threads(how.threads)
+    cost_file = place.with_name(place.name + ".json") if place is not None else None
+    if place is not None and cost_file is not None and cost_file.exists():
+        cost = json.loads(cost_file.read_text(encoding="utf-8"))
+        return Recommender.load(place), {**cost, "loaded": True}
     started = time.perf_counter(), time.process_time()
     most = {} if how.epochs is None else {"max_epochs": how.epochs}
     config = RunConfig(
         train={"refit": task.again, **most}, options=RunOptions(seed=how.seed, threads=how.threads)
     )
     data = Dataset(task.learn, task.catalog, task.graph())
-    torch.set_num_threads(how.threads)
     found = fit(data, how.encoder, config, split=task.parts.split, cache=how.cache)
     rec = found.recommender
-    if place is not None:
-        rec.save(place)
     cost = {"fit_seconds": round(time.perf_counter() - started[0], 1),
             "fit_cpu_seconds": round(time.process_time() - started[1], 1)}  # fmt: skip
     facts = told(found.reports, found.again) | chosen(rec.partners)
-    return rec, cost | facts | {"gates": rec.model.gates()}
+    facts |= {**cost, "gates": rec.model.gates()}
+    if place is not None and cost_file is not None:
+        rec.save(place)
+        write_json(cost_file, facts)  # last: where it is, the run is whole
+    return rec, facts
 
 
 def with_cold(rec: Recommender, new: Catalog) -> tuple[Recommender, dict[str, Any]]:

@@ -91,9 +91,15 @@ def view_lines(units: Units, view: str) -> list[str]:
             cells.append(f"{mean:.4f}" + (f" ± {half:.4f}" if np.isfinite(half) else ""))
         ratio, p = tests.get(name, (None, None))
         cells += ["–" if ratio is None else f"{ratio:.2f}", "" if p is None else f"{p:.4f}"]
-        cells.append(f"{np.mean([unit.told['cpu_seconds'] for unit in units[name]]):,.0f}")
+        cells.append(f"{np.mean([cpu_seconds(unit) for unit in units[name]]):,.0f}")
         lines.append(f"| {' | '.join(cells)} |")
     return [*lines, ""]
+
+
+def cpu_seconds(unit: Unit) -> float:
+    """Of a fit; of a run that was taken from its folder, what its training had cost."""
+    before = unit.told["fit_cpu_seconds"] if unit.told.get("loaded") else 0.0
+    return float(unit.told["cpu_seconds"] + before)
 
 
 def value(units: list[Unit], view: str, metric: str = "ndcg@20") -> tuple[float, float]:

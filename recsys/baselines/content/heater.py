@@ -16,7 +16,7 @@ from recsys.baselines.content.base import Factors, check, scored
 from recsys.baselines.content.learning import learn, unit_scale
 from recsys.baselines.learned.pairs import Pairs
 
-PAIRS, NEGATIVES = 1024, 5
+PAIRS, NEGATIVES = 512, 5
 """A step learns from so many pairs, and as many times that of items not touched."""
 
 
