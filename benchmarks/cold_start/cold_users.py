@@ -21,7 +21,8 @@ as before. It reads the item's own title, which no real searcher does.
     session-knn       no use for a query: popularity then
     popularity
 
-The settings of session-knn and text-knn are the best of a few on another tenth of the people.
+The settings of session-knn and text-knn are the best of a few on another tenth of the people, who
+are those that --part valid asks.
 Writes OUT/SET/PROTOCOL/SEED-PART.json and .npz; --table prints the table of the seeds there.
 """
 
@@ -303,10 +304,7 @@ def table(folder: Path, part: str) -> list[str]:
 def _arguments(words: list[str] | None) -> argparse.Namespace:
     parser = set_arguments(__doc__)
     parser.add_argument("--table", action="store_true", help="only print what is there")
-    args = parser.parse_args(words)
-    if args.part == "valid":
-        args.seed += 1000  # other people
-    return args
+    return parser.parse_args(words)
 
 
 if __name__ == "__main__":
