@@ -54,7 +54,7 @@ class Rival:
 WRITTEN: Space = {"content": ("choice", *KINDS)}
 RIDGE: Space = WRITTEN | {"l2": ("log", 0.01, 100.0), "boost": ("log", 0.5, 8.0)}
 FACTORS: Space = {"dim": ("choice", 64, 128), "regularisation": ("log", 1e-3, 0.03)}
-STEPS: Space = {"steps": ("choice", 500, 1500, 3000), "rate": ("log", 3e-4, 5e-3)}
+STEPS: Space = {"steps": ("choice", 500, 1000, 2000), "rate": ("log", 3e-4, 5e-3)}
 
 
 def _text_knn(how: str) -> Callable[..., Baseline]:
