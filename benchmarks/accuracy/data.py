@@ -117,7 +117,7 @@ def load(data: Path, name: str, protocol: str) -> Task:
     catalog = _catalog(folder, source, log)
     log, report = clean(log, catalog.ids)
     parts = make_parts(log, protocol, None if label is None else label[log.row - 1])
-    triples = _triples(folder, source, catalog)
+    triples = read_facts(folder, source, catalog)
     return Task(name, protocol, source.tables, parts, parts.split.train, catalog, triples,
                 source.doubled, str(report))  # fmt: skip
 
@@ -156,7 +156,8 @@ def _catalog(folder: Path, source: Source, log: EventLog) -> Catalog:
     return replace(catalog, attributes=kept)
 
 
-def _triples(folder: Path, source: Source, catalog: Catalog) -> Triples | None:
+def read_facts(folder: Path, source: Source, catalog: Catalog) -> Triples | None:
+    """The triples of a set, those about items of the catalogue; None where it has no file."""
     file, entities = folder / "triples.csv.gz", folder / "entities.csv.gz"
     if not file.exists():
         return None

@@ -26,7 +26,6 @@ import resource
 import sys
 import time
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -37,19 +36,17 @@ from judging import judge
 from protocols import folder_of
 from registry import REGISTRY, entry
 from threadpoolctl import threadpool_limits
+from units import shown, versions, write_arrays, write_json
 
 from kg.errors import DataError
-from kg.folders import write_text
 from kg.sequences import Sequences
 from models.device import device_name
 from recsys.optimise import learning_device
 from recsys.popular import choose_recency, popularity
 from recsys.settings import RunOptions
 
-PACKAGES = ("kgintent", "torch", "torch-geometric", "transformers", "numpy", "scipy", "polars")
 PEOPLE = ("/user", "/history")
 """What is the same for every model, by the ends of the names."""
-FOLDERS = ("--data", "--out", "--cache", "--params")
 
 
 def main(words: list[str] | None = None) -> None:
@@ -125,17 +122,6 @@ def read_params(file: Path | None) -> dict[str, Any]:
     return dict(found.get("params", found))
 
 
-def write_json(file: Path, told: dict[str, Any]) -> None:
-    """Whole or not there, its folder made where there is none."""
-    write_text(file, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
-
-
-def write_arrays(file: Path, arrays: dict[str, np.ndarray]) -> None:
-    part = file.with_name(f".{os.getpid()}.{file.name}")  # savez wants the name to end in .npz
-    np.savez_compressed(part, **arrays)
-    part.replace(file)
-
-
 def keep_arrays(file: Path, arrays: dict[str, np.ndarray]) -> None:
     """Beside the `file` of a unit the values per user; who they are, once for all models.
 
@@ -156,24 +142,6 @@ def keep_arrays(file: Path, arrays: dict[str, np.ndarray]) -> None:
 def people_file(file: Path) -> Path:
     """Who was scored, for the JSON of a unit."""
     return file.parent.parent / f"people-{file.stem.partition('-')[2]}.npz"
-
-
-def shown(
-    script: str, words: list[str], folder: str = "accuracy", hidden: tuple[str, ...] = FOLDERS
-) -> str:
-    """The command without the folders of one machine."""
-    told = ["DIR" if i and words[i - 1] in hidden else word for i, word in enumerate(words)]
-    return " ".join([f"python {Path('benchmarks', folder, script).as_posix()}", *told])
-
-
-def versions() -> dict[str, str]:
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
 
 
 def common_arguments(doc: str) -> argparse.ArgumentParser:

@@ -13,6 +13,8 @@ The idea: no training loop, no tuning to hide behind. Each class is fitted in on
     ease         EASE: a linear regression between items, in closed form
     ials         IALS: matrix factorisation by least squares in turns
     text_knn     TextKNN: items with a similar text; knows items that nobody touched yet
+    content      a folder of those that learn what such items are worth
+    learned      a folder of those that are trained by epochs
 """
 
 from recsys.baselines.base import Baseline
