@@ -524,7 +524,8 @@ print(f"{audit.kind}: recall@{audit.k} {audit.recall:.4f} ± {audit.interval:.4f
       f"{audit.exact_p50:.2f} ms")  # fmt: skip
 print(f"NDCG@10 of the last events {audit.ndcg:.4f}, by exact search {audit.ndcg_exact:.4f}")
 figure, axes = plt.subplots(figsize=(5, 3.2), layout="constrained")
-axes.semilogx([one.effort for one in audit.curve], [one.recall for one in audit.curve], "o-", base=2)
+efforts = [one.effort for one in audit.curve]
+axes.semilogx(efforts, [one.recall for one in audit.curve], "o-", base=2)
 axes.set(xlabel="lists that a query visits", ylabel=f"recall@{audit.k}")
 plt.show()
 
