@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,9 +72,9 @@ class NothingKnown(UserWarning):
     """Items were added of which the model knows nothing."""
 
 
-def tell_unknown(ids: Sequence[str], vectors: np.ndarray) -> None:
-    """Warns of added items whose vectors float32 [M, D] are zero."""
-    rows = np.flatnonzero(~vectors.any(1))
+def tell_unknown(ids: Sequence[str], unknown: np.ndarray) -> None:
+    """Warns of added items that are `unknown`, bool [M]."""
+    rows = np.flatnonzero(unknown)
     if len(rows):
         warnings.warn(
             f"{len(rows)} of the {len(ids)} new items ({ids[rows[0]]!r} first) have no text, no "
@@ -84,16 +84,20 @@ def tell_unknown(ids: Sequence[str], vectors: np.ndarray) -> None:
         )  # fmt: skip
 
 
-def tell_fewer(found: int, k: int, allowed: np.ndarray | None) -> None:
-    """Warns where a filter, bool [N], is why a list is shorter than k."""
-    if allowed is not None and found < k:
-        warnings.warn(
-            f"{found} of the {k} items asked for: the filter leaves {int(allowed.sum())} of "
-            f"{len(allowed)}, some of them met before, removed or out of stock."
-            if allowed.sum() > found else
-            f"{found} of the {k} items asked for: the filter leaves no more.",
-            FewerItems, stacklevel=3,
-        )  # fmt: skip
+def tell_fewer(
+    found: int, k: int, allowed: np.ndarray | None, at_most: Mapping[str, int] | None = None
+) -> None:
+    """Warns where a filter, bool [N], or caps are why a list is shorter than k."""
+    if found >= k or (allowed is None and not at_most):
+        return
+    why = "the filter leaves no more"
+    if at_most:
+        caps = ", ".join(f"{count} of one {name}" for name, count in at_most.items())
+        why = f"no more fit with at most {caps}"
+    elif allowed is not None and allowed.sum() > found:
+        why = (f"the filter leaves {int(allowed.sum())} of {len(allowed)}, some of them met "
+               "before, removed or out of stock")  # fmt: skip
+    warnings.warn(f"{found} of the {k} items asked for: {why}.", FewerItems, stacklevel=3)
 
 
 def check_k(k: int, where: str) -> None:

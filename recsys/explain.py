@@ -57,6 +57,8 @@ def explain_item(rec: Recommender, query: np.ndarray, one: Sequences, code: int)
         reason = f"its text is close to {nearest[0]} (similarity {nearest[1]:.2f})"
     elif told_by is not None:
         reason = f"people who met {rec.items.title(told_by)} went on to it"
+    elif rec.items.unknown[code]:
+        reason = "nothing is known of it yet"
     elif len(history):
         reason = "people with a history like yours went on to it"
     elif "popularity" in added:

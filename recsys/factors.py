@@ -67,10 +67,30 @@ class Factors:
         vectors[model.known] = model.items
         return cls(model.known, heard(vectors, model.known, content), 1.0, seed, config)
 
-    def refit(self, log: EventLog, content: np.ndarray) -> Factors | None:
-        """The same settings, from this log."""
-        found = Factors.fit(log, content, self.config, self.seed)
-        return found and replace(found, weight=self.weight)
+    def refit(
+        self, log: EventLog, content: np.ndarray, lent: np.ndarray | None = None
+    ) -> Factors | None:
+        """The same settings, from this log. `lent` [N] is the share of the factors of items like it
+        that each item has beside its own.
+        """
+        fitted = Factors.fit(log, content, self.config, self.seed)
+        if fitted is None:
+            return None
+        found = replace(fitted, weight=self.weight)
+        if lent is None:
+            return found
+        rows = fitted.known[lent[fitted.known] > 0]  # the others have all of it anyway
+        return found._lent(rows, lent[rows], content) if len(rows) else found
+
+    def _lent(self, rows: np.ndarray, share: np.ndarray, content: np.ndarray) -> Factors:
+        fitted = np.zeros(len(content), bool)
+        fitted[np.setdiff1d(self.known, rows)] = True
+        warm, cold, alike = likeness(content, fitted, rows)
+        vectors = self.vectors.copy()
+        if alike is not None:
+            given = share[np.searchsorted(rows, cold)][:, None] * (alike @ self.vectors[warm])
+            vectors[cold] += given.astype(np.float32)
+        return replace(self, vectors=vectors)
 
     def with_items(self, content: np.ndarray) -> Factors:
         """New items too; `content` float32 [M, D] of all items, the new ones last."""

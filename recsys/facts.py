@@ -89,6 +89,7 @@ def told(rec: Recommender, facts: KnowledgeGraph, added: Added) -> Recommender:
     model = hearing(rec.model, graph, store.text[: store.trained])
     part = np.concatenate([_of_training(model), _of_later(model, store, added)])
     store = replace(store, graph_part=part, facts=dict(added))
+    store = replace(store, unknown=store.unknown & ~store.vectors.any(1))
     paths = PathIndex.of(graph.with_events(rec.learned))
     found = replace(rec, model=model, items=store, paths=paths)
     return found.beside(rec.partners.with_items(store.content))

@@ -29,8 +29,9 @@ class ItemStore:
     """N items: id and title each, parts float32 [N, D] of their vectors, text float32 [N, T].
 
     hidden bool [N]: in no answer (removed, replaced by a newer row, or `absent`: out of stock for
-    now). `facts` of added items only: what they share with the graph; `told`: the attributes that
-    they were added with. `extras` are parts float32 [N, D] from named vectors, such as images;
+    now); `unknown` bool [N]: nothing is known of it, so that it is in no list but that of what is
+    popular. `facts` of added items only: what they share with the graph; `told`: the attributes
+    that they were added with. `extras` are parts float32 [N, D] from named vectors, such as images;
     `numbers` float64 [N] of columns such as the price, NaN where there is none. newest int64 [N]:
     the newest row of each row's id.
     """
@@ -48,6 +49,7 @@ class ItemStore:
     numbers: Mapping[str, np.ndarray] = field(default_factory=dict)
     told: Mapping[int, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     absent: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    unknown: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
     newest: np.ndarray = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -57,16 +59,18 @@ class ItemStore:
         if self.trained < len(self.ids):
             newest = np.array([codes[key] for key in self.ids], np.int64)
         object.__setattr__(self, "newest", newest)
-        if len(self.absent) != len(self.ids):
-            object.__setattr__(self, "absent", np.zeros(len(self.ids), bool))
+        for name in ("absent", "unknown"):
+            if len(getattr(self, name)) != len(self.ids):
+                object.__setattr__(self, name, np.zeros(len(self.ids), bool))
 
     def __len__(self) -> int:
         return len(self.ids)
 
     @cached_property
     def shown(self) -> np.ndarray | None:
-        """bool [N]: may be in an answer; None if all may."""
-        return ~self.hidden if self.hidden.any() else None
+        """bool [N]: may be in an answer to somebody; None if all may."""
+        never = self.hidden | self.unknown
+        return ~never if never.any() else None
 
     @cached_property
     def vectors(self) -> np.ndarray:
@@ -118,11 +122,14 @@ class ItemStore:
             self.id_part[:n], self.text[:n], self.hidden[:n], n, {},
             {name: part[:n] for name, part in self.extras.items()},
             {name: numbers[:n] for name, numbers in self.numbers.items()}, {}, self.absent[:n],
+            self.unknown[:n],
         )  # fmt: skip
 
-    def with_ids(self, part: np.ndarray) -> ItemStore:
-        """The same with another `id_part` float32 [N, D]."""
-        return replace(self, id_part=part.astype(np.float32))
+    def with_ids(self, part: np.ndarray, met: np.ndarray) -> ItemStore:
+        """The same with another `id_part` float32 [N, D]; items that were `met`, bool [N], are not
+        unknown any more.
+        """
+        return replace(self, id_part=part.astype(np.float32), unknown=self.unknown & ~met)
 
     def without(self, keys: list[str]) -> ItemStore:
         """These ids hidden, all else as it was."""
@@ -176,6 +183,7 @@ class ItemStore:
             {name: join([x, parts.extras[name].numpy()]) for name, x in self.extras.items()},
             _joined_numbers(self, new), {**self.told, **_told(new, len(self))},
             join([absent, np.zeros(len(new), bool)]),
+            join([self.unknown, ~parts.vector.numpy().any(1)]),
         )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from models.recommender import IntentRecommender
 from recsys.intents import IntentSignals
 from recsys.recommender import Recommender
 from recsys.titles import told_titles
-from recsys.warmup import warmed
+from recsys.warmup import refitted, warmed
 
 
 def with_events(
@@ -44,7 +44,7 @@ def with_events(
         found = replace(found, intent=_read(found, rec.intent, np.sort(changed)))
     partners = rec.partners
     if refit:
-        partners = partners.refit(log, found.items.content)
+        partners = refitted(partners, found.items, rec.model, log)
     return found.beside(partners.with_items(found.items.content)), report
 
 
@@ -56,7 +56,7 @@ def as_learned(rec: Recommender) -> Recommender:
     part[rec.items.trained :] = 0
     part[: rec.items.trained][rec.model.items.counts.numpy(force=True) == 0] = 0
     found = replace(rec, log=rec.base, base=None, histories=Sequences.of(rec.base),
-                    items=rec.items.with_ids(part))  # fmt: skip
+                    items=rec.items.with_ids(part, np.zeros(len(part), bool)))  # fmt: skip
     return found.beside(rec.partners)
 
 

@@ -81,10 +81,31 @@ class Neighbours:
             return self.links
         return sparse.hstack([self.links, self.late], format="csr")
 
-    def refit(self, log: EventLog, content: np.ndarray) -> Neighbours:
-        """The same settings, with the links of this log; `content` as in `heard`."""
-        fitted = heard(links(log, self.config, self.keep), content)
-        return replace(self, links=fitted, late=None, _kept={})
+    def refit(
+        self, log: EventLog, content: np.ndarray, lent: np.ndarray | None = None
+    ) -> Neighbours:
+        """The same settings, with the links of this log; `content` as in `heard`. `lent` [N] is the
+        share of what is said of items like it that each item hears beside what is said of itself.
+        """
+        own = links(log, self.config, self.keep)
+        found = replace(self, links=heard(own, content), late=None, _kept={})
+        if lent is None:
+            return found
+        said = np.bincount(own.indices, minlength=len(lent)) > 0  # the others hear all of it anyway
+        rows = np.flatnonzero((lent > 0) & said)
+        return found._lent(rows, lent[rows], content) if len(rows) else found
+
+    def _lent(self, rows: np.ndarray, share: np.ndarray, content: np.ndarray) -> Neighbours:
+        by_item = self.links[:, : self.links.shape[0]].T.tocsr()
+        others = np.ones(by_item.shape[0], np.float32)
+        others[rows] = 0
+        others = sparse.diags_array(others) @ by_item
+        others.eliminate_zeros()
+        given = proxies(sparse.csr_matrix(others), content, rows, self.keep)
+        given = (given @ sparse.diags_array(share.astype(np.float32))).tocoo()
+        shape = self.links.shape
+        more = sparse.csr_matrix((given.data, (given.row, rows[given.col])), shape)
+        return replace(self, links=sparse.csr_matrix(self.links + more), _kept={})
 
     def with_items(self, content: np.ndarray) -> Neighbours:
         """Links to new items too, `keep` to each at most; `content` float32 [M, D] of all items,

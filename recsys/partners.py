@@ -39,15 +39,16 @@ class Partners:
     habits: Habits | None = None
     factors: Factors | None = None
 
-    def refit(self, log: EventLog, content: np.ndarray) -> Partners:
+    def refit(self, log: EventLog, content: np.ndarray, lent: np.ndarray | None = None) -> Partners:
         """The same settings, fitted to this log; `content` float32 [N, D] are the item vectors
-        without the ids. (Trend and popularity are counted when they are asked for.)
+        without the ids. (Trend and popularity are counted when they are asked for.) `lent` [N] is
+        the share of what is said of items like it that each item keeps beside its own.
         """
         near, habits, factors = self.neighbours, self.habits, self.factors
         return replace(
             self,
-            factors=factors.refit(log, content) if factors is not None else None,
-            neighbours=near.refit(log, content) if near is not None else None,
+            factors=factors.refit(log, content, lent) if factors is not None else None,
+            neighbours=near.refit(log, content, lent) if near is not None else None,
             habits=habits.refit(log) if habits is not None else None,
         )
 

@@ -259,7 +259,7 @@ class Recommender:
         found = self._ranked(query, one, pool, filter_seen, allowed, wish)
         if spread is not None:
             found = self._spread(spread, found, k)
-        tell_fewer(len(found), k, allowed)
+        tell_fewer(len(found), k, allowed, at_most)
         return [self._answer(code, score) for code, score in found]
 
     def _ranked(
@@ -556,7 +556,7 @@ class Recommender:
         else:
             vectors = np.zeros((len(new), self.items.text.shape[1]), np.float32)
         store = self.items.added(self.model, self.model.graph, new, vectors)
-        tell_unknown(new.ids.ids, store.vectors[len(self.items) :])
+        tell_unknown(new.ids.ids, store.unknown[len(self.items) :])
         return replace(self, items=store).beside(self.partners.with_items(store.content))
 
     def with_events(self, new: EventLog, *, refit: bool = False) -> Recommender:

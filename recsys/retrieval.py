@@ -155,9 +155,9 @@ def scores_of(
     if added is not None:
         more = added.tocoo()
         np.add.at(scores, (more.row, items.newest[more.col]), more.data)
-    scores[:, items.hidden] = -np.inf
-    if allowed is not None:
-        scores[:, ~allowed] = -np.inf
+    may = _both(items.shown, allowed)
+    if may is not None:
+        scores[:, ~may] = -np.inf
     row = np.repeat(np.arange(len(seen)), [len(some) for some in seen])
     scores[row, items.newest[np.concatenate([*seen, np.zeros(0, np.int64)])]] = -np.inf
     return scores

@@ -151,6 +151,7 @@ def _plain(rec: Recommender) -> dict[str, Any]:
         **_plain_log(rec),
         "hidden": hidden,
         "absent": np.flatnonzero(rec.items.absent).tolist(),
+        "unknown": np.flatnonzero(rec.items.unknown).tolist(),
         "index": {"kind": rec.index.kind, "probe": asdict(rec.index.probe)},
         "events": sorted(rec.model.graph.events),
     }
@@ -274,9 +275,10 @@ def _model(
 
 def _store(plain: dict[str, Any], tensors: dict[str, np.ndarray], data: Dataset) -> ItemStore:
     total = len(tensors["items/text"])
-    hidden, absent = np.zeros(total, bool), np.zeros(total, bool)
+    hidden, absent, unknown = np.zeros((3, total), bool)
     hidden[plain["hidden"]] = True
     absent[plain.get("absent", [])] = True
+    unknown[plain.get("unknown", [])] = True
     told = {
         int(code): {name: tuple(values) for name, values in cells.items()}
         for code, cells in plain.get("told", {}).items()
@@ -292,7 +294,7 @@ def _store(plain: dict[str, Any], tensors: dict[str, np.ndarray], data: Dataset)
         {v.name: tensors[f"items/extra/{v.name}"] for v in _used(data, tensors)},
         {key.removeprefix("items/number/"): tensors[key] for key in tensors
          if key.startswith("items/number/")},
-        told, absent,
+        told, absent, unknown,
     )  # fmt: skip
 
 

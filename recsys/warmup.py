@@ -20,9 +20,12 @@ from scipy import sparse
 from kg.events import EventLog
 from models.recommender import IntentRecommender
 from recsys.items import ItemStore
+from recsys.partners import Partners
 
 TAUGHT = 5
 """Items with so many training events at least teach the map."""
+LENT = 50
+"""K: a ridge of hundreds leaves an item of so many events little that is its own."""
 FOLDS = 5
 RIDGES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """Times the mean square of the features; the best by held-out items is taken."""
@@ -60,7 +63,22 @@ def warmed(store: ItemStore, model: IntentRecommender, log: EventLog) -> ItemSto
     if found is not None:
         share = counts[rows] / (counts[rows] + model.items.warm_count)
         part[rows] = share[:, None] * found(x[rows])
-    return store.with_ids(part)
+    return store.with_ids(part, counts > 0)
+
+
+def refitted(
+    partners: Partners, store: ItemStore, model: IntentRecommender, log: EventLog
+) -> Partners:
+    """The partners fitted to `log`. Items that the training met no event of keep what is said of
+    items like them times K / (n + K), beside what their own n events say: no step where the first
+    of them comes.
+    """
+    counts = log.item_counts()
+    known = np.zeros(len(counts))
+    trained = model.items.counts.numpy(force=True)
+    known[: len(trained)] = trained
+    lent = np.where((known == 0) & (counts > 0), LENT / (counts + LENT), 0).astype(np.float32)
+    return partners.refit(log, store.content, lent)
 
 
 def learned(

@@ -13,10 +13,11 @@ from kg.ids import Vocab
 from kg.storage import Dataset
 from kg.testing import planted
 from recsys import Recommender
-from recsys.answers import LeftOut
+from recsys.answers import LeftOut, NothingKnown
 from recsys.config import RunConfig
 from recsys.fit import fit
 from recsys.live import as_learned, with_events
+from recsys.neighbours import NeighbourConfig, Neighbours, heard, links
 from recsys.train import TrainConfig
 from recsys.warmup import people_of, warmed
 
@@ -233,3 +234,39 @@ def test_the_command_adds_events(rec, tmp_path, call):
         code, _, err = call("events", "add", tmp_path / "run", file)
         assert code == 1
         assert said in err
+
+
+def test_what_was_lent_is_taken_back_slowly(rec, world):
+    """At the first event an item keeps nearly all that was said of items like it."""
+    config = NeighbourConfig()
+    told = heard(links(rec.log, config, 50), rec.items.content)
+    near = Neighbours(told, 0.95, 1.5, 50, config)
+    rec = rec.beside(replace(rec.partners, neighbours=near))
+    like = world.catalog.titles[0]
+    kind = world.catalog.attribute("category").of_row(0)
+    more = rec.with_items(Catalog.of(["new"], [like], None, {"category": [kind]}))
+    code = more.items.code("new")
+
+    def said(found):
+        near = found.partners.neighbours
+        return near.whole[:, code].toarray().ravel()[:120]
+
+    before = said(more)
+    assert before.any()
+    one = more.with_events(later(more, ["u00003"], ["new"]), refit=True)
+    many = more.with_events(later(more, [f"u{n:05d}" for n in range(60)], ["new"] * 60), refit=True)
+    size = [float(np.linalg.norm(x)) for x in (before, said(one))]
+    assert abs(size[1] / size[0] - 50 / 51) < 0.2
+    assert np.corrcoef(before, said(one))[0, 1] > 0.8
+    assert np.corrcoef(before, said(many))[0, 1] < np.corrcoef(before, said(one))[0, 1]
+
+
+def test_an_item_of_which_nothing_is_known_is_listed_once_it_has_events(rec, tmp_path):
+    with pytest.warns(NothingKnown):
+        more = rec.with_items(Catalog.of(["void"], [""]))
+    assert "void" not in names(more.recommend("u00003", k=500))
+    more.save(tmp_path / "run")
+    again = Recommender.load(tmp_path / "run")
+    assert "void" not in names(again.recommend("u00003", k=500))
+    found = again.with_events(later(again, ["u00007", "u00008"], ["void", "void"]))
+    assert "void" in names(found.recommend("u00003", k=500))

@@ -337,22 +337,26 @@ def test_unknown_attributes_and_an_item_with_nothing_at_all(rec):
     odd = Catalog.of(
         ["odd"], ["Odd Thing"], None, {"category": [["never seen"]], "colour": [["blue"]]}
     )
-    more = rec.with_items(odd).with_items(new_items(("void", "", "", [])))
+    with pytest.warns(NothingKnown, match="1 of the 1 new items"):
+        more = rec.with_items(odd).with_items(new_items(("void", "", "", [])))
     assert "odd" in names(more.recommend("u00001", k=1000))
-    assert "void" in names(more.recommend("u00001", k=1000))
+    assert "void" not in names(more.recommend("u00001", k=1000))
+    assert "void" in names(more.recommend(history=[], k=1000))
     void = more.items.code("void")
     assert not more.items.vectors[void].any()
     assert more.similar("void") == []  # nothing is known of it, so nothing is near
     assert "void" not in names(more.similar(text="anything red", k=1000))
     told = more.explain("u00001", item="void")
     assert (told.title, told.nearest_text, told.score) == ("void", None, 0)
+    assert told.reason == "nothing is known of it yet"
     assert all(np.isfinite(r.score) for r in more.recommend(history=["void", "odd"], k=1000))
     assert more.intents(history=["void"])
 
 
 def test_without_an_encoder_only_items_without_text_can_come(rec):
     bare = replace(rec, encoder=None)
-    assert len(bare.with_items(new_items(("void", "", "", []))).items) == 31
+    with pytest.warns(NothingKnown):
+        assert len(bare.with_items(new_items(("void", "", "", []))).items) == 31
     with pytest.raises(UsageError, match="encoder of this run is needed"):
         bare.with_items(new_items(("new", "A title", "", [])))
 
