@@ -227,6 +227,15 @@ def match_attributes(graph: KnowledgeGraph, new: Catalog) -> dict[Relation, np.n
     return out
 
 
+def unmatched(graph: KnowledgeGraph, new: Catalog) -> dict[str, int]:
+    """By name of an attribute: how many of its values the graph has no node for, so that no vector
+    hears of them (filters do).
+    """
+    told = {relation[1]: index.shape[1] for relation, index in match_attributes(graph, new).items()}
+    counts = {a.name: len(a.row) - told.get(a.name, 0) for a in new.attributes}
+    return {name: count for name, count in counts.items() if count}
+
+
 def messages_to_new(relation: Relation, index: np.ndarray, rows: int, nodes: int) -> Adjacency:
     """Messages from old nodes to new items, under the name the trained gate goes by."""
     ones = np.ones(index.shape[1], np.float32)

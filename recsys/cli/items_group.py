@@ -26,13 +26,18 @@ def items_add(
     from recsys.cli.building import with_vectors
     from recsys.cli.output import columns_of, say
     from recsys.cli.runs import publish_items
+    from recsys.items import unmatched
     from recsys.recommender import Recommender
 
     rec = Recommender.load(run)
     mapping = columns_of(columns)
     new, _ = with_vectors(Catalog.read(file, columns=mapping), vectors or [], mapping)
+    strange = unmatched(rec.model.graph, new)
     rec = rec.with_items(new)
     publish_items(rec, run)
+    if strange:
+        told = ", ".join(f"{count:,} of {name}" for name, count in strange.items())
+        say(f"  values that the graph does not know, so that only filters see them: {told}")
     say(f"{run}: {len(new):,} items added, {len(rec.items):,} in all.")
 
 

@@ -211,3 +211,16 @@ def test_two_hundred_damages_are_refused_by_name(made, tmp_path):
         (run / name).write_bytes(whole[name])
     assert refused == 200
     assert Recommender.load(run).recommend("u00003", k=3) == rec.recommend("u00003", k=3)
+
+
+def test_what_the_graph_does_not_know_of_new_items_is_told(call, run, made):
+    file = run.parent / "new.csv"
+    kinds = [made[1][0][0], "never seen"]
+    pl.DataFrame({"sku": ["n1", "n2"], "title": ["New", "Newer"], "category": kinds,
+                  "colour": ["red", "red"]}).write_csv(file)  # fmt: skip
+    err = sentence(call, 0, "items", "add", run, file)
+    assert "1 of category, 2 of colour" in err
+    found, _ = rows(call, "recommend", run, *USER, "--where", "colour=red", "-k", 2)
+    assert {row["item"] for row in found} == {"n1", "n2"}
+    pl.DataFrame({"sku": ["n3"], "title": [""]}).write_csv(file)
+    assert "have no text, no fact" in sentence(call, 0, "items", "add", run, file)
