@@ -34,6 +34,8 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     choose       which of these stand beside a trained model, and how much each counts
     fusion       weights of several scores, fitted to what people went on to choose
     popular      what people of whom nothing is known are answered with
+    queries      from a person, a history or a profile to a query
+    wants        what a person wants now: probabilities of named intents, the stage
     retrieval    from queries to lists: the index, what is added, what is left out
     carried      which named intents items carry, added ones too
     nearness     how near items are to a vector

@@ -168,6 +168,7 @@ class ItemStore:
         hidden, absent = self.hidden.copy(), self.absent.copy()
         old = [codes[key] for key in new.ids.ids if key in codes]
         hidden[old], absent[old] = True, False
+        fresh = np.array([key not in codes for key in new.ids.ids], bool)
         facts = dict(self.facts)
         for relation, index in sorted(edges.items()):
             for row, node in index.T.tolist():
@@ -183,7 +184,7 @@ class ItemStore:
             {name: join([x, parts.extras[name].numpy()]) for name, x in self.extras.items()},
             _joined_numbers(self, new), {**self.told, **_told(new, len(self))},
             join([absent, np.zeros(len(new), bool)]),
-            join([self.unknown, ~parts.vector.numpy().any(1)]),
+            join([self.unknown, ~parts.vector.numpy().any(1) & fresh]),
         )  # fmt: skip
 
 

@@ -19,13 +19,10 @@ from kg.errors import UsageError
 from kg.events import EventLog
 from kg.ids import Vocab
 from kg.paths import PathIndex
-from kg.profiles import Profiles
-from kg.searches import Search, Searches, searched
+from kg.searches import Search, searched
 from kg.sequences import Sequences
-from kg.stage import LOOKED, Stage, stage
-from kg.templates import Templates
+from kg.stage import Stage
 from kg.triples import Triples
-from kg.verbalise import verbalise_items
 from models.recommender import IntentRecommender
 from models.text import TextEncoder
 from recsys.answers import (
@@ -51,10 +48,12 @@ from recsys.items import ItemStore
 from recsys.nearness import cosines
 from recsys.partners import Partners
 from recsys.popular import popularity
+from recsys.queries import profile_of, query_of, searched_vectors
 from recsys.quota import likely_shares
 from recsys.retrieval import index_of, queries_of, retrieve, scores_of
 from recsys.steering import Wish, steered
 from recsys.titles import told_titles
+from recsys.wants import language_of, probabilities_of, stage_of
 
 
 @dataclass(frozen=True)
@@ -123,87 +122,32 @@ class Recommender:
             check_many(history, "history")
             keys = [key for key in history if not isinstance(key, Search)]
             return np.array([self.items.code(key) for key in keys], np.int64)
-        if self._profile_of(user) is not None:
+        if profile_of(self, user) is not None:
             return np.zeros(0, np.int64)
         return self.histories.items_of(int(self.log.users.encode([user])[0]))
 
-    def _profile_of(self, user: object) -> Profiles | None:
-        """What the table of users says of someone who is not in the log; None for all others."""
-        if self.model.people is None or str(user) in self.log.users:
-            return None
-        return self.model.people.told(user)
-
-    def _query(
-        self,
-        user: object | None,
-        history: Sequence[object] | None,
-        profile: Mapping[str, object] | None = None,
-    ) -> tuple[np.ndarray, Sequences]:
-        """The query float32 [1, D] and the one history that it came from."""
-        if profile is not None and user is None and history is None:
-            history = []
-        known = self._profile_of(user) if user is not None else None
-        listed = user is not None and history is None and known is None
-        if listed and self.model.people is not None and str(user) not in self.learned.users:
-            known = self.model.people.told(user)  # came later: stands in no row of the training
-        if profile is not None:
-            known = self.model.features.profile(profile)
-        if listed:
-            row = self.log.users.encode([user])
-            one, intent = self.histories.take(row), self.intent
-            told = intent.serve[row] if intent is not None else None
-        else:
-            codes = self.history(user, history)
-            searches = Searches.single(history or (), self._searching)
-            one = Sequences.single(codes, len(self.items), self._usual, searches)
-            told = self._embed(codes, history)
-        vectors = torch.from_numpy(self.items.vectors)
-        asked = self._searched(one) if not listed or self.base is not None else None
-        return self.model.encode_histories(one, vectors, told, known, asked), one
-
-    def _searched(self, one: Sequences) -> np.ndarray | None:
-        """The encoder's vectors of the searches [Q, T] of a live history, where they are read."""
-        if one.searches is None or self.model.searches is None or self.encoder is None:
-            return None
-        return self.encoder.encode(one.searches.texts)
-
-    def _embed(self, codes: np.ndarray, history: Sequence[object] | None) -> np.ndarray | None:
-        """The intent embedding [1, T] of a live history, its items by code: a BERT pass."""
-        if self.encoder is None or self.intent is None or history is None or len(history) == 0:
-            return None
-        asked = [event.text if isinstance(event, Search) else "" for event in history]
-        item = np.full(len(asked), -1, np.int64)
-        item[[not isinstance(event, Search) for event in history]] = codes
-        kind = self.log.behaviours[self._usual].name
-        kinds = ["search" if code < 0 else kind for code in item.tolist()]
-        text = verbalise_items(
-            item, self._told, behaviour=kinds, query=asked, last=self.intent.last,
-            templates=self.intent.templates,
-        )  # fmt: skip
-        return self.encoder.encode([text])
-
     @cached_property
-    def _searching(self) -> int:
+    def searching(self) -> int:
         """The commonest behaviour of searches in the log; the usual one if it has none."""
         log = self.learned
         at = searched(log)
-        return int(np.bincount(log.behaviour[at]).argmax()) if len(at) else self._usual
+        return int(np.bincount(log.behaviour[at]).argmax()) if len(at) else self.usual
 
     @cached_property
-    def _usual(self) -> int:
+    def usual(self) -> int:
         """The commonest behaviour of the log, by which a history of bare items is read."""
         with_item = self.learned.behaviour[self.learned.has_item]
         return int(np.bincount(with_item, minlength=1).argmax())
 
     @cached_property
-    def _told(self) -> Catalog:
+    def told(self) -> Catalog:
         """Titles with categories by code, added items too (ids are not looked up)."""
         return told_titles(self.catalog, self.items, self.model.graph)
 
     @cached_property
     def carried(self) -> Carried:
         """The named intents that items carry, added ones too, by names of the titles' language."""
-        return Carried.of(self.intent, self.items, self.model.graph, self._language(None))
+        return Carried.of(self.intent, self.items, self.model.graph, language_of(self, None))
 
     def recommend(
         self,
@@ -252,7 +196,7 @@ class Recommender:
         if spread is not None and intent_quota is not None:
             raise UsageError("Say either an intent_quota or diversity and at_most, not both.")
         allowed = self.facets.allowed(where, only, without)
-        query, one = self._query(user, history, profile)
+        query, one = query_of(self, user, history, profile)
         pool = k if spread is None else min(spread.pool(k), MAX_K)
         if wish is not None:
             wish = self._shared(wish, user, history)
@@ -301,7 +245,7 @@ class Recommender:
         if not wish.auto:
             return wish
         known = user is not None or history is not None
-        p = self._probabilities(user, history) if known else None
+        p = probabilities_of(self, user, history) if known else None
         return wish.sharing({} if p is None else likely_shares(p))
 
     def _scores(self, query: np.ndarray, one: Sequences, filter_: bool | None) -> np.ndarray:
@@ -327,7 +271,7 @@ class Recommender:
         """The queries float32 [B, D] of these users [B] of the log, and their histories."""
         part = self.histories.take(rows)
         told = self.intent.serve[rows] if self.intent is not None else None
-        asked = self._searched(part) if self.base is not None else None
+        asked = searched_vectors(self, part) if self.base is not None else None
         vectors = torch.from_numpy(self.items.vectors)
         return self.model.encode_histories(part, vectors, told, None, asked), part
 
@@ -474,43 +418,12 @@ class Recommender:
         """
         check_k(k, "intents")
         check_by(by)
-        spoken = self._language(language)
-        p = self._probabilities(user, history)
+        spoken = language_of(self, language)
+        p = probabilities_of(self, user, history)
         if self.intent is None or self.intent.head is None or p is None:
             return []
         usual = self.intent.head.usual.numpy()
         return first_intents(self.intent.names(spoken), p, usual, k, by)
-
-    def _probabilities(
-        self, user: object | None, history: Sequence[object] | None
-    ) -> np.ndarray | None:
-        """float32 [L], those of the named intents; None without any or without an event."""
-        codes = self.history(user, history)
-        nothing = len(codes) == 0 and (history is None or len(history) == 0)
-        if self.intent is None or self.intent.head is None or nothing:
-            return None
-        if history is None:
-            embedding = self.intent.serve[self.log.users.encode([user])]
-        else:
-            found = self._embed(codes, history)
-            if found is None:
-                raise UsageError("Intents of a given history need the encoder of this run.")
-            embedding = found
-        own = self.carried.item[:, : len(self.intent.labels)]
-        return self.intent.probabilities(embedding, codes, own)
-
-    def _language(self, language: str | None) -> str:
-        """The language of names, checked against those that the taxonomy has."""
-        taxonomy = self.intent.taxonomy if self.intent is not None else None
-        if language is None:
-            return Templates.for_titles(self.catalog.titles).language if taxonomy else ""
-        known = taxonomy.languages if taxonomy is not None else []
-        if language not in known:
-            raise UsageError(
-                f"The 'language' of intents must be one of the run's taxonomy: "
-                f"{', '.join(known) or 'this run has none'}. Got {language!r} instead."
-            )
-        return language
 
     def stage(
         self, user: object | None = None, *, history: Sequence[object] | None = None
@@ -519,25 +432,13 @@ class Recommender:
 
         The events of a given history are of the log's commonest kind, or searches.
         """
-        codes = self.history(user, history)
-        labels = self.intent.labels if self.intent is not None else None
-        if history is not None:
-            kind = self.log.behaviours[self._usual].name
-            items = iter(codes.tolist())
-            told = [-1 if isinstance(key, Search) else next(items) for key in history]
-            return stage(["search" if code < 0 else kind for code in told], told, labels)
-        if self._profile_of(user) is not None:
-            return "browsing"
-        begin, end = np.searchsorted(self.log.user, self.log.users.encode([user])[0] + [0, 1])
-        at = slice(max(int(begin), int(end) - LOOKED), int(end))
-        kinds = [self.log.behaviours[code].name for code in self.log.behaviour[at].tolist()]
-        return stage(kinds, self.log.item[at].tolist(), labels)
+        return stage_of(self, user, history)
 
     def explain(
         self, user: object | None = None, *, item: object, history: Sequence[object] | None = None
     ) -> Explanation:
         """Why this item for this user: a sentence, the paths, the nearest text, the parts."""
-        query, one = self._query(user, history)
+        query, one = query_of(self, user, history)
         return explain_item(self, query, one, self.items.code(item))
 
     # ---- changes -------------------------------------------------------------------------

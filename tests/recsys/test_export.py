@@ -15,6 +15,7 @@ from kg.vectors import read_vectors
 from recsys.config import RunConfig
 from recsys.export import item_vectors, user_vectors, write_vectors
 from recsys.fit import fit
+from recsys.queries import query_of
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def test_their_product_is_the_score_of_the_network(rec):
     users, queries = user_vectors(rec)
     assert items == list(rec.items.ids)
     assert users == list(rec.log.users.ids)
-    query, _ = rec._query(users[3], None)
+    query, _ = query_of(rec, users[3], None)
     assert queries[3] == pytest.approx(query[0], abs=1e-5)
     parts = rec.items.text_part + rec.items.graph_part + rec.items.id_part
     assert queries[3] @ vectors[5] == pytest.approx(float(query[0] @ parts[5]), abs=1e-5)

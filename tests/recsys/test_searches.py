@@ -20,6 +20,7 @@ from recsys import Recommender, Search
 from recsys.cli import main
 from recsys.config import RunConfig
 from recsys.fit import fit, judge
+from recsys.queries import query_of, reading_of
 from recsys.train import TrainConfig
 
 KINDS = ("lipstick", "tent", "kettle", "spade", "guitar", "stapler", "racket", "puzzle")
@@ -92,8 +93,8 @@ def test_a_live_history_is_the_stored_one(fitted):
     for n, item in enumerate(told):
         live += [Search(own.searches.texts[own.searches.text[n]]), item]
     vectors = rec.model.items().vector.detach()
-    asked, one = rec._query(None, live)
-    intent = rec._embed(one.items_of(0), live)
+    asked, one = query_of(rec, None, live)
+    intent = reading_of(rec, one.items_of(0), live)
     timeless = replace(own, time=None)
     stored = rec.model.encode_histories(timeless, vectors, intent)
     np.testing.assert_allclose(asked, stored, atol=1e-5)
