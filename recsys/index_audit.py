@@ -127,10 +127,15 @@ def _gains(rec: Recommender, rows: np.ndarray, last: np.ndarray) -> np.ndarray:
     return np.where(place.any(1), 1 / np.log2(2 + place.argmax(1)), 0.0)
 
 
-def save_curve(audit: IndexAudit, path: Path) -> None:
-    """The curve as a picture, an SVG file; needs matplotlib."""
+def check_plot(path: Path) -> None:
+    """`UsageError` for a picture that would be no SVG file."""
     if path.suffix.lower() != ".svg":
         raise UsageError(f"The plot of an index must be an .svg file. Got {path.name!r} instead.")
+
+
+def save_curve(audit: IndexAudit, path: Path) -> None:
+    """The curve as a picture, an SVG file; needs matplotlib."""
+    check_plot(path)
     if not audit.curve:
         raise UsageError("An index that compares all has no curve: nothing was drawn.")
     try:
@@ -139,14 +144,15 @@ def save_curve(audit: IndexAudit, path: Path) -> None:
         raise UsageError("--plot needs matplotlib: `pip install 'kgintent[notebook]'`.") from None
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
-    axes.plot([one.p50 for one in audit.curve], [one.recall for one in audit.curve], "o-")
+    axes.plot([one.effort for one in audit.curve], [one.recall for one in audit.curve], "o-")
     for one in audit.curve:
-        axes.annotate(str(one.effort), (one.p50, one.recall), textcoords="offset points",
+        axes.annotate(f"{one.p50:.1f} ms", (one.effort, one.recall), textcoords="offset points",
                       xytext=(4, -10), fontsize=8)  # fmt: skip
-    axes.plot([audit.p50], [audit.recall], "s", label="as it is set")
-    axes.set(xlabel="milliseconds of a query (median)", ylabel=f"recall@{audit.k}",
-             title=f"{audit.kind}, {audit.items:,} items: by effort")  # fmt: skip
-    axes.set_xscale("log")
+    axes.axhline(audit.recall, linestyle=":", label="as it is set")
+    visits = "nodes" if audit.kind == "hnsw" else "lists"
+    axes.set(xlabel=f"{visits} that a query visits (and its median time)",
+             ylabel=f"recall@{audit.k}", title=f"{audit.kind}, {audit.items:,} items")  # fmt: skip
+    axes.set_xscale("log", base=2)
     axes.legend(loc="lower right")
     with whole_file(path) as handle:
         figure.savefig(handle, format="svg")

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from kg.errors import UsageError
 from recsys.cli.output import say, show
-from recsys.index_audit import IndexAudit, audit_index, save_curve
+from recsys.index_audit import IndexAudit, audit_index, check_plot, save_curve
 from recsys.index_plan import Choice, IndexConfig
 from recsys.recommender import Recommender
 from recsys.reindex import reindexed
@@ -54,6 +54,8 @@ def audit(
     """A table (or JSON), and exit code 1 below a threshold."""
     if least is not None and not 0 < least <= 1:
         raise UsageError(f"--recall must be a share in (0, 1]. Got {least} instead.")
+    if plot is not None:
+        check_plot(plot)
     found = audit_index(Recommender.load(run), k=k, sample=sample, seed=seed)
     if plot is not None:
         save_curve(found, plot)
