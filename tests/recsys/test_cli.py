@@ -626,12 +626,14 @@ def test_wrong_items_are_not_added(run, wrong, text, says):
     assert tree(run.parent) == before
 
 
-def test_items_without_text_or_attributes_are_added(run, ok):
+def test_items_without_text_or_attributes_are_added(run, ok, call):
     file = run.parent / "new.csv"
     file.write_text("item_id\nbare\n")
-    ok("items", "add", run, file)
+    code, _, err = call("items", "add", run, file)
+    assert code == 0
+    assert "'bare' first) have no text" in err
     every = ok("recommend", run, "--user", "u00001", "-k", "1000")
-    assert "bare" in {row["item"] for row in rows_of(every)}
+    assert "bare" not in {row["item"] for row in rows_of(every)}
     assert ok("similar", run, "--item", "bare") == ""
 
 
