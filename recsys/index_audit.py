@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 from kg.errors import DataError, UsageError
 from kg.folders import whole_file
 from recsys.index import Probe, VectorIndex
-from recsys.index_plan import EFFORTS, TIMED, Tried, measured, recalls
+from recsys.index_plan import EFFORTS, TIMED, Tried, measured, query_times, recalls
 from recsys.live import heard
 from recsys.recommender import Recommender
 from recsys.reindex import sample_queries
@@ -67,9 +66,9 @@ def audit_index(
     index, shown = rec.index, rec.items.shown
     truth = index.exact(queries, k, shown)
     shares = recalls(index.search(queries, k, shown), truth)
-    ours = _times(lambda query: index.search(query, k, shown), queries)
+    ours = query_times(lambda query: index.search(query, k, shown), queries[:TIMED])
     flat = VectorIndex(index.vectors)
-    plain = _times(lambda query: flat.search(query, k, shown), queries)
+    plain = query_times(lambda query: flat.search(query, k, shown), queries[:TIMED])
     ndcg, exact, users = _ndcg(rec, sample, seed)
     return IndexAudit(
         index.kind, len(index), index.vectors.shape[1], index.fresh,
@@ -77,17 +76,6 @@ def audit_index(
         float(1.96 * shares.std() / np.sqrt(len(shares))), *ours, *plain, index.vectors.nbytes,
         index.bytes_of_faiss, users, ndcg, exact, _curve(rec, queries, k) if curve else (),
     )  # fmt: skip
-
-
-def _times(search: Any, queries: np.ndarray) -> tuple[float, float]:
-    """The median and the 99th of a hundred of the milliseconds of one query."""
-    seconds = []
-    for query in queries[:TIMED]:
-        start = time.perf_counter()
-        search(query[None])
-        seconds.append(time.perf_counter() - start)
-    p50, p99 = np.percentile(1000 * np.array(seconds), [50, 99])
-    return float(p50), float(p99)
 
 
 def _curve(rec: Recommender, queries: np.ndarray, k: int) -> tuple[Tried, ...]:

@@ -11,6 +11,7 @@ was asked for. If no effort is enough, everything is compared after all.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -139,11 +140,9 @@ def measured(index: VectorIndex, queries: np.ndarray, truth: Hits) -> Tried:
     """What the index finds of the exact answers `truth` [Q, k], and how long one query takes."""
     k = truth.index.shape[1]
     shares = recalls(index.search(queries, k), truth)
-    seconds = np.array([_seconds(index, query[None], k) for query in queries[:TIMED]])
-    p50, p99 = np.percentile(1000 * seconds, [50, 99])
+    p50, p99 = query_times(lambda query: index.search(query, k), queries[:TIMED])
     error = float(shares.std() / np.sqrt(len(shares)))
-    return Tried(index.probe.effort, index.probe.spare, float(shares.mean()), error, float(p50),
-                 float(p99))  # fmt: skip
+    return Tried(index.probe.effort, index.probe.spare, float(shares.mean()), error, p50, p99)
 
 
 def recalls(found: Hits, truth: Hits) -> np.ndarray:
@@ -157,7 +156,12 @@ def recalls(found: Hits, truth: Hits) -> np.ndarray:
     return np.where(wanted > 0, np.minimum(good, wanted) / np.maximum(wanted, 1), 1.0)
 
 
-def _seconds(index: VectorIndex, query: np.ndarray, k: int) -> float:
-    start = time.perf_counter()
-    index.search(query, k)
-    return time.perf_counter() - start
+def query_times(search: Callable[[np.ndarray], object], queries: np.ndarray) -> tuple[float, float]:
+    """The median and the 99th of a hundred of the milliseconds of one query [1, D]."""
+    seconds = []
+    for query in queries:
+        start = time.perf_counter()
+        search(query[None])
+        seconds.append(time.perf_counter() - start)
+    p50, p99 = np.percentile(1000 * np.array(seconds), [50, 99])
+    return float(p50), float(p99)

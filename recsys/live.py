@@ -20,7 +20,7 @@ from models.recommender import IntentRecommender
 from recsys.intents import IntentSignals
 from recsys.recommender import Recommender
 from recsys.titles import told_titles
-from recsys.warmup import refitted, warmed
+from recsys.warmup import refitted, training_events, warmed
 
 
 def with_events(
@@ -53,8 +53,7 @@ def as_learned(rec: Recommender) -> Recommender:
     if rec.base is None:
         return rec
     part = rec.items.id_part.copy()
-    part[rec.items.trained :] = 0
-    part[: rec.items.trained][rec.model.items.counts.numpy(force=True) == 0] = 0
+    part[training_events(rec.model, len(part)) == 0] = 0
     found = replace(rec, log=rec.base, base=None, histories=Sequences.of(rec.base),
                     items=rec.items.with_ids(part, np.zeros(len(part), bool)))  # fmt: skip
     return found.beside(rec.partners)

@@ -51,9 +51,7 @@ def warmed(store: ItemStore, model: IntentRecommender, log: EventLog) -> ItemSto
 
     Nothing changes where too few items are trained to learn from, or the map explains nothing.
     """
-    trained = model.items.counts.numpy(force=True)
-    known = np.zeros(len(store))
-    known[: len(trained)] = trained
+    known = training_events(model, len(store))
     cold = (known == 0) & (store.newest == np.arange(len(store)))
     x, counts = people_of(store, log)
     rows = np.flatnonzero(cold & (counts > 0))
@@ -66,6 +64,14 @@ def warmed(store: ItemStore, model: IntentRecommender, log: EventLog) -> ItemSto
     return store.with_ids(part, counts > 0)
 
 
+def training_events(model: IntentRecommender, items: int) -> np.ndarray:
+    """float [N] of so many items: their events in training, 0 for those that came later."""
+    out = np.zeros(items)
+    trained = model.items.counts.numpy(force=True)
+    out[: len(trained)] = trained
+    return out
+
+
 def refitted(
     partners: Partners, store: ItemStore, model: IntentRecommender, log: EventLog
 ) -> Partners:
@@ -74,9 +80,7 @@ def refitted(
     of them comes.
     """
     counts = log.item_counts()
-    known = np.zeros(len(counts))
-    trained = model.items.counts.numpy(force=True)
-    known[: len(trained)] = trained
+    known = training_events(model, len(counts))
     lent = np.where((known == 0) & (counts > 0), LENT / (counts + LENT), 0).astype(np.float32)
     return partners.refit(log, store.content, lent)
 

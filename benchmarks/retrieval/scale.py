@@ -32,7 +32,7 @@ from run import versions
 from kg.folders import write_text
 from recsys.hits import Hits
 from recsys.index import VectorIndex
-from recsys.index_plan import IndexConfig, planned_index, recalls
+from recsys.index_plan import IndexConfig, planned_index, query_times, recalls
 
 K, EFFORTS = 10, (16, 32, 64, 128, 256, 512, 1024)
 Search = Callable[[np.ndarray], np.ndarray]
@@ -70,13 +70,7 @@ def exact(vectors: np.ndarray, asked: np.ndarray) -> tuple[Hits, dict[str, float
 
 def timed(search: Search, queries: np.ndarray) -> dict[str, float]:
     """Milliseconds of one query: the median and the 99th of a hundred."""
-    seconds = []
-    for query in queries:
-        start = time.perf_counter()
-        search(query[None])
-        seconds.append(time.perf_counter() - start)
-    p50, p99 = np.percentile(1000 * np.array(seconds), [50, 99])
-    return {"p50": float(p50), "p99": float(p99)}
+    return dict(zip(("p50", "p99"), query_times(search, queries), strict=True))
 
 
 def found(

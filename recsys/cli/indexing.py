@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from kg.errors import UsageError
 from recsys.cli.output import say, show
+from recsys.cli.runs import publish
 from recsys.index_audit import IndexAudit, audit_index, check_plot, save_curve
 from recsys.index_plan import Choice, IndexConfig
 from recsys.recommender import Recommender
@@ -22,13 +23,9 @@ def build_index(
     run: Path, kind: str, recall: float, k: int, changing: float, seed: int, json: bool
 ) -> None:
     """The choice is told with its reason, and kept with the run."""
-    from kg.folders import manifest
-
     config = _config(kind=kind, recall=recall, k=k, changing=changing)
     rec, choice = reindexed(Recommender.load(run), config, seed)
-    old = manifest(run, "run")
-    kept = {key: old[key] for key in ("hold_out", "trained") if key in old}
-    rec.save(run, **kept, indexed=config.model_dump())
+    publish(rec, run, indexed=config.model_dump())
     if json:
         show([_row(choice)], True)
     say(f"{run}: {choice.told(config)}")

@@ -10,10 +10,13 @@ from recsys.recommender import Recommender
 from recsys.reindex import WORN, reindexed, worn
 
 
-def publish(rec: Recommender, run: Path) -> None:
-    """A new state of a run in its old place, keeping what the manifest says of its making."""
+def publish(rec: Recommender, run: Path, **facts: object) -> None:
+    """A new state of a run in its old place, keeping what the manifest says of its making, but for
+    `facts`, which it says from now on.
+    """
     old = manifest(run, "run")
-    rec.save(run, **{key: old[key] for key in ("hold_out", "trained", "indexed") if key in old})
+    kept = {key: old[key] for key in ("hold_out", "trained", "indexed") if key in old}
+    rec.save(run, **(kept | facts))
 
 
 def publish_items(rec: Recommender, run: Path) -> None:
