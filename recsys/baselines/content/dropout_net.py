@@ -14,8 +14,8 @@ from kg.events import EventLog
 from kg.sequences import Sequences
 from models.device import drawing
 from recsys.baselines.base import training_matrix
-from recsys.baselines.content.base import Factors, check, scored
-from recsys.baselines.content.learning import learn, unit_scale
+from recsys.baselines.content.base import Factors, check
+from recsys.baselines.content.learning import Transformed, learn, unit_scale
 
 USERS, ITEMS = 256, 512
 """A step compares so many people with so many items they touched and as many drawn ones."""
@@ -33,21 +33,15 @@ class DropoutNetwork(nn.Module):
 
 
 @dataclass(frozen=True, eq=False)
-class DropoutNet:
+class DropoutNet(Transformed):
     """score = f_U(w) · f_V(h_j, c_j), w and h factors of iALS, c the content; h = 0 for new items.
 
     Trained to give the scores of the factorisation, mean of (f_U · f_V - w · h)², with h = 0 for a
     drawn half of the items of each step (`dropout`). Volkovs, Yu and Poutanen, DropoutNet:
     addressing cold start in recommender systems, NeurIPS 2017. People are never cold here, so
-    theirs are not dropped. Items without events and content are -inf; a history without a known
-    item is scored by popularity. items: float32 [N, D].
+    theirs are not dropped.
     """
 
-    factors: Factors
-    network: DropoutNetwork
-    items: np.ndarray
-    told: np.ndarray
-    counts: np.ndarray
     name: str = "DropoutNet"
 
     @classmethod
@@ -70,13 +64,6 @@ class DropoutNet:
             items = network.item(torch.from_numpy(np.hstack([own, content]))).numpy()
         counts = log.item_counts()
         return cls(factors, network, items, told | (counts > 0), counts)
-
-    @torch.inference_mode()
-    def scores(self, histories: Sequences) -> np.ndarray:
-        """float32 [U, N]."""
-        user, empty = self.factors.users(histories)
-        asked = self.network.user(torch.from_numpy(user / self.factors.scale)).numpy()
-        return scored(asked, self.items, self.told, empty, self.counts)
 
 
 def _losses(

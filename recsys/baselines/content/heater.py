@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from kg.events import EventLog
 from kg.sequences import Sequences
 from models.device import drawing
-from recsys.baselines.content.base import Factors, check, scored
-from recsys.baselines.content.learning import learn, unit_scale
+from recsys.baselines.content.base import Factors, check
+from recsys.baselines.content.learning import Transformed, learn, unit_scale
 from recsys.baselines.learned.pairs import Pairs
 
 PAIRS, NEGATIVES = 512, 5
@@ -38,7 +38,7 @@ class HeaterNetwork(nn.Module):
 
 
 @dataclass(frozen=True, eq=False)
-class Heater:
+class Heater(Transformed):
     """score = f_U(w) · f_V(h_j), w and h factors of iALS; a new item has e(c_j) in place of h_j.
 
     Trained on pairs of the log (1) and drawn items that the person did not touch (0): mean of
@@ -46,15 +46,8 @@ class Heater:
     the mean of |e(c) - h|² over their width. Zhu et al., Recommendation for new users and new items
     via randomized training and mixture-of-experts transformation, SIGIR 2020. The factors are
     scaled to a deviation of 1 here, so no tanh stands behind the mixture; no batch normalisation.
-    Items without events and content are -inf; a history without a known item is scored by
-    popularity. items: float32 [N, D].
     """
 
-    factors: Factors
-    network: HeaterNetwork
-    items: np.ndarray
-    told: np.ndarray
-    counts: np.ndarray
     name: str = "Heater"
 
     @classmethod
@@ -77,13 +70,6 @@ class Heater:
             items = network.item(mixed).numpy()
         counts = log.item_counts()
         return cls(factors, network, items, told | (counts > 0), counts)
-
-    @torch.inference_mode()
-    def scores(self, histories: Sequences) -> np.ndarray:
-        """float32 [U, N]."""
-        user, empty = self.factors.users(histories)
-        asked = self.network.user(torch.from_numpy(user / self.factors.scale)).numpy()
-        return scored(asked, self.items, self.told, empty, self.counts)
 
 
 def _losses(
