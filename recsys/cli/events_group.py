@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from recsys.cli.options import Run
+from recsys.cli.options import Columns, Run
 
 events_app = typer.Typer(
     help="What people did since a run was trained, without training.", no_args_is_help=True
@@ -18,7 +18,7 @@ events_app = typer.Typer(
 def events_add(
     run: Run,
     file: Annotated[Path, typer.Argument(help="Events, with the columns of the event table.")],
-    columns: Annotated[str | None, typer.Option(help="role=NAME,…")] = None,
+    columns: Columns = None,
     refit: Annotated[
         bool, typer.Option(help="Neighbours, factors and habits learn of them (seconds).")
     ] = True,

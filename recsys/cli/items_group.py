@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from recsys.cli.options import ItemVectors, Run
+from recsys.cli.options import Columns, ItemVectors, Run
 
 items_app = typer.Typer(
     help="Add or remove items of a run, or say what is in stock.", no_args_is_help=True
@@ -18,7 +18,7 @@ items_app = typer.Typer(
 def items_add(
     run: Run,
     file: Annotated[Path, typer.Argument(help="Items, with the columns of the item table.")],
-    columns: Annotated[str | None, typer.Option(help="role=NAME,…")] = None,
+    columns: Columns = None,
     vectors: ItemVectors = None,
 ) -> None:
     """Add items (or replace them) and publish; they are recommendable at once."""

@@ -18,6 +18,7 @@ ItemVectors = Annotated[
     list[str] | None,
     typer.Option("--vectors", help="NAME=FILE: vectors of items (.npz or table); repeatable."),
 ]
+Columns = Annotated[str | None, typer.Option("--columns", help="role=NAME,…")]
 Where = Annotated[
     list[str] | None,
     typer.Option("--where", help="NAME=VALUE|VALUE or NAME=10..50 of items; repeatable."),
