@@ -1,17 +1,19 @@
 """The item tower: one vector per item from what is known of it, its place in the graph, its id.
 
-v = Σ_m g_m·P_m x_m + graph + s(n)·δ. x_m are its text and any other whitened vectors (an image, a
-sound), each with its own projection P_m and gate g_m; where one is missing, x_m is 0 and adds
-exactly nothing. δ is an id embedding, s(n) = n / (n + k) grows with the item's count of
+v = Σ_m g_m·P_m x_m + graph + id, id = s(n)·δ. x_m are its text and any other whitened vectors (an
+image, a sound), each with its own projection P_m and gate g_m; where one is missing, x_m is 0 and
+adds exactly nothing. δ is an id embedding, s(n) = n / (n + k) grows with the item's count of
 training events n and is 0 for a new item, so that a new item starts from content and moves to
 what people do with it without a cliff. In training δ is masked at random (DropoutNet, Volkovs
-et al. 2017), so that content alone is trained for the task too.
+et al. 2017), so that content alone is trained for the task too. After the training, an item
+without an event has as its id the δ that a ridge regression on the trained items expects of its
+other parts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import torch
@@ -21,6 +23,7 @@ from torch.nn import functional as F
 from models.dropout import Dropout
 from models.gnn.adjacency import Adjacency
 from models.gnn.relational import RelationalConv, RelationalGNN
+from models.ridge import Ridge
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,11 @@ class ItemParts:
             out = out + part
         return out
 
+    @property
+    def told(self) -> Tensor:
+        """float32 [N, P·D], all parts but the id side by side."""
+        return torch.cat([self.text, self.graph, *self.extras.values()], 1)
+
 
 class ItemTower(nn.Module):
     """Text [N, T], counts int64 [N] and relations -> `ItemParts` of every item.
@@ -54,6 +62,8 @@ class ItemTower(nn.Module):
 
     content: Tensor
     counts: Tensor
+    expect_weight: Tensor
+    expect_base: Tensor
 
     def __init__(
         self,
@@ -80,6 +90,8 @@ class ItemTower(nn.Module):
         self.project = nn.Linear(sum(self.widths), dim, bias=False)
         self.dropout = Dropout(dropout)
         self.delta = nn.Embedding(len(text), dim)
+        self.register_buffer("expect_weight", torch.zeros((1 + len(self.widths)) * dim, dim))
+        self.register_buffer("expect_base", torch.zeros(dim))
         linked = {a.source for a in relations} | {a.target for a in relations}
         self.node_types = sorted(linked - {"item", "user"})
         self.nodes = nn.ModuleDict(
@@ -152,6 +164,32 @@ class ItemTower(nn.Module):
         text = self.text_gate * self.dropout(told[0])
         return ItemParts(text, self.graph_gate * self.dropout(graph), own, extras)
 
+    def expected(self, told: Tensor) -> Tensor:
+        """float32 [n, D], the id that goes with `ItemParts.told` [n, P·D]; 0 where nothing is told,
+        and everywhere before `expect`.
+        """
+        found = told @ self.expect_weight + self.expect_base
+        return found * told.any(1, keepdim=True)
+
+    @torch.no_grad()
+    def expect(self) -> None:
+        """Learn what is `expected` from the trained items: δ from the other parts, where each item
+        counts as much as it has of its δ.
+
+        Gantner et al., Learning attribute-to-feature mappings for cold-start recommendations, 2010,
+        for vectors that have a content already.
+        """
+        self.eval()
+        parts, trained = self(), self.counts > 0
+        share = self.id_share(self.counts[trained]).numpy(force=True)
+        told, delta = (x[trained].numpy(force=True) for x in (parts.told, self.delta.weight))
+        found = Ridge.fit(told, delta, share)
+        self.expect_weight.zero_()
+        self.expect_base.zero_()
+        if found is not None:
+            self.expect_weight.copy_(torch.from_numpy(found.weight))
+            self.expect_base.copy_(torch.from_numpy(found.base - found.centre @ found.weight))
+
     def forward(self, rows: Tensor | None = None) -> ItemParts:
         """Parts of all items, or of `rows` int64 [R], which cost what R items cost."""
         if rows is None:
@@ -165,7 +203,11 @@ class ItemTower(nn.Module):
         share = self.id_share(counts)
         if self.training and self.id_dropout > 0:
             share = share * (torch.rand_like(share) >= self.id_dropout)
-        return self._parts(told, graph, share[:, None] * delta)
+        parts = self._parts(told, graph, share[:, None] * delta)
+        return parts if self.training else self._with_expected(parts, counts == 0)
+
+    def _with_expected(self, parts: ItemParts, new: Tensor) -> ItemParts:
+        return replace(parts, id=parts.id + new[:, None] * self.expected(parts.told))
 
     def _graph_of(self, rows: Tensor, like: Tensor) -> Tensor:
         if not any(a.target == "item" for a in self.relations):
@@ -226,7 +268,8 @@ class ItemTower(nn.Module):
         graph = torch.zeros_like(told[0])
         if any(a.key in self.gnn.to_items for a in relations):
             graph = self.gnn.items_among(torch.arange(len(text)), relations, self._hidden)
-        return self._parts(told, graph, torch.zeros_like(told[0]))
+        parts = self._parts(told, graph, torch.zeros_like(told[0]))
+        return self._with_expected(parts, torch.ones(len(text), dtype=torch.bool))
 
 
 def _side_by_side(text: Tensor, extras: Mapping[str, Tensor]) -> Tensor:

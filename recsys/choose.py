@@ -13,17 +13,18 @@ from kg.events import EventLog
 from kg.sequences import Sequences
 from kg.split import Split
 from models.recommender import IntentRecommender
-from recsys.evaluate import ScoreRows
+from recsys.evaluate import ScoreRows, some_users
 from recsys.factors import FactorConfig, Factors
 from recsys.fusion import DENSE, Choices, climb, draw, likeliest, not_missed
 from recsys.habits import HabitConfig, Habits
 from recsys.metrics.significance import sure_weight
-from recsys.neighbours import NeighbourConfig, Neighbours, heard, links, strongest
+from recsys.neighbours import NeighbourConfig, Neighbours, heard, links, strongest, unsaid
 from recsys.partners import Partners
 from recsys.trend import Trend, TrendConfig, taken_lately
 
-JUDGED = 4000
-"""At most so many people choose."""
+JUDGED, SCORED, LEAST = 4000, 200_000_000, 1000
+"""So many people choose at most; and where that makes more than so many scores by one score, as
+many as don't, but no fewer than the last."""
 HABIT_WEIGHTS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 SHARES = (0.1, 0.25, 0.5, 1.0)
 """Tried beside 0, in lists of all items."""
@@ -50,7 +51,8 @@ def choose_partners(
 
     queries float32 [U, D] are those of the training histories; `recent` as `choose_recency` says.
     """
-    target = _some_users(split.valid.take(split.valid.has_item), rng)
+    most = max(LEAST, min(JUDGED, SCORED // max(len(split.train.items), 1)))
+    target = some_users(split.valid.take(split.valid.has_item), most, rng)
     seed, found = int(rng.integers(2**31)), Partners(recent)
     if len(target) == 0:
         return found
@@ -160,7 +162,8 @@ def _neighbours(log: EventLog, config: NeighbourConfig, content: np.ndarray) -> 
         return []
     if not log.ordered:  # then no event is later than another
         config = config.model_copy(update={"decays": (1.0,)})
-    found = {keep: heard(strongest(widest, keep), content) for keep in config.keeps}
+    near = unsaid(widest, content)
+    found = {keep: heard(strongest(widest, keep), content, keep, near) for keep in config.keeps}
     return [Neighbours(one, config.decays[0], 1.0, keep, config) for keep, one in found.items()]
 
 
@@ -221,10 +224,3 @@ def _with_repeats(
     if others:
         share = sure_weight(SHARES, lambda s: choices.ndcg(np.array([1, weight, s])))
     return replace(found, mixed=share)
-
-
-def _some_users(target: EventLog, rng: np.random.Generator) -> EventLog:
-    users = np.unique(target.user)
-    if len(users) <= JUDGED:
-        return target
-    return target.take(np.isin(target.user, rng.choice(users, JUDGED, replace=False)))

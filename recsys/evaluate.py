@@ -28,9 +28,47 @@ ScoreRows = Callable[[np.ndarray], np.ndarray]
 """Rows int64 [B] of histories to scores float32 [B, N]."""
 
 __all__ = [
-    "SCORE", "EvalReport", "Hits", "ScoreFn", "ScoreRows", "evaluate_queries", "evaluate_rows",
-    "evaluate_scores", "top_k",
+    "SCORE", "EvalReport", "Hits", "Relevant", "ScoreFn", "ScoreRows", "evaluate_queries",
+    "evaluate_rows", "evaluate_scores", "some_users", "top_k",
 ]  # fmt: skip
+
+
+DENSE = 50_000_000
+"""The scores that are held at a time, at most (but those of one user)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Relevant:
+    """Who wants what: the users int64 [U] with an item in a target, how many different ones each
+    has, `count` int64 [U], and the pairs as sorted keys, user · N + item.
+    """
+
+    user: np.ndarray
+    count: np.ndarray
+    keys: np.ndarray
+    items: int
+
+    @classmethod
+    def of(cls, target: EventLog) -> Relevant:
+        """An item named twice is one."""
+        n = len(target.items)
+        keys = np.unique(target.user[target.has_item] * n + target.item[target.has_item])
+        user, count = np.unique(keys // n, return_counts=True)
+        return cls(user, count, keys, n)
+
+    def hits(self, index: np.ndarray) -> np.ndarray:
+        """bool [U, K]: which of the items int64 [U, K] (or [K] for all; -1: none) are relevant."""
+        keys = self.user[:, None] * self.items + index
+        at = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return np.asarray((index >= 0) & (self.keys[at] == keys))
+
+
+def some_users(target: EventLog, most: int, rng: np.random.Generator) -> EventLog:
+    """The events of so many users at most, drawn."""
+    users = np.unique(target.user)
+    if len(users) <= most:
+        return target
+    return target.take(np.isin(target.user, rng.choice(users, most, replace=False)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,10 +190,11 @@ def evaluate_rows(
     """As `evaluate_scores`, where the scores are of rows of `histories` by their number."""
     _check(histories, target, ks, batch)
     n = histories.num_items
-    pairs = np.unique(target.user[target.has_item] * n + target.item[target.has_item])
-    users, relevant = np.unique(pairs // n, return_counts=True)
+    wanted = Relevant.of(target)
+    users = wanted.user
     if len(users) == 0:
         raise DataError("The target of evaluate_scores must hold at least one event with an item.")
+    batch = min(batch, max(1, DENSE // n))
     if item_counts is None:
         item_counts = np.asarray(histories.matrix().getnnz(axis=0))
     if item_counts.shape != (n,):
@@ -165,8 +204,8 @@ def evaluate_rows(
         for at in range(0, len(users), batch)
     ]
     index = np.concatenate(parts)  # [users, max(ks)]
-    hits = (index >= 0) & _contains(pairs, users[:, None] * n + index)
-    per_user, metrics = _measured(index, hits, relevant, ks, item_counts, len(histories))
+    hits = wanted.hits(index)
+    per_user, metrics = _measured(index, hits, wanted.count, ks, item_counts, len(histories))
     return EvalReport(metrics, per_user, users)
 
 
@@ -207,12 +246,6 @@ def _ranked(
         scores = scores.astype(np.float32, copy=True)
         scores[seen.row, seen.item] = -np.inf
     return top_k(scores, k).index
-
-
-def _contains(sorted_keys: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """bool, the shape of `keys`: is the key among `sorted_keys`?"""
-    at = np.minimum(np.searchsorted(sorted_keys, keys), len(sorted_keys) - 1)
-    return np.asarray(sorted_keys[at] == keys)
 
 
 def _mean(values: np.ndarray) -> float:

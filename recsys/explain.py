@@ -27,7 +27,8 @@ WEAK = frozenset({"year", "release_year", "released", "country", "in_language", 
 class Explanation:
     """`reason` in one sentence; `paths` more of them; `parts`: the score's share per source.
 
-    The score is exactly the sum of the parts, as query · (text + graph + id + …).
+    The score is exactly the sum of the parts, as query · (text + graph + id + …); the id of an item
+    without events is what is expected of its content.
     """
 
     item: str

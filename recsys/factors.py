@@ -9,7 +9,7 @@ is chosen on validation; 0 leaves them out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,13 +17,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kg.events import EventLog
 from kg.sequences import Sequences
+from models.ridge import Ridge
 from recsys.baselines.ials import IALS, solve
-from recsys.neighbours import likeness
 
 UNTOUCHED = 0.1
 """What an item weighs that a person did not touch, against one that they did."""
 PERSON = 1.0
 """How the ridge grows with the events of a person or an item (nu of Rendle et al.)."""
+LEAST_WORTH = 0.1
+"""What is guessed from content is spread as if it explained so much of the variance at least."""
 
 
 class FactorConfig(BaseModel):
@@ -48,6 +50,7 @@ class Factors:
     weight: float
     seed: int
     config: FactorConfig
+    _kept: dict[str, Ridge | None] = field(default_factory=dict, repr=False)
 
     @classmethod
     def fit(
@@ -76,33 +79,26 @@ class Factors:
         fitted = Factors.fit(log, content, self.config, self.seed)
         if fitted is None:
             return None
-        found = replace(fitted, weight=self.weight)
+        found = replace(fitted, weight=self.weight, _kept={})
         if lent is None:
             return found
         rows = fitted.known[lent[fitted.known] > 0]  # the others have all of it anyway
         return found._lent(rows, lent[rows], content) if len(rows) else found
 
     def _lent(self, rows: np.ndarray, share: np.ndarray, content: np.ndarray) -> Factors:
-        fitted = np.zeros(len(content), bool)
-        fitted[np.setdiff1d(self.known, rows)] = True
-        warm, cold, alike = likeness(content, fitted, rows)
+        fitted = np.setdiff1d(self.known, rows)
         vectors = self.vectors.copy()
-        if alike is not None:
-            given = share[np.searchsorted(rows, cold)][:, None] * (alike @ self.vectors[warm])
-            vectors[cold] += given.astype(np.float32)
-        return replace(self, vectors=vectors)
+        vectors[rows] += share[:, None] * guessed(vectors, fitted, content, rows)
+        return replace(self, vectors=vectors, _kept={})
 
     def with_items(self, content: np.ndarray) -> Factors:
         """New items too; `content` float32 [M, D] of all items, the new ones last."""
         new = np.arange(len(self.vectors), len(content))
         if not len(new):
             return self
-        fitted = np.zeros(len(content), bool)
-        fitted[self.known] = True
-        warm, cold, alike = likeness(content, fitted, new)
-        late = np.zeros((len(new), self.vectors.shape[1]), np.float32)
-        if alike is not None:
-            late[cold - new[0]] = alike @ self.vectors[warm]
+        if "map" not in self._kept:
+            self._kept["map"] = content_map(self.vectors, self.known, content)
+        late = said_of(self._kept["map"], content[new], self.vectors.shape[1])
         return replace(self, vectors=np.concatenate([self.vectors, late]))
 
     def queries(self, histories: Sequences) -> np.ndarray:
@@ -141,14 +137,37 @@ class Factors:
 
 
 def heard(vectors: np.ndarray, known: np.ndarray, content: np.ndarray) -> np.ndarray:
-    """`vectors` [<= M, F] for each of M items: those that were not fitted have the mean of the
-    fitted items most like them, each times its cosine (see `likeness`).
+    """`vectors` [<= M, F] for each of M items: those that were not fitted have what goes with their
+    `content` [M, D], as the fitted ones say.
     """
     out = np.zeros((len(content), vectors.shape[1]), np.float32)
     out[known] = vectors[known]
-    fitted = np.zeros(len(content), bool)
-    fitted[known] = True
-    warm, cold, alike = likeness(content, fitted)
-    if alike is not None:
-        out[cold] = alike @ vectors[warm]
+    cold = np.setdiff1d(np.arange(len(content)), known)
+    out[cold] = guessed(vectors, known, content, cold)
     return out
+
+
+def guessed(
+    vectors: np.ndarray, known: np.ndarray, content: np.ndarray, rows: np.ndarray
+) -> np.ndarray:
+    """float32 [C, F], the factors that go with the content of these rows, as `known` items say."""
+    return said_of(content_map(vectors, known, content), content[rows], vectors.shape[1])
+
+
+def content_map(vectors: np.ndarray, known: np.ndarray, content: np.ndarray) -> Ridge | None:
+    """From content to factors, by a ridge regression on the `known` items that have a content."""
+    told = known[content[known].any(1)]
+    return Ridge.fit(content[told], vectors[told])
+
+
+def said_of(found: Ridge | None, content: np.ndarray, width: int) -> np.ndarray:
+    """float32 [C, F], spread as wide as the factors that were fitted; 0 without a content or a map.
+
+    A regression that explains the share R² of a variance says what varies that much less, and in
+    lists of items that are all new, factors would count for so much less beside the other parts.
+    """
+    if found is None:
+        return np.zeros((len(content), width), np.float32)
+    apart = (found(content) - found.base) / max(found.worth, LEAST_WORTH) ** 0.5
+    told = content.any(axis=1, keepdims=True)
+    return np.asarray((found.base + apart) * told, np.float32)

@@ -19,6 +19,7 @@ from scipy.optimize import minimize
 
 from kg.events import EventLog
 from kg.sequences import Sequences
+from recsys.hits import best_of_rows
 from recsys.metrics.significance import surely
 
 HEAD = 100
@@ -136,7 +137,7 @@ def _heads(scores: np.ndarray, mixes: np.ndarray, banned: Sequences | None) -> n
         mixed = np.tensordot(mix.astype(np.float32), scores, axes=1)  # [B, N]
         if banned is not None:
             mixed[banned.row, banned.item] = -np.inf
-        out.append(np.argpartition(-mixed, k - 1, axis=1)[:, :k])
+        out.append(best_of_rows(mixed, k))
     return np.stack(out)
 
 

@@ -123,7 +123,7 @@ def learn_intents(
     prefix, valid, serve = np.split(vectors, np.cumsum([len(prefix_texts), len(valid_texts)]))
     head = None
     if len(labels) and len(ends):
-        head = _head(prefix, train, labels, ends, config, rng, between=split.by_time)
+        head = _head(prefix, train, labels, ends, config, rng, say, between=split.by_time)
     before = np.cumsum(train.has_item) - train.has_item  # item events before each event
     start = np.concatenate([[0], np.cumsum(np.bincount(train.user[train.has_item],
                                                        minlength=len(train.users)))])  # fmt: skip
@@ -136,11 +136,13 @@ def learn_intents(
 MANY, NUMBERS = 300_000, 60_000_000
 """Positions from which a head learns that reads no text: they cost no reading by BERT. But no more
 than give so many numbers, a target for each label."""
+LONG = 50_000
+"""From so many positions on the waiting is told of."""
 
 
 def _head(
     prefix: np.ndarray, train: EventLog, labels: IntentLabels, ends: np.ndarray,
-    config: IntentConfig, rng: np.random.Generator, *, between: bool,
+    config: IntentConfig, rng: np.random.Generator, say: Callable[[str], None], *, between: bool,
 ) -> IntentHead:  # fmt: skip
     """The better of two on the same held-out users: one that hears texts [n, T] and recent labels
     at `ends` [n], and one that hears recent labels only, but of `MANY` positions.
@@ -151,6 +153,8 @@ def _head(
         return targets, train.user[at], recent_before(train, labels, at)
 
     same = copy.deepcopy(rng)  # holds out the same users
+    if len(ends) > LONG:
+        say(f"{len(labels):,} named intents are learned from {len(ends):,} moments: minutes.")
     targets, users, recent = told(ends)
     reading = fit_intent_head(prefix, targets, users, config, rng, recent)
     many = min(MANY, NUMBERS // max(len(labels), 1))

@@ -114,6 +114,12 @@ class ItemStore:
             catalog.numbers,
         )  # fmt: skip
 
+    def expected(self, model: IntentRecommender) -> np.ndarray:
+        """float32 [N, D], the id part of an item without events (see `models.items`)."""
+        told = np.hstack([self.text_part, self.graph_part, *self.extras.values()])
+        with torch.inference_mode():
+            return np.asarray(model.items.expected(torch.from_numpy(told)).numpy())
+
     def of_training(self) -> ItemStore:
         """The items of the training alone, none of those that were added since."""
         n = self.trained

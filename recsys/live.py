@@ -52,8 +52,8 @@ def as_learned(rec: Recommender) -> Recommender:
     """The recommender without the events that came since, as it is to be judged."""
     if rec.base is None:
         return rec
-    part = rec.items.id_part.copy()
-    part[training_events(rec.model, len(part)) == 0] = 0
+    part, new = rec.items.id_part.copy(), training_events(rec.model, len(rec.items)) == 0
+    part[new] = rec.items.expected(rec.model)[new]
     found = replace(rec, log=rec.base, base=None, histories=Sequences.of(rec.base),
                     items=rec.items.with_ids(part, np.zeros(len(part), bool)))  # fmt: skip
     return found.beside(rec.partners)

@@ -16,7 +16,7 @@ from scipy import sparse
 
 from kg.events import EventLog
 from kg.sequences import Sequences
-from recsys.baselines.base import keep_best
+from recsys.baselines.base import keep_best, largest_of_rows
 from recsys.baselines.ease import EASE
 from recsys.baselines.rp3beta import RP3beta
 from recsys.index import VectorIndex
@@ -88,7 +88,7 @@ class Neighbours:
         share of what is said of items like it that each item hears beside what is said of itself.
         """
         own = links(log, self.config, self.keep)
-        found = replace(self, links=heard(own, content), late=None, _kept={})
+        found = replace(self, links=heard(own, content, self.keep), late=None, _kept={})
         if lent is None:
             return found
         said = np.bincount(own.indices, minlength=len(lent)) > 0  # the others hear all of it anyway
@@ -101,7 +101,8 @@ class Neighbours:
         others[rows] = 0
         others = sparse.diags_array(others) @ by_item
         others.eliminate_zeros()
-        given = proxies(sparse.csr_matrix(others), content, rows, self.keep)
+        others = sparse.csr_matrix(others)
+        given = proxies(others, _nearest_said(others, content, rows), rows, self.keep)
         given = (given @ sparse.diags_array(share.astype(np.float32))).tocoo()
         shape = self.links.shape
         more = sparse.csr_matrix((given.data, (given.row, rows[given.col])), shape)
@@ -118,7 +119,7 @@ class Neighbours:
         if "by item" not in self._kept:
             self._kept["by item"] = self.links[:, : self.links.shape[0]].T.tocsr()
         by_item = self._kept["by item"]  # [N, N]: what is said of each fitted item
-        block = proxies(by_item, content, new, self.keep)
+        block = proxies(by_item, _nearest_said(by_item, content, new), new, self.keep)
         blocks = [block] if self.late is None else [self.late, block]
         return replace(self, late=sparse.hstack(blocks, format="csr"))
 
@@ -197,33 +198,40 @@ def _largest(
     return sparse.csr_matrix((value, (row, col)), shape=shape)
 
 
-def heard(found: sparse.csr_matrix, content: np.ndarray) -> sparse.csr_matrix:
+Near = tuple[np.ndarray, np.ndarray, sparse.csr_matrix | None]
+"""What `likeness` returns."""
+
+
+def unsaid(found: sparse.csr_matrix, content: np.ndarray) -> Near:
+    """`likeness` of the items of which no item says anything in `found` [N, <= M]."""
+    return likeness(content, np.bincount(found.indices, minlength=len(content)) > 0)
+
+
+def heard(
+    found: sparse.csr_matrix, content: np.ndarray, keep: int, near: Near | None = None
+) -> sparse.csr_matrix:
     """`found` [N, <= M] with a column for each of M items: of those that no item says anything of,
     new ones above all, what is said of the items most like them.
 
     That is the mean of the columns of the `LIKE` nearest of the others, each times its cosine (0 if
-    negative); `content` float32 [M, D] are the item vectors without the ids.
+    negative), of which the `keep` largest entries stay; `content` float32 [M, D] are the item
+    vectors without the ids. `near` is `unsaid`, if it is known.
     """
     out = found.copy()
     out.resize((found.shape[0], len(content)))
-    told = np.bincount(out.indices, minlength=len(content)) > 0
-    warm, cold, alike = likeness(content, told)
-    if alike is None:
-        return out
-    proxy = sparse.coo_matrix(out.tocsc()[:, warm] @ alike.T)  # [N, C]
-    at = (proxy.row, cold[proxy.col])
-    return (out + sparse.csr_matrix((proxy.data, at), shape=out.shape)).tocsr()
+    near = unsaid(found, content) if near is None else near
+    given = proxies(out.T.tocsr(), near, near[1], keep).tocoo()
+    at = (given.row, near[1][given.col])
+    return sparse.csr_matrix(out + sparse.csr_matrix((given.data, at), shape=out.shape))
 
 
 def proxies(
-    by_item: sparse.csr_matrix, content: np.ndarray, new: np.ndarray, keep: int
+    by_item: sparse.csr_matrix, near: Near, new: np.ndarray, keep: int
 ) -> sparse.csr_matrix:
-    """float32 [N, C], a column for each of the C `new` items int64 of `content` [M, D], as in
-    `heard`, from the rows of `by_item` [N, N]; of each the `keep` entries of largest size.
+    """float32 [N, C], a column for each of the C `new` items int64, as in `heard`, from the rows of
+    `by_item` [<= M, N]; of each the `keep` entries of largest size.
     """
-    told = np.zeros(len(content), bool)
-    told[: by_item.shape[0]] = np.diff(by_item.indptr) > 0
-    warm, cold, alike = likeness(content, told, new)
+    warm, cold, alike = near
     if alike is None:
         return sparse.csr_matrix((by_item.shape[1], len(new)), dtype=np.float32)
     step, out = max(1, CACHED // (LIKE * keep)), []
@@ -231,30 +239,22 @@ def proxies(
         some = alike[start : start + step]
         used, at = np.unique(some.indices, return_inverse=True)
         mean = sparse.csr_matrix((some.data, at, some.indptr), (some.shape[0], len(used)))
-        out.append(_largest_of_rows((mean @ by_item[warm[used]]).tocsr(), keep))
+        said = sparse.csr_matrix(mean @ by_item[warm[used]])
+        out.append(largest_of_rows(said, keep, signed=False))
     rows = sparse.vstack(out).tocoo()
     place = np.searchsorted(new, cold)  # those without a content have an empty column
     shape = (by_item.shape[1], len(new))
     return sparse.csr_matrix((rows.data.astype(np.float32), (rows.col, place[rows.row])), shape)
 
 
-def _largest_of_rows(found: sparse.csr_matrix, keep: int) -> sparse.csr_matrix:
-    """Of each row the `keep` entries of largest size, and those of the same size as the last."""
-    counts = np.diff(found.indptr)
-    width = int(counts.max(initial=0))
-    if width <= keep:
-        return found
-    size = np.full((len(counts), width), -1, np.float32)
-    size[np.arange(width) < counts[:, None]] = np.abs(found.data)
-    border = np.partition(size, width - keep, axis=1)[:, width - keep]
-    kept = np.abs(found.data) >= np.repeat(border, counts)
-    ends = np.concatenate([[0], np.cumsum(kept)])[found.indptr]
-    return sparse.csr_matrix((found.data[kept], found.indices[kept], ends), found.shape)
+def _nearest_said(by_item: sparse.csr_matrix, content: np.ndarray, rows: np.ndarray) -> Near:
+    """`likeness` of these rows to the items of which `by_item` [N, N] says something."""
+    told = np.zeros(len(content), bool)
+    told[: by_item.shape[0]] = np.diff(by_item.indptr) > 0
+    return likeness(content, told, rows)
 
 
-def likeness(
-    content: np.ndarray, told: np.ndarray, rows: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray, sparse.csr_matrix | None]:
+def likeness(content: np.ndarray, told: np.ndarray, rows: np.ndarray | None = None) -> Near:
     """Of M items with `content` float32 [M, D]: those of which something is `told` (bool [M]), W,
     and the C others (or `rows`, ascending), both int64 and only with a content that is not zero;
     and float32 [C, W], for each other the cosines of its `LIKE` nearest of the former (0 if
@@ -279,10 +279,4 @@ def likeness(
 
 def strongest(found: sparse.csr_matrix, keep: int) -> sparse.csr_matrix:
     """Of each column the `keep` entries of largest size (ties: the smaller row)."""
-    entries = found.tocoo()
-    order = np.lexsort((entries.row, -np.abs(entries.data), entries.col))
-    column = entries.col[order]
-    rank = np.arange(len(column)) - np.searchsorted(column, column)
-    kept = order[rank < keep]
-    at = (entries.row[kept], entries.col[kept])
-    return sparse.csr_matrix((entries.data[kept], at), shape=found.shape)
+    return sparse.csr_matrix(largest_of_rows(found.T.tocsr(), keep, signed=False).T)

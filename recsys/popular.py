@@ -7,7 +7,8 @@ import numpy as np
 from kg.events import EventLog
 from kg.sequences import Sequences
 from kg.split import Split
-from recsys.evaluate import SCORE, evaluate_scores
+from recsys.evaluate import Relevant, top_k
+from recsys.metrics.ranking import ndcg
 from recsys.metrics.significance import surely
 
 RECENT = (0.1, 0.3, 1.0)
@@ -42,18 +43,14 @@ def choose_recency(split: Split) -> float:
     target = split.valid.take(split.valid.has_item)
     if len(target) == 0 or split.train.time is None:
         return RECENT[0]
-    histories = Sequences.of(split.train)
-    new = target.take(histories.lengths[target.user] == 0)
-    if len(np.unique(new.user)) >= STRANGERS:
-        target = new
+    new = target.take(Sequences.of(split.train).lengths[target.user] == 0)
+    wanted = Relevant.of(new)
+    if len(wanted.user) < STRANGERS:
+        wanted = Relevant.of(target)
 
     def score(share: float) -> np.ndarray:
-        ranked = popularity(split.train, share)[None]
-        report = evaluate_scores(
-            lambda some: np.repeat(ranked, len(some), axis=0), histories, target, ks=(10,),
-            filter_seen=False,
-        )  # fmt: skip
-        return report.per_user[SCORE]
+        ranked = top_k(popularity(split.train, share)[None], 10).index[0]  # the same for all
+        return ndcg(wanted.hits(ranked), wanted.count, 10)
 
     scores = {share: score(share) for share in RECENT}
     best = max(RECENT, key=lambda share: scores[share].mean())

@@ -22,7 +22,7 @@ from models.batch import groups_per_epoch, training_groups
 from models.device import drawing
 from models.recommender import IntentRecommender
 from recsys.checkpoint import load_checkpoint, save_checkpoint
-from recsys.evaluate import SCORE, evaluate_rows
+from recsys.evaluate import SCORE, evaluate_rows, some_users
 from recsys.intents import IntentSignals
 from recsys.objective import Objective
 from recsys.optimise import (
@@ -42,6 +42,10 @@ __all__ = ["EpochReport", "RunOptions", "TrainConfig", "best_of", "follow", "tra
 
 NEW = "ndcg@10 new"
 """Beside NDCG@10 in lists with items met before: the same in lists without them."""
+
+JUDGED, SCORED = 5000, 5_000_000_000
+"""An epoch is judged by all people, but where that makes more than so many scores by so many that
+it doesn't, drawn, and by no fewer than `JUDGED`."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +163,11 @@ class _Run:
         self.short = short_products(options)
         self.objective = Objective(model, split, sequences, config, intents, self.short)
         self.events, periods = self.objective.events, self.objective.periods
-        self.unmet = sequences.unmet(split.valid)
+        most = max(JUDGED, SCORED // max(sequences.num_items, 1))
+        drawn = np.random.default_rng([options.seed, 0])
+        self.valid = some_users(split.valid.take(split.valid.has_item), most, drawn)
+        self.judges = np.unique(self.valid.user)
+        self.unmet = sequences.unmet(self.valid)
         self.alone = Partners(choose_recency(split))
         self.sizes = model.config.max_length, self.objective.batch_targets
         every = groups_per_epoch(self.events, *self.sizes, periods, config.accumulate)
@@ -176,7 +184,7 @@ class _Run:
         if config.max_minutes is not None and self.seconds >= 60 * config.max_minutes:
             return True
         waited = self.done_epochs - self.best_epoch
-        return bool(self.split.valid.has_item.any()) and waited >= config.patience
+        return len(self.valid) > 0 and waited >= config.patience
 
     def before(self) -> EpochReport:
         """The weights as they came, as epoch 0; `best_state` holds them already."""
@@ -225,13 +233,16 @@ class _Run:
         Items met before are ranked where the model counts repeats, and masked where it does not;
         where they are ranked, `NEW` is NDCG@10 in lists without them.
         """
-        if not self.split.valid.has_item.any():  # empty, or searches only
+        if len(self.valid) == 0:  # or searches only
             return {}
         self.model.eval()
         with torch.inference_mode():
             items = self.model.items().vector
-        valid = self.intents.valid if self.intents is not None else None
-        queries = self.model.encode_histories(self.sequences, items, valid)
+        told = self.intents.valid[self.judges] if self.intents is not None else None
+        queries = np.zeros((len(self.sequences), self.model.config.dim), np.float32)
+        queries[self.judges] = self.model.encode_histories(
+            self.sequences.take(self.judges), items, told
+        )
         vectors, repeats = items.numpy(force=True), self.model.repeat is not None
 
         def ranked(target: EventLog, mixed: bool) -> dict[str, float]:
@@ -243,7 +254,7 @@ class _Run:
                 rows, self.sequences, target, ks=(10,), batch=1024, filter_seen=not mixed
             ).metrics
 
-        found = ranked(self.split.valid, repeats)
+        found = ranked(self.valid, repeats)
         out = {name: found[name] for name in (SCORE, "hr@10")}
         if repeats and len(self.unmet):
             out[NEW] = ranked(self.unmet, False)[SCORE]
@@ -283,6 +294,7 @@ class _Run:
         """The best weights, ready to serve, on the processor."""
         self.model.load_state_dict(self.best_state)
         self.model.cpu().eval()
+        self.model.items.expect()
         choose_trust(self.model, self.sequences, self.split.valid)
 
 

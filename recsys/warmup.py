@@ -1,9 +1,9 @@
 """From content to what people do: the id part of items that the training met too little of.
 
 The training gives an item with n events the part s(n)·δ of its own, s(n) = n / (n + k). An item
-that came later, or had no event, has none. Once it has events, its δ is guessed from who took it: a
-ridge regression on the trained items tells which δ goes with the mean history of an item's people.
-With its count it moves from content towards that guess, as it would have by training.
+that came later, or had no event, has the δ that is expected of its content. Once it has events, its
+δ is guessed from who took it: a ridge regression on the trained items tells which δ goes with the
+mean history of an item's people. With its count it moves from the former to the latter, by s(n).
 
 Fold-in of a new item by its people, as in matrix factorisation (Rendle and Schmidt-Thieme, 2008),
 with a map that was learned in the place of a solved one: the δ here come from a softmax over
@@ -12,13 +12,12 @@ sequences, for which there is no closed form.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy import sparse
 
 from kg.events import EventLog
 from models.recommender import IntentRecommender
+from models.ridge import Ridge
 from recsys.items import ItemStore
 from recsys.partners import Partners
 
@@ -26,30 +25,13 @@ TAUGHT = 5
 """Items with so many training events at least teach the map."""
 LENT = 50
 """K: a ridge of hundreds leaves an item of so many events little that is its own."""
-FOLDS = 5
-RIDGES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
-"""Times the mean square of the features; the best by held-out items is taken."""
-
-
-@dataclass(frozen=True, eq=False)
-class WarmUp:
-    """δ = (x - mean) W for the features x [2 D] of `people_of`; `worth` is the share of held-out
-    variance that it explains, with W fitted to four fifths of the taught items.
-    """
-
-    weight: np.ndarray
-    mean: np.ndarray
-    worth: float
-
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        """float32 [n, D] of x [n, 2 D]."""
-        return np.asarray((x - self.mean) @ self.weight, np.float32)
 
 
 def warmed(store: ItemStore, model: IntentRecommender, log: EventLog) -> ItemStore:
     """The same items, those that the training met no event of with a part for the events of `log`.
 
-    Nothing changes where too few items are trained to learn from, or the map explains nothing.
+    It stays what is expected of their content where too few items are trained to learn from, or the
+    map explains nothing.
     """
     known = training_events(model, len(store))
     cold = (known == 0) & (store.newest == np.arange(len(store)))
@@ -57,10 +39,10 @@ def warmed(store: ItemStore, model: IntentRecommender, log: EventLog) -> ItemSto
     rows = np.flatnonzero(cold & (counts > 0))
     found = learned(store, model, x, known) if len(rows) else None
     part = store.id_part.copy()
-    part[cold] = 0
+    part[cold] = store.expected(model)[cold]
     if found is not None:
-        share = counts[rows] / (counts[rows] + model.items.warm_count)
-        part[rows] = share[:, None] * found(x[rows])
+        share = (counts[rows] / (counts[rows] + model.items.warm_count))[:, None]
+        part[rows] = (1 - share) * part[rows] + share * found(x[rows])
     return store.with_ids(part, counts > 0)
 
 
@@ -87,36 +69,13 @@ def refitted(
 
 def learned(
     store: ItemStore, model: IntentRecommender, x: np.ndarray, known: np.ndarray
-) -> WarmUp | None:
-    """The map of the trained items, by `known` [N] training events each; None if it is worth
-    nothing.
+) -> Ridge | None:
+    """From who took an item, the features x [2 D] of `people_of`, to its δ: the map of the trained
+    items, by `known` [N] training events each; None if it is worth nothing.
     """
     rows = np.flatnonzero((known >= TAUGHT) & x.any(1))
-    if len(rows) < 10 * FOLDS:
-        return None
     share = known[rows] / (known[rows] + model.items.warm_count)
-    delta = store.id_part[rows] / share[:, None]
-    taught, mean = x[rows], x[rows].mean(0)
-    scale = float(((taught - mean) ** 2).mean()) * len(rows)
-    fold = np.arange(len(rows)) % FOLDS
-    total = ((delta - delta.mean(0)) ** 2).sum()
-    worth = {}
-    for ridge in RIDGES:
-        left = 0.0
-        for held in range(FOLDS):
-            own = fold != held
-            weight = _ridge(taught[own] - mean, delta[own], share[own], ridge * scale)
-            left += ((delta[~own] - (taught[~own] - mean) @ weight) ** 2).sum()
-        worth[ridge] = 1 - left / max(total, 1e-12)
-    best = max(worth, key=lambda ridge: worth[ridge])
-    if worth[best] <= 0:
-        return None
-    return WarmUp(_ridge(taught - mean, delta, share, best * scale), mean, float(worth[best]))
-
-
-def _ridge(x: np.ndarray, y: np.ndarray, weight: np.ndarray, ridge: float) -> np.ndarray:
-    gram = (x * weight[:, None]).T @ x + ridge * np.eye(x.shape[1])
-    return np.linalg.solve(gram, (x * weight[:, None]).T @ y)
+    return Ridge.fit(x[rows], store.id_part[rows] / share[:, None], share)
 
 
 def people_of(store: ItemStore, log: EventLog) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from scipy import sparse
 from kg.errors import DataError, UsageError
 from kg.events import EventLog
 from kg.sequences import Sequences
-from recsys.hits import top_k
+from recsys.hits import kth_best, top_k
 
 BLOCK = 2_000_000
 """The numbers in a dense block of `best_neighbours`, at most (but at least one row)."""
@@ -73,21 +73,52 @@ def popularity_scores(counts: np.ndarray) -> np.ndarray:
 
 
 def best_neighbours(
-    n: int, neighbours: int, weights: Callable[[np.ndarray], np.ndarray]
+    matrix: sparse.csr_matrix, neighbours: int, weights: Callable[[np.ndarray], sparse.csr_matrix]
 ) -> sparse.csr_matrix:
-    """float32 [N, N]: row j holds the largest weights of item j, w_jj left out (see `keep_best`).
+    """float32 [N, N]: row j holds the largest weights of item j, w_jj left out (ties: the smaller
+    column), where items without a user in common have none; `matrix` [U, N] says who touched what.
 
-    `weights` gives the rows of a block of items, int64 [b] to float32 [b, N], -inf where there is
-    no weight; dense only block by block.
+    `weights` gives the rows of a block of items, int64 [b] to float32 [b, N], all above 0. A block
+    is of items that meet about as many others, at most `BLOCK` in all.
     """
-    step = max(1, BLOCK // n)
-    parts = []
-    for start in range(0, n, step):
-        block = np.arange(start, min(start + step, n))
-        weight = weights(block)
-        weight[np.arange(len(block)), block] = -np.inf
-        parts.append(keep_best(weight, neighbours))
-    return sparse.vstack(parts, format="csr")
+    met = np.asarray(matrix.T @ matrix.getnnz(axis=1))  # as many others at most
+    order, n = np.argsort(met, kind="stable"), matrix.shape[1]
+    parts, start = [], 0
+    while start < n:
+        some = np.minimum(met[order[start : start + BLOCK]], n)
+        size = np.arange(1, len(some) + 1) * some
+        stop = start + max(1, int(np.searchsorted(size, BLOCK, side="right")))
+        block = order[start:stop]
+        found = weights(block)
+        row = np.repeat(np.arange(len(block)), np.diff(found.indptr))
+        found.data[found.indices == block[row]] = 0
+        found.eliminate_zeros()
+        parts.append(largest_of_rows(found, neighbours))
+        start = stop
+    place = np.argsort(order)
+    return sparse.csr_matrix(sparse.vstack(parts, format="csr")[place])
+
+
+def largest_of_rows(found: sparse.csr_matrix, k: int, *, signed: bool = True) -> sparse.csr_matrix:
+    """The k largest entries of each row, by size where the sign does not count; ties: the smaller
+    column. Dense is [rows, entries of the longest] only.
+    """
+    found.sort_indices()
+    size = found.data if signed else np.abs(found.data)
+    counts = np.diff(found.indptr)
+    width = int(counts.max(initial=0))
+    if width <= k:
+        return found
+    padded = np.full((len(counts), width), -np.inf, np.float32)
+    padded[np.arange(width) < counts[:, None]] = size
+    row = np.repeat(np.arange(len(counts)), counts)
+    border = kth_best(padded, k)[row, 0]
+    above, tied = size > border, size == border
+    room = k - np.bincount(row, above, minlength=len(counts))
+    before = np.concatenate([[0], np.cumsum(tied)])
+    kept = above | (tied & (before[1:] - before[found.indptr[row]] <= room[row]))
+    ends = np.concatenate([[0], np.cumsum(kept)])[found.indptr]
+    return sparse.csr_matrix((found.data[kept], found.indices[kept], ends), found.shape)
 
 
 def keep_best(scores: np.ndarray, k: int) -> sparse.csr_matrix:

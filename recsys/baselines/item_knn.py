@@ -57,9 +57,9 @@ def _neighbourhoods(matrix: sparse.csr_matrix, neighbours: int, shrink: float) -
     columns = matrix.T.tocsr()  # [N, U]
     root = np.sqrt(np.asarray(matrix.sum(axis=0)).reshape(-1))  # [N]
 
-    def weights(block: np.ndarray) -> np.ndarray:
-        both = (columns[block] @ matrix).toarray()  # [b, N]
-        below = root[block, None] * root + shrink
-        return np.divide(both, below, out=np.full_like(both, -np.inf), where=both > 0)
+    def weights(block: np.ndarray) -> sparse.csr_matrix:
+        both = sparse.csr_matrix(columns[block] @ matrix)  # [b, N]
+        both.data /= np.repeat(root[block], np.diff(both.indptr)) * root[both.indices] + shrink
+        return both
 
-    return best_neighbours(matrix.shape[1], neighbours, weights)
+    return best_neighbours(matrix, neighbours, weights)

@@ -65,12 +65,13 @@ def _walks(
     through = sparse.diags_array(_power(matrix.getnnz(axis=1), -alpha)) @ matrix
     start, end = _power(matrix.getnnz(axis=0), -alpha), _power(matrix.getnnz(axis=0), -beta)  # [N]
 
-    def weights(block: np.ndarray) -> np.ndarray:
-        weight = (columns[block] @ through).toarray() * start * end[block, None]  # [b, N]
-        weight[weight <= 0] = -np.inf
-        return weight
+    def weights(block: np.ndarray) -> sparse.csr_matrix:
+        found = sparse.csr_matrix(columns[block] @ through)  # [b, N]
+        found.data *= start[found.indices]
+        found.data *= np.repeat(end[block], np.diff(found.indptr))
+        return found
 
-    return best_neighbours(matrix.shape[1], neighbours, weights)
+    return best_neighbours(matrix, neighbours, weights)
 
 
 def _power(counts: np.ndarray, exponent: float) -> np.ndarray:

@@ -132,3 +132,45 @@ def test_any_name_of_a_node_type_will_do():
     model.items().vector.sum().backward()
     assert all(table.weight.grad is not None for table in model.items.nodes.values())
     assert len(model.items.nodes) == len(names)
+
+
+def planted_tower() -> tuple[ItemTower, torch.Tensor]:
+    """60 items of which the last two have no event, δ a linear function of the content, and that
+    function of each content.
+    """
+    torch.manual_seed(0)
+    text = torch.randn(60, 4)
+    text[-1] = 0
+    counts = torch.full((60,), 6)
+    counts[-2:] = 0
+    tower = ItemTower(text, counts, [], {"item": 60}, dim=8, dropout=0.0, id_dropout=0.5,
+                      warm_count=2.0)  # fmt: skip
+    torch.nn.init.normal_(tower.project.weight)
+    wanted = tower.project(tower.content).detach() @ torch.randn(8, 8)
+    with torch.no_grad():
+        tower.delta.weight.copy_(wanted)
+    return tower.eval(), wanted
+
+
+def test_after_training_a_new_item_has_the_id_that_goes_with_its_content():
+    tower, wanted = planted_tower()
+    before = tower().id
+    assert not before[-2:].any()
+    tower.expect()
+    found = tower().id.detach()
+    torch.testing.assert_close(found[:-2], before[:-2].detach())  # trained items keep their own
+    torch.testing.assert_close(found[-2], wanted[-2], rtol=0.05, atol=0.05)
+    assert not found[-1].any()  # nothing is known of it
+    scale = tower.widths[0] ** -0.5
+    later = tower.new_items(tower.content[-2:] / scale, [])
+    torch.testing.assert_close(later.id, found[-2:])
+    torch.testing.assert_close(tower(torch.tensor([58, 3])).id.detach(), found[[58, 3]])
+    assert not tower.train()().id[-2:].any()  # training is as it was
+
+
+def test_where_content_says_nothing_of_ids_none_is_expected():
+    tower, wanted = planted_tower()
+    with torch.no_grad():
+        tower.delta.weight.copy_(wanted[torch.randperm(60)])
+    tower.expect()
+    assert not tower().id[-2:].any()

@@ -14,7 +14,7 @@ from kg.storage import Dataset
 from recsys.baselines.ials import IALS
 from recsys.config import RunConfig
 from recsys.evaluate import evaluate_rows
-from recsys.factors import UNTOUCHED, FactorConfig, Factors, heard
+from recsys.factors import UNTOUCHED, FactorConfig, Factors, content_map, heard
 from recsys.fit import fit, judge
 from recsys.partners import scorer
 from recsys.recommender import Recommender
@@ -65,18 +65,24 @@ def test_nothing_known_adds_nothing():
     assert Factors.fit(log, content(log), FactorConfig(factor_dim=0), seed=0) is None
 
 
-def test_new_items_have_what_those_most_like_them_have():
+def test_new_items_have_what_goes_with_their_content():
+    """Content tells the kind, and the kind decides who takes an item."""
     log = bags()
-    late = log.items.ids[4:6]  # kinds 0 and 1
-    known = log.take(~np.isin(log.item, [4, 5]))
+    cold = [4, 5]  # kinds 0 and 1
+    known = log.take(~np.isin(log.item, cold))
     found = Factors.fit(known, content(log), SMALL, seed=0)
-    assert late not in set(found.known.tolist())
-    for code in (4, 5):
-        like = [c for c in found.known if c % KINDS == code % KINDS][:9]
-        assert len(like) == 9  # of ten that are asked, the tenth is of no use: its cosine is 0
-        np.testing.assert_allclose(
-            found.vectors[code], found.vectors[like].sum(0) / 10, rtol=1e-4, atol=1e-6
-        )
+    assert not set(cold) & set(found.known.tolist())
+    said = content_map(found.vectors, found.known, content(log))
+    usual = found.vectors[found.known].mean(0)
+    for code in cold:
+        like = [c for c in found.known if c % KINDS == code % KINDS]
+        told, apart = found.vectors[code] - usual, found.vectors[like].mean(0) - usual
+        cosine = told @ apart / np.linalg.norm(told) / np.linalg.norm(apart)
+        assert cosine > 0.99
+        np.testing.assert_allclose(  # as wide apart as items that were fitted, not as their means
+            told, (said(content(log)[[code]])[0] - said.base) / said.worth**0.5, rtol=1e-4,
+            atol=1e-6,
+        )  # fmt: skip
     more = np.vstack([content(log), [[0, 0, 2, 0], [0, 0, 0, 0]]]).astype(np.float32)
     grown = found.with_items(more)
     np.testing.assert_array_equal(grown.vectors[: len(log.items)], found.vectors)
@@ -85,6 +91,16 @@ def test_new_items_have_what_those_most_like_them_have():
     assert scores[:, 0].argmax() == 2
     assert not scores[:, 1].any()  # nothing is known of the last one
     assert not heard(found.vectors[:0], found.known[:0], more).any()
+
+
+def test_added_later_or_there_from_the_start_an_item_has_the_same_factors():
+    log = bags()
+    known = log.take(~np.isin(log.item, [4, 5]))
+    whole = Factors.fit(known, content(log), SMALL, seed=0)
+    more = np.vstack([content(log), content(log)[[4, 5]]])
+    np.testing.assert_allclose(
+        whole.with_items(more).vectors[-2:], whole.vectors[[4, 5]], atol=1e-5
+    )
 
 
 @pytest.fixture(scope="module")

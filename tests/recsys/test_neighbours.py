@@ -79,7 +79,7 @@ def test_too_few_events_give_no_links(kind):
 def test_a_new_item_hears_what_the_items_like_it_hear():
     told = sparse.csr_matrix(np.array([[0, 2, 0], [1, 0, 0], [0, 0, 0]], np.float32))
     content = np.array([[1, 0], [0, 1], [-1, 0], [1, 1], [0, 0]], np.float32)
-    found = heard(told, content).toarray()
+    found = heard(told, content, 50).toarray()
     np.testing.assert_array_equal(found[:, :2], told.toarray()[:, :2])
     both = np.sqrt(0.5) / 2 * (found[:, 0] + found[:, 1])  # the mean of two, each times its cosine
     np.testing.assert_allclose(found[:, 3], both, rtol=1e-6)

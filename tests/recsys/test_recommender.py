@@ -43,7 +43,7 @@ def rec():
     """With neighbours, of which so few people are not sure."""
     found = trained(planted(np.random.default_rng(1), users=40, items=30))
     config = NeighbourConfig()
-    told = heard(links(found.log, config, 50), found.items.content)
+    told = heard(links(found.log, config, 50), found.items.content, 50)
     near = Neighbours(told, 0.95, 1.5, 50, config)
     return found.beside(replace(found.partners, neighbours=near))
 

@@ -1,5 +1,6 @@
 """Training on planted worlds: it learns what is there, and nothing that is not."""
 
+import importlib
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +17,7 @@ from kg.testing import World, planted, tiny
 from models.recommender import IntentRecommender, ModelConfig
 from models.text import HashEncoder
 from recsys.baselines import Popularity
-from recsys.evaluate import EvalReport, evaluate_queries, evaluate_scores
+from recsys.evaluate import EvalReport, evaluate_queries, evaluate_rows, evaluate_scores
 from recsys.train import RunOptions, TrainConfig, train
 
 SMALL = ModelConfig(dim=16, layers=1, dropout=0.1, text_dim=16, max_length=12)
@@ -35,7 +36,7 @@ def small_world(users=60, signal=1.0):
 
 
 def weights(model):
-    return {name: value.clone() for name, value in model.state_dict().items()}
+    return {name: value.detach().clone() for name, value in model.named_parameters()}
 
 
 def equal(a, b):
@@ -251,3 +252,36 @@ def test_where_the_split_is_by_time_the_target_is_the_period_after_a_visit():
     assert told["auto"] == told["period"]
     assert len({tuple(loss) for loss in told.values()}) == 3
     assert losses(last, "auto") == losses(last, "next") != losses(last, "visit")
+
+
+def test_where_all_scores_are_too_many_some_people_judge_an_epoch(monkeypatch):
+    """The same ones at every epoch, and of another seed others."""
+    world, split = small_world()
+    module = importlib.import_module("recsys.train")  # the name is the function's, too
+    monkeypatch.setattr(module, "SCORED", 0)
+    monkeypatch.setattr(module, "JUDGED", 20)
+    seen = []
+    whole = evaluate_rows
+
+    def heard(rows, histories, target, **more):
+        seen.append(np.unique(target.user).tolist())
+        return whole(rows, histories, target, **more)
+
+    monkeypatch.setattr(module, "evaluate_rows", heard)
+    for seed in (0, 1):
+        settings = TrainConfig(max_epochs=2), RunOptions(seed=seed)
+        reports = list(train(model_of(world, split), split, *settings))
+        assert all("ndcg@10" in report.metrics for report in reports)
+    assert {len(users) for users in seen} == {20}
+    assert seen[:1] + seen[2:3] == seen[1::2]
+    assert seen[0] != seen[2]
+
+
+def test_an_epoch_is_judged_by_the_histories_of_those_who_are_asked():
+    """The same as when everybody's is encoded."""
+    world, split = small_world()
+    some = split.valid.take(split.valid.user % 3 == 0)
+    part = replace(split, valid=some)
+    model = model_of(world, part)
+    (told,) = train(model, part, TrainConfig(max_epochs=1))
+    np.testing.assert_allclose(told.metrics["ndcg@10"], report_of(model, part).metrics["ndcg@10"])

@@ -5,6 +5,7 @@ from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 import recsys.baselines as rooms
 from kg.errors import DataError, UsageError
@@ -21,6 +22,7 @@ from recsys.baselines import (
     RP3beta,
     SessionKNN,
     TextKNN,
+    base,
 )
 from recsys.testing import check_recommender
 
@@ -278,3 +280,19 @@ def test_the_contract_catches_a_broken_model(spoil, told):
     log = small_log()
     with pytest.raises(AssertionError, match=told):
         check_recommender(Broken(log, spoil), log)
+
+
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("k", [1, 3, 9])
+def test_the_largest_entries_of_rows_are_those_of_a_full_sort(k, signed):
+    rng = np.random.default_rng(k)
+    full = rng.integers(-3, 4, (40, 12)).astype(np.float32)  # many ties
+    full[:5] = 0  # and rows without an entry
+    found = base.largest_of_rows(sparse.csr_matrix(full), k, signed=signed).toarray()
+    for row, kept in zip(full, found, strict=True):
+        there = np.flatnonzero(row)
+        size = row[there] if signed else np.abs(row[there])
+        best = there[np.argsort(-size, kind="stable")[:k]]
+        wanted = np.zeros_like(row)
+        wanted[best] = row[best]
+        np.testing.assert_array_equal(kept, wanted)
