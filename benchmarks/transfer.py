@@ -49,17 +49,17 @@ from kg.split import Split, merged
 from models.recommender import IntentRecommender, ModelConfig
 from models.transfer import as_source, warm_start, weights_hash
 from recsys.baselines import Popularity, TextKNN
-from recsys.choose import choose_partners
-from recsys.factors import FactorConfig
 from recsys.fit import resolved
-from recsys.habits import HabitConfig
 from recsys.metrics.significance import holm, paired_bootstrap
-from recsys.neighbours import NeighbourConfig
 from recsys.partners import Partners
-from recsys.popular import choose_recency
+from recsys.partners.choose import choose_partners
+from recsys.partners.factors import FactorConfig
+from recsys.partners.habits import HabitConfig
+from recsys.partners.neighbours import NeighbourConfig
+from recsys.partners.popular import choose_recency
+from recsys.partners.trend import TrendConfig
 from recsys.recommender import Recommender
 from recsys.train import RunOptions, TrainConfig, train
-from recsys.trend import TrendConfig
 
 ARMS = ("scratch", "warm", "popularity", "text-knn")
 FOLDERS = ("--data", "--out", "--cache", "--runs", "--params", "--source-params")

@@ -11,52 +11,35 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     optimise     from gradients to weights: schedule, clipping, step, average
     strangers    learning to answer people without a history by their profile
     tasks        losses beside that of the next item, and weights of behaviours
+    newcomers    how much of the id that goes with its content a new item has
     checkpoint   a training's state on disk
-    intents      verbalised histories to embeddings and named intents
-    named        which named intents items have: by the graph, a taxonomy, or texts
+    partners/    what stands beside the model: neighbours, factors, trend, habits, popularity
+    intent/      what people and texts want, by name
+
+    recommender  Recommender: recommend, similar, intents, explain, with_items, with_facts
+    queries      from a person, a history or a profile to a query
+    retrieval    from queries to lists: the index, what is added, what is left out
+    answers      what a recommender answers with, and what it accepts
+    hits         top-k answers as arrays
+    steering     what a wish (an intent, a text, a quota, what to avoid) makes of a list
+    quota        lists that hold several intents in given shares
+    facets       what items can be filtered by
+    diversity    lists that are less alike
+    nearness     how near items are to a vector
+    explain      why: a path, a near text, the parts of the score
+    titles       what items are called in verbalised histories
+
     items        trained items and those added since
     facts        other facts for a trained recommender, at once
     changes      which recommendations change when facts do
     live         events since the training: histories, new people, warmer items
     warmup       from content to what people do, for items that training met too little of
+
     index        VectorIndex: exact, or FAISS proposes and exact products decide
     index_plan   which index, and how hard it looks, by what people ask
     index_audit  what an index finds, how fast, in how much room
     reindex      a new index for a recommender, now or beside the work
-    facets       what items can be filtered by
-    diversity    lists that are less alike
-    hits         top-k answers as arrays
-    neighbours   the linear partner: item-to-item links beside the model
-    factors      a factorisation beside the model: histories as bags
-    trend        what is taken lately, beside the model
-    partners     what stands beside the model: all that a score is beside query · item
-    habits       how likely an item that was met is met again in the next period
-    choose       which of these stand beside a trained model, and how much each counts
-    fusion       weights of several scores, fitted to what people went on to choose
-    popular      what people of whom nothing is known are answered with
-    queries      from a person, a history or a profile to a query
-    wants        what a person wants now: probabilities of named intents, the stage
-    retrieval    from queries to lists: the index, what is added, what is left out
-    carried      which named intents items carry, added ones too
-    nearness     how near items are to a vector
-    quota        lists that hold several intents in given shares
-    steering     what a wish (an intent, a text, a quota, what to avoid) makes of a list
-    titles       what items are called in verbalised histories
-    answers      what a recommender answers with, and what it accepts
-    recommender  Recommender: recommend, similar, intents, explain, with_items, with_facts
-    explain      why: a path, a near text, the parts of the score
-    store        a run on disk
-    export       vectors of a run for other tools
-    linking      entities and items by what their titles mean
-    encoders     the encoder of a run, loaded when it is needed
-    classify     IntentClassifier: what a text wants, and which words say so
-    curves       how accurate with how many labels, chosen by which strategy
-    intent_store such a classifier on disk
-    service      Desk: answers, questions and handovers by intent
-    replies      their templates, from a TOML file
-    pretraining  what a log says to an encoder before anybody labels a text
-    named        which named intents items have: of the graph, of a taxonomy, by texts
-    compress     such a classifier made small, and what that costs
+
     metrics/     ranking, lists, labels
     evaluate     full ranking, seen items masked
     baselines/   popularity, item-kNN, EASE, text-kNN
@@ -65,9 +48,14 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     ablate       a run without its parts, and with parts that say nothing
     compare      a run beside the baselines
     steering_report  what steering does to hits, coverage and diversity
+    testing      the contract of a recommender
+
+    store        a run on disk
+    encoders     the encoder of a run, loaded when it is needed
+    export       vectors of a run for other tools
+    linking      entities and items by what their titles mean
     demo         the demo
     cli/         the command line
-    testing      the contract of a recommender
 
 Names are imported when they are first used, so that `kgintent --help` does not wait for torch.
 """
@@ -109,23 +97,23 @@ if TYPE_CHECKING:
     from recsys.ablate import retrain_parts as retrain_parts
     from recsys.answers import intent_mix as intent_mix
     from recsys.changes import list_changes as list_changes
-    from recsys.classify import IntentClassifier as IntentClassifier
-    from recsys.compress import compressed as compressed
-    from recsys.compress import costs as costs
     from recsys.config import RunConfig as RunConfig
-    from recsys.curves import label_curves as label_curves
     from recsys.evaluate import evaluate_scores as evaluate_scores
     from recsys.fit import fit as fit
     from recsys.fit import judge as judge
     from recsys.index_audit import audit_index as audit_index
     from recsys.index_plan import IndexConfig as IndexConfig
-    from recsys.intents import learn_intents as learn_intents
+    from recsys.intent.classify import IntentClassifier as IntentClassifier
+    from recsys.intent.compress import compressed as compressed
+    from recsys.intent.compress import costs as costs
+    from recsys.intent.curves import label_curves as label_curves
+    from recsys.intent.service import Desk as Desk
+    from recsys.intent.service import coverage as coverage
+    from recsys.intent.signals import learn_intents as learn_intents
     from recsys.recommender import Recommender as Recommender
     from recsys.reindex import adopting as adopting
     from recsys.reindex import reindexed as reindexed
     from recsys.reindex import reindexing as reindexing
-    from recsys.service import Desk as Desk
-    from recsys.service import coverage as coverage
     from recsys.steering_report import steering_report as steering_report
     from recsys.train import RunOptions as RunOptions
     from recsys.train import TrainConfig as TrainConfig
@@ -143,12 +131,14 @@ _HOMES = {
     "BertEncoder": "models.text", "HashEncoder": "models.text", "encode_texts": "models.text",
     "load_encoder": "models.text",
     "LabelledTexts": "kg.labelled", "read_labelled": "kg.labelled",
-    "IntentClassifier": "recsys.classify", "Desk": "recsys.service", "coverage": "recsys.service",
+    "IntentClassifier": "recsys.intent.classify",
+    "Desk": "recsys.intent.service", "coverage": "recsys.intent.service",
     "TextTraining": "models.intent.settings", "zero_shot": "models.intent",
-    "label_curves": "recsys.curves",
-    "compressed": "recsys.compress", "costs": "recsys.compress",
+    "label_curves": "recsys.intent.curves",
+    "compressed": "recsys.intent.compress", "costs": "recsys.intent.compress",
     "RunConfig": "recsys.config", "evaluate_scores": "recsys.evaluate", "fit": "recsys.fit",
-    "judge": "recsys.fit", "learn_intents": "recsys.intents", "Recommender": "recsys.recommender",
+    "judge": "recsys.fit", "learn_intents": "recsys.intent.signals",
+    "Recommender": "recsys.recommender",
     "RunOptions": "recsys.train", "TrainConfig": "recsys.train", "train": "recsys.train",
     "search_settings": "recsys.tune", "mask_parts": "recsys.ablate",
     "retrain_parts": "recsys.ablate", "effect_table": "recsys.ablate",

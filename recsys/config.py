@@ -14,11 +14,11 @@ from kg.errors import UsageError, suggest
 from kg.tables import existing_file
 from models.intent import IntentConfig
 from models.recommender import ModelConfig
-from recsys.factors import FactorConfig
-from recsys.habits import HabitConfig
-from recsys.neighbours import NeighbourConfig
+from recsys.partners.factors import FactorConfig
+from recsys.partners.habits import HabitConfig
+from recsys.partners.neighbours import NeighbourConfig
+from recsys.partners.trend import TrendConfig
 from recsys.settings import RunOptions, TrainConfig
-from recsys.trend import TrendConfig
 
 Settings = TypeVar("Settings", bound=BaseModel)
 

@@ -20,7 +20,7 @@ from kg.paths import PathIndex
 from kg.triples import Triples
 from models.facts import hearing
 from models.recommender import IntentRecommender
-from recsys.carried import also_carrying
+from recsys.intent.carried import also_carrying
 from recsys.items import Fact, ItemStore, messages_to_new
 from recsys.recommender import Recommender
 

@@ -26,14 +26,14 @@ from models.recommender import IntentRecommender, ModelConfig
 from models.text import TextCache, encode_texts, fallback_encoder
 from models.transfer import WarmStart, as_source, warm_start
 from models.whitening import Whitening
-from recsys.choose import choose_partners
 from recsys.config import RunConfig
 from recsys.encoders import LazyEncoder, same_encoder
 from recsys.evaluate import EvalReport, evaluate_rows
-from recsys.intents import IntentSignals, learn_intents
+from recsys.intent.signals import IntentSignals, learn_intents
 from recsys.optimise import learning_device
 from recsys.partners import Partners, scorer
-from recsys.popular import choose_recency
+from recsys.partners.choose import choose_partners
+from recsys.partners.popular import choose_recency
 from recsys.recommender import Recommender
 from recsys.settings import TrainConfig
 from recsys.train import EpochReport, follow, train

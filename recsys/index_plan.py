@@ -148,11 +148,13 @@ def measured(index: VectorIndex, queries: np.ndarray, truth: Hits) -> Tried:
 def recalls(found: Hits, truth: Hits) -> np.ndarray:
     """float [Q]: the share of the true answers that was found; 1 where there is none.
 
-    An item of the same score as the last true one is as good as it.
+    An item of the same score as the last true one is as good as it. The same product, summed in
+    another order, differs by as much as its terms are large, even where their sum is near 0.
     """
     last = np.where(truth.mask, truth.score, np.finfo(np.float32).max).min(axis=1)
     wanted = truth.mask.sum(axis=1)
-    good = (found.mask & (found.score >= (last - 1e-5 * np.abs(last))[:, None])).sum(axis=1)
+    size = np.abs(np.where(truth.mask, truth.score, 0)).max(axis=1, initial=0)
+    good = (found.mask & (found.score >= (last - 1e-5 * size)[:, None])).sum(axis=1)
     return np.where(wanted > 0, np.minimum(good, wanted) / np.maximum(wanted, 1), 1.0)
 
 

@@ -17,7 +17,7 @@ from kg.events import EventLog
 from kg.sequences import Sequences
 from kg.verbalise import verbalise_users
 from models.recommender import IntentRecommender
-from recsys.intents import IntentSignals
+from recsys.intent.signals import IntentSignals
 from recsys.recommender import Recommender
 from recsys.titles import told_titles
 from recsys.warmup import refitted, training_events, warmed

@@ -15,7 +15,7 @@ from models.device import device_of
 from models.losses import draw, full_softmax, sampled_softmax
 from models.recommender import IntentRecommender
 from models.repeat import PAUSE, Past
-from recsys.intents import IntentSignals
+from recsys.intent.signals import IntentSignals
 from recsys.settings import TrainConfig
 from recsys.strangers import with_strangers
 from recsys.tasks import Tasks

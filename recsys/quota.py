@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from kg.errors import UsageError
-from recsys.carried import Carried
 from recsys.hits import best
+from recsys.intent.carried import Carried
 
 AUTO = 5
 """So many of a person's likeliest intents share a list where the quota is "auto"."""

@@ -37,23 +37,23 @@ from recsys.answers import (
     tell_fewer,
     tell_unknown,
 )
-from recsys.carried import Carried
 from recsys.diversity import Spread
 from recsys.explain import Explanation, explain_item
 from recsys.facets import Facets, Where
 from recsys.hits import Hits, top_k
 from recsys.index import VectorIndex
-from recsys.intents import IntentSignals
+from recsys.intent.carried import Carried
+from recsys.intent.signals import IntentSignals
+from recsys.intent.wants import language_of, probabilities_of, stage_of
 from recsys.items import ItemStore
 from recsys.nearness import cosines
 from recsys.partners import Partners
-from recsys.popular import popularity
+from recsys.partners.popular import popularity
 from recsys.queries import profile_of, query_of, searched_vectors
 from recsys.quota import likely_shares
 from recsys.retrieval import index_of, queries_of, retrieve, scores_of
 from recsys.steering import Wish, steered
 from recsys.titles import told_titles
-from recsys.wants import language_of, probabilities_of, stage_of
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kg.errors import UsageError
-from recsys.carried import Carried
 from recsys.hits import best
+from recsys.intent.carried import Carried
 from recsys.items import ItemStore
 from recsys.nearness import cosines, near_members
 from recsys.quota import shared_out, shares_of

@@ -29,7 +29,7 @@ from recsys.metrics import lists
 from recsys.metrics.ranking import ndcg
 from recsys.metrics.significance import holm, paired_bootstrap
 from recsys.partners import scorer
-from recsys.popular import popularity
+from recsys.partners.popular import popularity
 from recsys.quota import likely_shares, shared_out
 from recsys.recommender import Recommender
 from recsys.steering import Wish, steered

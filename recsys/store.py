@@ -41,17 +41,17 @@ from models.tensors import save_tensors
 from models.text import TextEncoder
 from models.whitening import Whitening
 from recsys.encoders import LazyEncoder
-from recsys.factors import FactorConfig, Factors
-from recsys.habits import HabitConfig, HabitNetwork, Habits
 from recsys.index import Probe, VectorIndex
-from recsys.intents import IntentSignals
+from recsys.intent.signals import IntentSignals
 from recsys.items import ItemStore
 from recsys.live import heard
-from recsys.neighbours import NeighbourConfig, Neighbours
 from recsys.partners import Partners
+from recsys.partners.factors import FactorConfig, Factors
+from recsys.partners.habits import HabitConfig, HabitNetwork, Habits
+from recsys.partners.neighbours import NeighbourConfig, Neighbours
+from recsys.partners.trend import Trend
 from recsys.recommender import Recommender
 from recsys.retrieval import indexed_vectors
-from recsys.trend import Trend
 
 KIND = "run"
 COLUMNS = ("user", "item", "behaviour", "time", "value")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kg.catalog import Catalog
 from kg.graph import KnowledgeGraph
 from kg.ids import Vocab
-from recsys.intents import with_categories
+from recsys.intent.signals import with_categories
 from recsys.items import ItemStore
 
 

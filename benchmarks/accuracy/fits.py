@@ -22,7 +22,7 @@ from kg.sequences import Sequences
 from kg.split import Split
 
 if TYPE_CHECKING:
-    from recsys.intents import IntentSignals
+    from recsys.intent.signals import IntentSignals
     from recsys.partners import Partners
 
 Scores = Callable[[Sequences, bool], np.ndarray]
@@ -99,12 +99,12 @@ def kgintent(task: Task, params: Params, seed: int, minutes: float | None, threa
     from kg.storage import Dataset
     from models.recommender import ModelConfig
     from recsys.config import RunConfig
-    from recsys.factors import FactorConfig
     from recsys.fit import fit
-    from recsys.habits import HabitConfig
-    from recsys.neighbours import NeighbourConfig
+    from recsys.partners.factors import FactorConfig
+    from recsys.partners.habits import HabitConfig
+    from recsys.partners.neighbours import NeighbourConfig
+    from recsys.partners.trend import TrendConfig
     from recsys.train import RunOptions, TrainConfig
-    from recsys.trend import TrendConfig
 
     shape, training, near, late, habit, factor = sorted_out(
         params, ModelConfig, TrainConfig, NeighbourConfig, TrendConfig, HabitConfig, FactorConfig

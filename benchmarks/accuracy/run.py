@@ -42,7 +42,7 @@ from kg.errors import DataError
 from kg.sequences import Sequences
 from models.device import device_name
 from recsys.optimise import learning_device
-from recsys.popular import choose_recency, popularity
+from recsys.partners.popular import choose_recency, popularity
 from recsys.settings import RunOptions
 
 PEOPLE = ("/user", "/history")

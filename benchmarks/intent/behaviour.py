@@ -51,7 +51,7 @@ from models.intent.settings import TextTraining
 from models.intent.svm import fit_svm
 from models.repeat import PAUSE
 from models.text import BertEncoder, TextCache
-from recsys.intents import learn_intents, with_categories
+from recsys.intent.signals import learn_intents, with_categories
 from recsys.metrics.labels import calibration_error
 
 HORIZON, LEAST = 3, 50

@@ -32,7 +32,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from kg.folders import write_text
-from recsys.replies import filled
+from recsys.intent.replies import filled
 
 MODELS = {
     "full": ("intent", "frequency", "popularity", "habit"),

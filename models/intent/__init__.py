@@ -26,7 +26,7 @@ picture     it as HTML and for a terminal
 calibrate   logits to probabilities that mean what they say
 scope       when a text is none of the intents
 
-A BERT among them made small (`recsys.compress` calls them):
+A BERT among them made small (`recsys.intent.compress` calls them):
 
 whole       a copy of method "full", whatever new weights it learned
 prune       without the heads and neurons that matter least

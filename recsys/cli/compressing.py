@@ -12,11 +12,11 @@ from kg.folders import check_place
 from kg.labelled import read_labelled
 from models.intent.distil import Teaching
 from models.intent.folds import divided
-from recsys.classify import IntentClassifier
 from recsys.cli.intent import tell, texts_of
 from recsys.cli.output import say, show
-from recsys.compress import check_how, compressed, costs
-from recsys.intent_store import KIND
+from recsys.intent.classify import IntentClassifier
+from recsys.intent.compress import check_how, compressed, costs
+from recsys.intent.store import KIND
 from recsys.settings import RunOptions
 
 

@@ -17,11 +17,11 @@ from models.intent.moves import BACK
 from models.intent.picture import shown, told
 from models.intent.rules import RulesClassifier
 from models.intent.settings import TextTraining
-from recsys.classify import IntentClassifier
 from recsys.cli.encoding import lines_of
 from recsys.cli.output import say, show
 from recsys.config import read_settings_file
-from recsys.intent_store import KIND
+from recsys.intent.classify import IntentClassifier
+from recsys.intent.store import KIND
 from recsys.settings import RunOptions
 
 

@@ -14,10 +14,10 @@ from kg.errors import DataError, UsageError, suggest
 from kg.folders import whole_file
 from kg.labelled import read_labelled
 from models.intent.active import STRATEGIES
-from recsys.classify import IntentClassifier, RecognisedIntent
 from recsys.cli.intent import texts_of
 from recsys.cli.output import say, show
-from recsys.curves import checked_strategy, label_curves, usual_strategy
+from recsys.intent.classify import IntentClassifier, RecognisedIntent
+from recsys.intent.curves import checked_strategy, label_curves, usual_strategy
 
 HEADER = ("text", "guess", "probability", "intent")
 

@@ -18,7 +18,7 @@ from recsys.cli.leaking import checked_hold_out
 from recsys.cli.output import say
 from recsys.config import read_settings_file
 from recsys.fit import make_split
-from recsys.pretraining import examples_of
+from recsys.intent.pretraining import examples_of
 
 TABLES = (".csv", ".tsv", ".parquet")
 COLUMNS = {"text": ("text", "sentence", "utterance", "message"),

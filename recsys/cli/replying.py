@@ -8,10 +8,10 @@ from typing import Any
 
 from kg.errors import UsageError
 from kg.tables import existing_file, read_table
-from recsys.classify import IntentClassifier
 from recsys.cli.intent import texts_of
 from recsys.cli.output import show
-from recsys.service import Desk
+from recsys.intent.classify import IntentClassifier
+from recsys.intent.service import Desk
 
 
 def reply_messages(

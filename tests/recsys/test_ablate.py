@@ -34,10 +34,10 @@ from recsys.ablate import (
     shuffled_text,
 )
 from recsys.config import RunConfig
-from recsys.factors import FactorConfig, Factors
 from recsys.fit import fit, judge
 from recsys.metrics.significance import holm
-from recsys.neighbours import NeighbourConfig, Neighbours, links
+from recsys.partners.factors import FactorConfig, Factors
+from recsys.partners.neighbours import NeighbourConfig, Neighbours, links
 
 TRAINED = [name for name in PARTS if name not in BESIDE]
 CONFIG = RunConfig(

@@ -15,8 +15,8 @@ from models.intent.settings import TextTraining
 from models.recommender import IntentRecommender, ModelConfig
 from models.text import HashEncoder
 from recsys import IntentClassifier
-from recsys.compress import compressed
 from recsys.encoders import LazyEncoder
+from recsys.intent.compress import compressed
 from recsys.optimise import learning_device, short_products
 from recsys.settings import RunOptions, TrainConfig
 from recsys.train import train

@@ -13,6 +13,7 @@ from hypothesis.stateful import (
 
 import recsys.index
 from kg.errors import DataError, UsageError
+from recsys.hits import Hits
 from recsys.index import Probe, VectorIndex
 from recsys.index_plan import recalls
 
@@ -250,3 +251,11 @@ def test_a_life_of_changes(kind, monkeypatch):
     run_state_machine_as_test(
         machine, settings=settings(max_examples=12, stateful_step_count=12, deadline=None)
     )
+
+
+def test_a_score_near_zero_that_was_summed_in_another_order_is_found():
+    truth = Hits(np.array([[0, 1, 2]]), np.array([[0.6, 0.3, 1.7240e-05]], np.float32))
+    found = Hits(np.array([[0, 1, 2]]), np.array([[0.6, 0.3, 1.7225e-05]], np.float32))
+    other = Hits(np.array([[0, 1, 3]]), np.array([[0.6, 0.3, -1e-3]], np.float32))
+    assert recalls(found, truth).tolist() == [1.0]
+    assert recalls(other, truth).tolist() == pytest.approx([2 / 3])

@@ -17,7 +17,7 @@ from recsys.answers import LeftOut, NothingKnown
 from recsys.config import RunConfig
 from recsys.fit import fit
 from recsys.live import as_learned, with_events
-from recsys.neighbours import NeighbourConfig, Neighbours, heard, links
+from recsys.partners.neighbours import NeighbourConfig, Neighbours, heard, links
 from recsys.train import TrainConfig
 from recsys.warmup import people_of, warmed
 

@@ -22,7 +22,7 @@ from recsys import Recommender, store
 from recsys.answers import NothingKnown
 from recsys.config import RunConfig
 from recsys.fit import fit
-from recsys.neighbours import NeighbourConfig, Neighbours, heard, links
+from recsys.partners.neighbours import NeighbourConfig, Neighbours, heard, links
 from recsys.train import TrainConfig
 
 QUICK = RunConfig(train=TrainConfig(max_epochs=2))

@@ -19,9 +19,9 @@ from kg.taxonomy import Intent, Taxonomy
 from kg.testing import planted
 from recsys import Recommender
 from recsys.answers import Recommendation, intent_mix
-from recsys.carried import Carried, _by_categories, _by_text
 from recsys.config import RunConfig
 from recsys.fit import fit
+from recsys.intent.carried import Carried, _by_categories, _by_text
 from recsys.nearness import near_members
 from recsys.quota import likely_shares, shared_out, turns
 from recsys.steering import near_texts

@@ -106,7 +106,7 @@ class IntentClassifier:
         "frozen", learn what "frozen" believes of them in the end. Raises `UsageError` for an
         unknown method or fewer than two labels, `DataError` for an encoder that does not fit.
         """
-        from recsys.intent_fit import fit_classifier
+        from recsys.intent.fit import fit_classifier
 
         return fit_classifier(
             data, method, valid, unlabelled, out_of_scope, encoder, config or TextTraining(),
@@ -266,7 +266,7 @@ class IntentClassifier:
 
     def save(self, path: str | Path) -> None:
         """Publish as a folder that is whole or not there, every file under a hash, no pickle."""
-        from recsys.intent_store import save_classifier
+        from recsys.intent.store import save_classifier
 
         save_classifier(self, path)
 
@@ -284,7 +284,7 @@ class IntentClassifier:
         Raises `UsageError` for no such folder, `DataError` for a damaged one and for an encoder
         that is not the one it was trained with.
         """
-        from recsys.intent_store import load_classifier
+        from recsys.intent.store import load_classifier
 
         return load_classifier(path, encoder)
 

@@ -22,7 +22,7 @@ from models.intent import IntentConfig, IntentHead, fit_intent_head
 from models.repeat import PAUSE
 from models.text import TextCache, TextEncoder, encode_texts
 from models.text.encoder import Progress
-from recsys.named import graph_labels, named_labels
+from recsys.intent.named import graph_labels, named_labels
 
 
 @dataclass(frozen=True)

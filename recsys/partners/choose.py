@@ -14,13 +14,13 @@ from kg.sequences import Sequences
 from kg.split import Split
 from models.recommender import IntentRecommender
 from recsys.evaluate import ScoreRows, some_users
-from recsys.factors import FactorConfig, Factors
-from recsys.fusion import DENSE, Choices, climb, draw, likeliest, not_missed
-from recsys.habits import HabitConfig, Habits
 from recsys.metrics.significance import sure_weight
-from recsys.neighbours import NeighbourConfig, Neighbours, heard, links, strongest, unsaid
 from recsys.partners import Partners
-from recsys.trend import Trend, TrendConfig, taken_lately
+from recsys.partners.factors import FactorConfig, Factors
+from recsys.partners.fusion import DENSE, Choices, climb, draw, likeliest, not_missed
+from recsys.partners.habits import HabitConfig, Habits
+from recsys.partners.neighbours import NeighbourConfig, Neighbours, heard, links, strongest, unsaid
+from recsys.partners.trend import Trend, TrendConfig, taken_lately
 
 JUDGED, SCORED, LEAST = 4000, 200_000_000, 1000
 """So many people choose at most; and where that makes more than so many scores by one score, as
@@ -45,9 +45,9 @@ def choose_partners(
     off or would not surely be missed.
 
     What neighbours, factors and trend weigh is fitted to the items not met before that people went
-    on to (see `recsys.fusion`). In lists of all items, where the model counts repeats, these have
-    the first places and likelihood is no guide to them: what habits weigh there, and what share the
-    others keep, are the surely best of a few by NDCG@10.
+    on to (see `recsys.partners.fusion`). In lists of all items, where the model counts repeats,
+    these have the first places and likelihood is no guide to them: what habits weigh there, and
+    what share the others keep, are the surely best of a few by NDCG@10.
 
     queries float32 [U, D] are those of the training histories; `recent` as `choose_recency` says.
     """

@@ -10,7 +10,7 @@ from kg.graph import KnowledgeGraph
 from kg.templates import Templates
 from kg.verbalise import phrases_of_users, verbalise_prefixes
 from models.intent.pretrain import Examples
-from recsys.intents import with_categories
+from recsys.intent.signals import with_categories
 
 FACTS = 12
 """So many facts are told of an item at most."""

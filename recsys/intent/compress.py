@@ -35,7 +35,7 @@ from models.intent.tuned import TunedClassifier
 from models.intent.whole import whole
 from models.text.encoder import checked_texts
 from models.text.folder import find_folder
-from recsys.classify import IntentClassifier
+from recsys.intent.classify import IntentClassifier
 from recsys.optimise import learning_device, short_products
 from recsys.settings import RunOptions
 

@@ -18,8 +18,8 @@ from recsys.ablate import masked
 from recsys.compare import compare
 from recsys.config import RunConfig
 from recsys.fit import fit, judge, make_split
-from recsys.habits import LIFT, HabitConfig, Habits, features, item_facts
-from recsys.habits import _window as window
+from recsys.partners.habits import LIFT, HabitConfig, Habits, features, item_facts
+from recsys.partners.habits import _window as window
 
 DAY = 86_400
 
@@ -162,7 +162,7 @@ def test_some_people_at_a_time_are_as_all(monkeypatch):
     habits = Habits.fit(log, 5.0 * DAY, HabitConfig(), 0)
     own = Sequences.of(log)
     whole = habits.scores(own).toarray()
-    monkeypatch.setattr("recsys.habits.BLOCK", 7)
+    monkeypatch.setattr("recsys.partners.habits.BLOCK", 7)
     np.testing.assert_allclose(habits.scores(own).toarray(), whole, atol=1e-5)
     one = habits.scores(own.take(np.array([11]))).toarray()
     np.testing.assert_allclose(one[0], whole[11], atol=1e-5)

@@ -13,7 +13,7 @@ from kg.taxonomy import Intent, Taxonomy
 from kg.testing import planted, tiny
 from models.intent import IntentConfig
 from models.text import HashEncoder
-from recsys.named import graph_labels, named_labels, text_labels
+from recsys.intent.named import graph_labels, named_labels, text_labels
 
 TOML = """
 [[intent]]

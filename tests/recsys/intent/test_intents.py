@@ -13,8 +13,8 @@ from kg.split import leave_one_out, merged
 from kg.testing import planted
 from models.intent import IntentConfig
 from models.text import HashEncoder
-from recsys import intents as module
-from recsys.intents import learn_intents
+from recsys.intent import signals as module
+from recsys.intent.signals import learn_intents
 
 CONFIG = IntentConfig(epochs=1)
 

@@ -6,7 +6,7 @@ import pytest
 from kg.clean import clean
 from kg.events import EventLog
 from kg.split import leave_one_out, temporal_split
-from recsys.popular import choose_recency, popularity
+from recsys.partners.popular import choose_recency, popularity
 
 
 @pytest.mark.parametrize("classics", [False, True])

@@ -23,8 +23,8 @@ from models.intent.tuned import base_hash
 from models.text import TextCache
 from models.text.encoder import checked_texts
 from models.text.folder import find_folder
-from recsys.classify import IntentClassifier
 from recsys.encoders import LazyEncoder
+from recsys.intent.classify import IntentClassifier
 from recsys.optimise import learning_device, short_products
 from recsys.settings import RunOptions
 

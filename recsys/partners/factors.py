@@ -24,8 +24,6 @@ UNTOUCHED = 0.1
 """What an item weighs that a person did not touch, against one that they did."""
 PERSON = 1.0
 """How the ridge grows with the events of a person or an item (nu of Rendle et al.)."""
-LEAST_WORTH = 0.1
-"""What is guessed from content is spread as if it explained so much of the variance at least."""
 
 
 class FactorConfig(BaseModel):
@@ -161,13 +159,7 @@ def content_map(vectors: np.ndarray, known: np.ndarray, content: np.ndarray) -> 
 
 
 def said_of(found: Ridge | None, content: np.ndarray, width: int) -> np.ndarray:
-    """float32 [C, F], spread as wide as the factors that were fitted; 0 without a content or a map.
-
-    A regression that explains the share R² of a variance says what varies that much less, and in
-    lists of items that are all new, factors would count for so much less beside the other parts.
-    """
+    """float32 [C, F], the factors that go with a content [C, D]; 0 without one or without a map."""
     if found is None:
         return np.zeros((len(content), width), np.float32)
-    apart = (found(content) - found.base) / max(found.worth, LEAST_WORTH) ** 0.5
-    told = content.any(axis=1, keepdims=True)
-    return np.asarray((found.base + apart) * told, np.float32)
+    return np.asarray(found(content) * content.any(axis=1, keepdims=True), np.float32)

@@ -10,8 +10,8 @@ from kg.errors import DataError, UsageError
 from kg.labelled import LabelledTexts
 from models.intent.scope import Scope
 from recsys import Desk, IntentClassifier, coverage
-from recsys.classify import RecognisedIntent, Recognition
-from recsys.replies import Answers
+from recsys.intent.classify import RecognisedIntent, Recognition
+from recsys.intent.replies import Answers
 
 FILE = """
 question.en = "Do you mean {first} or {second}?"

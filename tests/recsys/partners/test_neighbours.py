@@ -9,8 +9,15 @@ from kg.sequences import Sequences
 from kg.split import leave_one_out
 from kg.testing import planted, tiny
 from recsys.baselines import EASE
-from recsys.neighbours import COMMON, NeighbourConfig, Neighbours, heard, last_visits, links
-from recsys.popular import popularity
+from recsys.partners.neighbours import (
+    COMMON,
+    NeighbourConfig,
+    Neighbours,
+    heard,
+    last_visits,
+    links,
+)
+from recsys.partners.popular import popularity
 
 CONFIG = NeighbourConfig()
 
@@ -119,7 +126,7 @@ def test_the_ridge_follows_the_events_per_item(monkeypatch, each, want):
         asked.append(l2)
         return fit(log, l2)
 
-    monkeypatch.setattr("recsys.neighbours.EASE.fit", heard_of)
+    monkeypatch.setattr("recsys.partners.neighbours.EASE.fit", heard_of)
     users, items = np.divmod(np.arange(each * 4), 4)
     log = EventLog.of([f"u{u}" for u in users], [f"i{i}" for i in items])
     links(log, NeighbourConfig(kind="ease"), 4)

@@ -19,9 +19,9 @@ from recsys.ablate import masked
 from recsys.config import RunConfig
 from recsys.fit import fit, judge
 from recsys.partners import scorer
-from recsys.popular import popularity
+from recsys.partners.popular import popularity
+from recsys.partners.trend import Trend, taken_lately
 from recsys.train import TrainConfig
-from recsys.trend import Trend, taken_lately
 
 QUICK = RunConfig(train=TrainConfig(max_epochs=2))
 

@@ -5,8 +5,8 @@ import pytest
 
 from kg.events import EventLog
 from kg.sequences import Sequences
-from recsys import fusion
-from recsys.fusion import Choices, climb, draw, likeliest, not_missed
+from recsys.partners import fusion
+from recsys.partners.fusion import Choices, climb, draw, likeliest, not_missed
 
 ITEMS = 60
 

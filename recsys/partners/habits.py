@@ -22,7 +22,7 @@ from kg.events import EventLog
 from kg.sequences import Sequences
 from models.device import drawing
 from models.repeat import PAUSE, Met, Past
-from recsys.trend import taken_lately
+from recsys.partners.trend import taken_lately
 
 LIFT = 5.0
 """Added to the log-odds: an item of a chance below 1 in 150 loses by having been met."""

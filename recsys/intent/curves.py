@@ -15,7 +15,7 @@ from models.intent.calibrate import Calibration
 from models.intent.contract import one_hot
 from models.intent.linear import fit_linear
 from models.text import TextCache, encode_texts, load_encoder
-from recsys.classify import ENCODER
+from recsys.intent.classify import ENCODER
 
 
 def label_curves(

@@ -10,7 +10,7 @@ from kg.labelled import LabelledTexts
 from models.intent.distil import Teaching
 from models.intent.settings import TextTraining
 from recsys import IntentClassifier, compressed, costs
-from recsys.compress import bytes_on_disk
+from recsys.intent.compress import bytes_on_disk
 
 CONFIG = TextTraining(epochs=6, batch_size=8, max_tokens=32, learning_rate=5e-3)
 QUICK = Teaching(epochs=4, learning_rate=2e-3, head_rate=5e-3)

@@ -20,9 +20,9 @@ from kg.labels import category_facts, item_facts
 from kg.taxonomy import Taxonomy
 from models.intent import zero_shot
 from models.text.encoder import unit_rows
-from recsys.intents import IntentSignals
+from recsys.intent.named import likeliest
+from recsys.intent.signals import IntentSignals
 from recsys.items import ItemStore
-from recsys.named import likeliest
 
 FEW = 20
 """So many names, at most, are all listed where one is not known."""

@@ -6,7 +6,7 @@ from kg.build import build_graph
 from kg.catalog import Catalog
 from kg.events import EventLog
 from kg.split import leave_one_out
-from recsys.pretraining import examples_of
+from recsys.intent.pretraining import examples_of
 
 TITLES = {"a": "Apple", "b": "Bread", "c": "Cheese", "d": "Dates"}
 

@@ -23,8 +23,8 @@ from models.intent.scope import Nearness, Scope
 from models.intent.settings import TUNED, TextTraining
 from models.intent.tuned import checked_base
 from models.tensors import load_tensors, save_tensors
-from recsys.classify import ENCODER, IntentClassifier
 from recsys.encoders import LazyEncoder
+from recsys.intent.classify import ENCODER, IntentClassifier
 
 KIND = "intent"
 FILE, SCOPE = "intent.json", "scope.safetensors"

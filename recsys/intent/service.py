@@ -18,8 +18,8 @@ import numpy as np
 from kg.errors import DataError, UsageError, suggest
 from kg.labelled import LabelledTexts
 from kg.templates import Templates
-from recsys.classify import IntentClassifier, RecognisedIntent, Recognition
-from recsys.replies import Answers, filled, lacking
+from recsys.intent.classify import IntentClassifier, RecognisedIntent, Recognition
+from recsys.intent.replies import Answers, filled, lacking
 
 Kind = Literal["answer", "question", "handover"]
 

@@ -16,11 +16,11 @@ from kg.events import EventLog
 from kg.sequences import Sequences
 from models.recommender import IntentRecommender
 from recsys.evaluate import ScoreRows
-from recsys.factors import Factors
-from recsys.habits import Habits
-from recsys.neighbours import Neighbours
-from recsys.popular import RECENT, popularity
-from recsys.trend import Trend
+from recsys.partners.factors import Factors
+from recsys.partners.habits import Habits
+from recsys.partners.neighbours import Neighbours
+from recsys.partners.popular import RECENT, popularity
+from recsys.partners.trend import Trend
 
 
 @dataclass(frozen=True, eq=False)
