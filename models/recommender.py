@@ -181,10 +181,7 @@ class IntentRecommender(nn.Module):
         return (self.items.counts + 1).log()
 
     def believe_as(self, other: IntentRecommender) -> None:
-        """Trust a profile alone, and what is expected of new items, as far as validation said of
-        another model of the same data.
-        """
-        self.items.expect_share.copy_(other.items.expect_share)
+        """Trust a profile alone as far as validation said of another model of the same data."""
         if self.people is not None and other.people is not None:
             self.people.trust.copy_(other.people.trust)
 

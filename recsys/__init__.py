@@ -11,7 +11,6 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     optimise     from gradients to weights: schedule, clipping, step, average
     strangers    learning to answer people without a history by their profile
     tasks        losses beside that of the next item, and weights of behaviours
-    newcomers    how much of the id that goes with its content a new item has
     checkpoint   a training's state on disk
     partners/    what stands beside the model: neighbours, factors, trend, habits, popularity
     intent/      what people and texts want, by name

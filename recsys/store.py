@@ -269,7 +269,10 @@ def _model(
         whitening=Whitening(tensors["whitening/mean"], tensors["whitening/basis"]),
         features=Features.of(items, data.users, queries, whitening),
     )  # fmt: skip
-    model.load_state_dict(_part(tensors, "model"))
+    weights = _part(tensors, "model")
+    if model.state_dict().keys() - weights.keys():
+        raise ValueError("it is of an earlier version of kgintent, train it again")
+    model.load_state_dict(weights)
     return model.eval()
 
 

@@ -24,7 +24,6 @@ from models.recommender import IntentRecommender
 from recsys.checkpoint import load_checkpoint, save_checkpoint
 from recsys.evaluate import SCORE, evaluate_rows, some_users
 from recsys.intent.signals import IntentSignals
-from recsys.newcomers import choose_expected
 from recsys.objective import Objective
 from recsys.optimise import (
     Updates,
@@ -295,10 +294,8 @@ class _Run:
         """The best weights, ready to serve, on the processor."""
         self.model.load_state_dict(self.best_state)
         self.model.cpu().eval()
+        self.model.items.expect()
         choose_trust(self.model, self.sequences, self.split.valid)
-        told = self.intents.valid if self.intents is not None else None
-        rng = np.random.default_rng([self.options.seed, 5])
-        choose_expected(self.model, self.sequences, self.split.valid, told, rng)
 
 
 def judged_by(metrics: dict[str, float], otherwise: float) -> float:

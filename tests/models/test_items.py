@@ -156,7 +156,7 @@ def test_after_training_a_new_item_has_the_id_that_goes_with_its_content():
     tower, wanted = planted_tower()
     before = tower().id
     assert not before[-2:].any()
-    tower.expect(1.0)
+    tower.expect()
     found = tower().id.detach()
     torch.testing.assert_close(found[:-2], before[:-2].detach())  # trained items keep their own
     torch.testing.assert_close(found[-2], wanted[-2], rtol=0.05, atol=0.05)
@@ -172,5 +172,5 @@ def test_where_content_says_nothing_of_ids_none_is_expected():
     tower, wanted = planted_tower()
     with torch.no_grad():
         tower.delta.weight.copy_(wanted[torch.randperm(60)])
-    tower.expect(1.0)
+    tower.expect()
     assert not tower().id[-2:].any()
