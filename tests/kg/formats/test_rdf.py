@@ -471,7 +471,7 @@ def test_any_ids_and_names_come_back(
 
 
 def test_elements_that_lie_too_deep_are_refused(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("kg.formats.rdf.DEEPEST", 40)
+    monkeypatch.setattr("kg.formats.rdf.parsing.DEEPEST", 40)
     head = '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:e="http://e/">'
     inner = '<rdf:Description rdf:about="http://e/y"/>'
 

@@ -1,0 +1,221 @@
+"""From the bytes of a file to what it states, as numbers; what may be wrong with a file."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from xml.parsers import expat
+
+from kg.errors import DataError
+from kg.formats.rdf.terms import ITEM_ID, NAMES, TYPE, oxigraph, syntax_of
+from kg.tables import open_bytes
+
+DEEPEST = 10_000
+"""So deep at most may elements of RDF/XML lie in each other."""
+
+
+@dataclass
+class Found:
+    """What a file states, as numbers: the dicts number texts in the order in which they come.
+
+    edges     head, predicate, tail; one after the other, as in all of these arrays
+    literals  head, predicate, value
+    labels    head, the predicate's place in `NAMES`, language, value
+    types     head, class
+    items     head, value
+    long      literals of more than `max_literal` characters, by predicate
+    odd       what else was left out, by reason
+    """
+
+    max_literal: int
+    nodes: dict[str, int] = field(default_factory=dict)
+    predicates: dict[str, int] = field(default_factory=dict)
+    values: dict[str, int] = field(default_factory=dict)
+    languages: dict[str, int] = field(default_factory=dict)
+    classes: dict[str, int] = field(default_factory=dict)
+    edges: array[int] = field(default_factory=lambda: array("q"))
+    literals: array[int] = field(default_factory=lambda: array("q"))
+    labels: array[int] = field(default_factory=lambda: array("q"))
+    types: array[int] = field(default_factory=lambda: array("q"))
+    items: array[int] = field(default_factory=lambda: array("q"))
+    long: Counter[str] = field(default_factory=Counter)
+    odd: Counter[str] = field(default_factory=Counter)
+
+    def link(self, head: int, predicate: str, tail: str) -> None:
+        """An object that is an IRI or a blank node."""
+        if predicate != TYPE:
+            nodes, predicates = self.nodes, self.predicates
+            code = predicates.setdefault(predicate, len(predicates))
+            self.edges.extend((head, code, nodes.setdefault(tail, len(nodes))))
+        elif tail.startswith("_:"):
+            self.odd["types that are blank nodes"] += 1
+        else:
+            self.types.extend((head, self.classes.setdefault(tail, len(self.classes))))
+
+    def literal(self, head: int, predicate: str, value: str, language: str) -> None:
+        """An object that is a literal."""
+        if not value.strip():
+            self.odd["empty literals"] += 1
+        elif predicate in _NAME_RANK:
+            spoken = self.languages.setdefault(language, len(self.languages))
+            self.labels.extend((head, _NAME_RANK[predicate], spoken, self._value(value)))
+        elif predicate == ITEM_ID:
+            self.items.extend((head, self._value(value)))
+        elif predicate == TYPE:
+            self.odd["types that are literals"] += 1
+        elif len(value) > self.max_literal:
+            self.long[predicate] += 1
+        else:  # stripped, since whoever reads the table of triples strips its ids
+            code = self.predicates.setdefault(predicate, len(self.predicates))
+            self.literals.extend((head, code, self._value(value.strip())))
+
+    def _value(self, value: str) -> int:
+        return self.values.setdefault(value, len(self.values))
+
+
+_NAME_RANK = {iri: rank for rank, iri in enumerate(NAMES)}
+
+
+def read_into(found: Found, file: Path, max_triples: int) -> None:
+    ox = oxigraph()
+    syntax = syntax_of(file)
+    if syntax == "RDF_XML":
+        _check_xml(file)
+    with open_bytes(file) as handle:
+        if handle.peek(3)[:3] == b"\xef\xbb\xbf":
+            handle.read(3)
+        # Relative IRIs need a base, and the whole path would differ from machine to machine. Dumps
+        # of the wild hold IRIs that are not quite valid (lenient).
+        base = f"file:///{quote(file.name)}"
+        form = getattr(ox.RdfFormat, str(syntax))
+        try:
+            quads = ox.parse(handle, form, base_iri=base, lenient=True)
+            _collect(found, islice(quads, max_triples), ox)
+            more = next(quads, None) is not None
+        except SyntaxError as error:
+            raise _broken(file, error) from None
+        except MemoryError as error:  # one statement outgrows what the parser may hold
+            raise DataError(
+                f"{file} holds a statement that is too long to read: {str(error).rstrip('.')}."
+            ) from None
+    if more:
+        raise DataError(
+            f"{file} must hold at most {max_triples:,} triples (max_triples). It holds more."
+        )
+
+
+def _collect(found: Found, quads: Iterator[Any], ox: Any) -> None:
+    iri, blank, literal, default = ox.NamedNode, ox.BlankNode, ox.Literal, ox.DefaultGraph
+    nodes = found.nodes
+    for quad in quads:
+        subject, value = quad.subject, quad.object
+        text = subject.value if type(subject) is iri else f"_:{subject.value}"
+        head = nodes.setdefault(text, len(nodes))
+        kind = type(value)
+        if kind is iri:
+            found.link(head, quad.predicate.value, value.value)
+        elif kind is literal:
+            found.literal(head, quad.predicate.value, value.value, value.language or "")
+        elif kind is blank:
+            found.link(head, quad.predicate.value, f"_:{value.value}")
+        else:
+            found.odd["statements about statements"] += 1
+        if type(quad.graph_name) is not default:
+            found.odd["names of graphs"] += 1
+
+
+def _check_xml(file: Path) -> None:
+    """`DataError` where an XML entity is declared, for a few of them can expand to gigabytes, and
+    where elements lie in each other deeper than `DEEPEST`: the time goes with the square.
+    """
+    line, before, depth = 1, b"", 0
+    with open_bytes(file) as handle:
+        while chunk := handle.read(1 << 16):
+            window = before + chunk
+            place = window.find(b"<!ENTITY")
+            if place >= 0:
+                line += window.count(b"\n", 0, place)
+                raise DataError(
+                    f"{file}, line {line:,}: RDF/XML must not declare entities (<!ENTITY), which "
+                    "could expand without end. Write them out (for instance as N-Triples)."
+                )
+            depth += _opened(chunk)
+            if depth > DEEPEST and (deep := _deep_line(file)):
+                raise DataError(
+                    f"{file}, line {deep:,}: elements of RDF/XML must not lie in each other more "
+                    f"than {DEEPEST:,} deep. Write it out as N-Triples."
+                )
+            depth = min(depth, DEEPEST)
+            before = window[-7:]
+            line += window.count(b"\n") - before.count(b"\n")
+
+
+def _opened(chunk: bytes) -> int:
+    """About how many elements more are open after this part of a file than before it: what stands
+    in comments is counted too.
+    """
+    closed = 2 * chunk.count(b"</") + chunk.count(b"/>")
+    return chunk.count(b"<") - closed - chunk.count(b"<!") - chunk.count(b"<?")
+
+
+def _deep_line(file: Path) -> int:
+    """The line of the first element that lies too deep; 0 if there is none."""
+    parser, depth, line = expat.ParserCreate(), 0, 0
+
+    def begins(name: str, attributes: dict[str, str]) -> None:
+        nonlocal depth, line
+        depth += 1
+        if depth > DEEPEST and not line:
+            line = parser.CurrentLineNumber
+
+    def ends(name: str) -> None:
+        nonlocal depth
+        depth -= 1
+
+    parser.StartElementHandler, parser.EndElementHandler = begins, ends
+    with contextlib.suppress(expat.ExpatError), open_bytes(file) as handle:
+        parser.ParseFile(handle)
+    return line
+
+
+def _broken(file: Path, error: SyntaxError) -> DataError:
+    """The parser's complaint with the line that it is about."""
+    if "LoadDocumentCallback" in error.msg:
+        return DataError(
+            f"{file} names a remote JSON-LD @context{_context_of(file)}, which is not fetched: "
+            "write the context itself into the file, or convert it to N-Triples."
+        )
+    what = re.sub(r"^Parser error [^:]*: ", "", error.msg).rstrip(".")
+    line = error.lineno or (_xml_line(file) if syntax_of(file) == "RDF_XML" else None)
+    if line is None:
+        return DataError(f"{file} cannot be read: {what}.")
+    with open_bytes(file) as handle:
+        text = next(islice(handle, line - 1, None), b"").decode("utf-8", "replace").strip()
+    got = text if len(text) <= 100 else f"{text[:100]}…"
+    return DataError(f"{file}, line {line:,}: {what}. Got {got!r}.")
+
+
+def _context_of(file: Path) -> str:
+    with open_bytes(file) as handle:
+        head = handle.read(65536).decode("utf-8", "replace")
+    hit = re.search(r'"@(?:context|import)"\s*:\s*\[?\s*"([^"]*)"', head)
+    return f" ({hit[1]})" if hit else ""
+
+
+def _xml_line(file: Path) -> int | None:
+    """The first line that is no XML: pyoxigraph does not say it."""
+    parser = expat.ParserCreate()
+    try:
+        with open_bytes(file) as handle:
+            parser.ParseFile(handle)
+    except expat.ExpatError as error:
+        return error.lineno
+    return None
