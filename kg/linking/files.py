@@ -1,0 +1,84 @@
+"""Tables of entities, and the table that a person has marked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from kg.errors import DataError
+from kg.hierarchy import folded
+from kg.linking.decision import SCHEMA
+from kg.linking.titles import Titled
+from kg.tables import pick_columns, read_table
+from kg.triples import ENTITY_COLUMNS
+
+PERSON = "person"
+"""How a link was found that someone marked in the table for review."""
+
+
+def read_entities(path: str | Path) -> Titled:
+    """Entities of a table with entity_id and name, or of a plain folder's entities.csv.
+
+    Raises `UsageError` if there is no such file, `DataError` naming the row of an id that is
+    empty or stands twice.
+    """
+    file = Path(path) / "entities.csv" if Path(path).is_dir() else Path(path)
+    table = read_table(file)
+    roles = pick_columns(table, ENTITY_COLUMNS, {}, needed=("entity_id", "name"), where=str(file))
+    ids = _cells(table, roles["entity_id"])
+    seen: set[str] = set()
+    for row, key in enumerate(ids, 1):
+        if not key or key in seen:
+            raise DataError(
+                f"{file}, row {row}: each entity id must be there and stand once. Got {key!r}."
+            )
+        seen.add(key)
+    return Titled(tuple(ids), tuple(_cells(table, roles["name"])))
+
+
+def read_review(file: str | Path, items: Titled, entities: Titled) -> pl.DataFrame:
+    """The links that a person marked with x, yes or 1, with the columns `COLUMNS`; confidence 1.
+
+    Empty, no and 0 mean: not this one. Raises `DataError` naming the row of another mark, of an
+    id that is not known, and of an item or an entity that is marked twice.
+    """
+    table = read_table(file)
+    wanted = {name: (name,) for name in ("item_id", "entity_id", "take")}
+    roles = pick_columns(table, wanted, {}, needed=tuple(wanted), where=str(file))
+    cells = (_cells(table, roles[name]) for name in wanted)
+    titles, names = (dict(zip(t.ids, t.titles, strict=True)) for t in (items, entities))
+    taken = [
+        (item, titles[item], entity, names[entity], 1.0, PERSON)
+        for item, entity in _taken(zip(*cells, strict=True), titles, names, str(file))
+    ]
+    return pl.DataFrame(taken, schema=SCHEMA, orient="row")
+
+
+def _taken(
+    rows: Iterator[tuple[str, str, str]], titles: dict[str, str], names: dict[str, str], where: str
+) -> Iterator[tuple[str, str]]:
+    """The marked pairs, checked."""
+    seen: set[tuple[str, str]] = set()
+    for row, (item, entity, mark) in enumerate(rows, 1):
+        for kind, key, known in (("item", item, titles), ("entity", entity, names)):
+            if key not in known:
+                raise DataError(f"{where}, row {row}: there is no {kind} {key!r} in its table.")
+        if folded(mark) in ("", "no", "0"):
+            continue
+        if folded(mark) not in ("x", "yes", "1"):
+            raise DataError(
+                f"{where}, row {row}: take must be x, yes or 1, or empty. Got {mark!r} instead."
+            )
+        for end in (("item", item), ("entity", entity)):
+            if end in seen:
+                raise DataError(
+                    f"{where}, row {row}: each {end[0]} must be taken once. Got {end[1]!r} again."
+                )
+            seen.add(end)
+        yield item, entity
+
+
+def _cells(table: pl.DataFrame, column: str) -> list[str]:
+    return table[column].str.strip_chars().fill_null("").to_list()
