@@ -1,24 +1,17 @@
-"""RecBole's and hopwise's atomic files: a folder with NAME.inter, .user, .item, .kg, .link, .net.
-
-Cells stand between tabs, without quotes; the first line gives each column as `name:type`. A
-column is found by its name, never by its place. Extra files with a column of type float_seq hold
-vectors. NAME.entity (entity_id, type, name) is ours: RecBole passes over it unless it is asked to.
-"""
+"""From a folder of atomic files to tables."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from kg.errors import DataError
 from kg.formats.atomic import LINE, TYPES, Atomic, read_atomic, values_of, vectors_of
 from kg.formats.rows import first_bad
-from kg.formats.tables import EVENTS, Format, Named, Tables
+from kg.formats.tables import EVENTS, Named, Tables
 from kg.tables import open_bytes
-from kg.times import NO_TIME, to_seconds
 
 TITLES = ("title", "movie_title", "item_title", "book_title", "name", "item_name")
 TEXTS = ("text", "description")
@@ -35,9 +28,6 @@ def _is_user(name: str) -> bool:
 
 def _is_entity(name: str) -> bool:
     return name in ("eid", "head_id", "tail_id") or name.startswith("ent")
-
-
-# Reading
 
 
 def read(folder: Path) -> Tables:
@@ -355,180 +345,3 @@ def _add(
         )
     else:
         notes.append(f"{column} was left out: its ids are entities, none of them an item.")
-
-
-# Writing
-
-
-def write(tables: Tables, folder: Path) -> None:
-    """data.inter and, for what there is, .user, .item, .kg, .link, .entity and vectors.
-
-    Raises `DataError` if there are no events, a value is no number, or two columns would get the
-    same name. What is changed or lost on the way is said by `lost`.
-    """
-    if tables.events is None or tables.events.height == 0:
-        raise DataError("Files for RecBole must hold events. Got tables without any.")
-    _save(_events_out(tables.events), folder / "data.inter")
-    for name, frame in (("user", tables.users), ("item", tables.items)):
-        if frame is not None and frame.height:
-            _save(_rows_out(frame), folder / f"data.{name}")
-    _write_graph(tables, folder)
-    for name, vectors in tables.vectors.items():
-        _write_vectors(name, vectors, folder)
-
-
-def lost(tables: Tables) -> tuple[str, ...]:
-    """What `write` changes or leaves out of these tables: a sentence each."""
-    said = ["A tab or line break in a cell becomes a space, a colon or space in a column's name _."]
-    for name, frame in (("users", tables.users), ("items", tables.items)):
-        several = (
-            [] if frame is None else [c for c in frame.columns if _kind(frame, c) == "several"]
-        )
-        if frame is not None and several:
-            spaces = sum(int(frame[column].str.contains(" ").sum()) for column in several)
-            said.append(
-                f"In {spaces} cells of {name} ({', '.join(several)}), each space inside a value "
-                "becomes an underscore, since a space stands between values."
-            )
-    return tuple(said)
-
-
-def _events_out(events: pl.DataFrame) -> dict[str, pl.Series]:
-    columns: dict[str, pl.Series] = {}
-    for name in ("user_id", "item_id", "behaviour"):
-        if name in events.columns:
-            columns[f"{name}:token"] = events[name]
-    if "query" in events.columns:
-        columns["query:token_seq"] = events["query"]
-    if "value" in events.columns:
-        columns["rating:float"] = _numbers_out(events["value"])
-    if "timestamp" in events.columns:
-        columns["timestamp:float"] = _times_out(events["timestamp"])
-    if "item_id" not in events.columns:
-        columns["item_id:token"] = pl.Series([None] * events.height, dtype=pl.String)
-    return columns
-
-
-def _numbers_out(column: pl.Series) -> pl.Series:
-    wrong = column.is_not_null() & ~_finite(column)
-    if wrong.any():
-        raise DataError(
-            f"events: {column.name} must be a number to be written as rating:float. "
-            f"Got {column.filter(wrong)[0]!r}."
-        )
-    return column
-
-
-def _finite(column: pl.Series) -> pl.Series:
-    return column.str.strip_chars().cast(pl.Float64, strict=False).is_finite().fill_null(False)
-
-
-def _times_out(column: pl.Series) -> pl.Series:
-    """Numbers as they are, other times as UTC seconds; empty where a time cannot be read."""
-    if (column.is_null() | _finite(column)).all():
-        return column
-    seconds = pl.Series(to_seconds(column, "events"))
-    return seconds.set(seconds == int(NO_TIME), None).cast(pl.String)
-
-
-def _kind(frame: pl.DataFrame, name: str) -> str:
-    """'id', 'words', 'several', 'float' or 'token': how a column of items or users is written."""
-    column = frame[name]
-    if name in ("item_id", "user_id"):
-        return "id"
-    if name in ("title", "text") and "item_id" in frame.columns:
-        return "words"
-    if column.str.contains("|", literal=True).any():
-        return "several"
-    numeric = bool((column.is_null() | _finite(column)).all())
-    return "float" if numeric and column.str.contains(".", literal=True).any() else "token"
-
-
-def _rows_out(frame: pl.DataFrame) -> dict[str, pl.Series]:
-    types = {"id": "token", "words": "token_seq", "several": "token_seq"}
-    columns: dict[str, pl.Series] = {}
-    for name in frame.columns:
-        kind = _kind(frame, name)
-        column = frame[name]
-        if kind == "several":
-            column = column.str.replace_all(r"\s", "_").str.replace_all(r"\|+", " ")
-            column = column.str.strip_chars(" ")
-        header = f"{_field(name)}:{types.get(kind, kind)}"
-        if header.rpartition(":")[0] in [known.rpartition(":")[0] for known in columns]:
-            raise DataError(f"Two columns would both be called {header!r} (one was {name!r}).")
-        columns[header] = column
-    return columns
-
-
-def _field(name: str) -> str:
-    """A column's name as a header can have it."""
-    return "".join("_" if letter in ":" or letter.isspace() else letter for letter in name)
-
-
-def _write_graph(tables: Tables, folder: Path) -> None:
-    triples, entities = tables.triples, tables.entities
-    if triples is not None and triples.height:
-        ends = {"head_id:token": triples["head"], "relation_id:token": triples["relation"],
-                "tail_id:token": triples["tail"]}  # fmt: skip
-        _save(ends, folder / "data.kg")
-    if entities is not None and entities.height:
-        own = [name for name in ("entity_id", "type", "name") if name in entities.columns]
-        entities = entities.unique("entity_id", keep="first", maintain_order=True)
-        _save({f"{name}:token": entities[name] for name in own}, folder / "data.entity")
-    links = _links_out(tables)
-    if links is not None and links.height:
-        _save({f"{name}:token": links[name] for name in ("item_id", "entity_id")},
-              folder / "data.link")  # fmt: skip
-
-
-def _links_out(tables: Tables) -> pl.DataFrame | None:
-    """item_id, entity_id; where there are no entities, the ends that are items are themselves."""
-    if tables.entities is not None:
-        if "item_id" not in tables.entities.columns:
-            return None
-        return tables.entities.select("item_id", "entity_id").drop_nulls()
-    if tables.triples is None:
-        return None
-    ends = pl.concat([tables.triples["head"], tables.triples["tail"]]).unique(maintain_order=True)
-    known = [frame["item_id"] for frame in (tables.items, tables.events)
-             if frame is not None and "item_id" in frame.columns]  # fmt: skip
-    items = ends.filter(ends.is_in(pl.concat(known).drop_nulls().implode())) if known else ends[:0]
-    return pl.DataFrame({"item_id": items, "entity_id": items})
-
-
-def _write_vectors(name: str, vectors: Named, folder: Path) -> None:
-    user = name.startswith("user:")
-    field = _field(name.removeprefix("user:"))
-    numbers = pl.DataFrame({"v": vectors.values.astype(np.float32)})["v"].arr.to_list()
-    column = numbers.cast(pl.List(pl.String)).list.join(" ")
-    ids = pl.Series(vectors.ids, dtype=pl.String)
-    file = folder / f"data.{field.replace('/', '_')}_{'user' if user else 'item'}emb"
-    if file.exists():
-        raise DataError(f"Two vectors would both be written to {file.name} (one was {name!r}).")
-    if vectors.ids:
-        _save({f"{'uid' if user else 'iid'}:token": ids, f"{field}:float_seq": column}, file)
-
-
-def _save(columns: Mapping[str, pl.Series], file: Path) -> None:
-    """Write columns by their header `name:type`; tabs and line breaks become spaces."""
-    frame = pl.DataFrame([column.alias(header) for header, column in columns.items()])
-    frame = frame.with_columns(pl.all().str.replace_all("[\t\r\n]", " "))
-    with open(file, "wb") as handle:
-        handle.write(("\t".join(columns) + "\n").encode())
-        frame.write_csv(handle, include_header=False, separator="\t", quote_style="never")
-
-
-def recognises(path: Path) -> bool:
-    """Whether the folder holds a file whose name ends in .inter."""
-    return path.is_dir() and any(path.glob("*.inter"))
-
-
-FORMAT = Format(
-    "recbole",
-    "RecBole's and hopwise's atomic files: NAME.inter, .user, .item, .kg, .link and vectors "
-    "(written: a space inside one of several values becomes _)",
-    recognises,
-    read,
-    write,
-    lost,
-)
