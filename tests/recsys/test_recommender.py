@@ -414,6 +414,18 @@ def test_a_run_of_an_earlier_version_says_so(rec, tmp_path, monkeypatch):
         Recommender.load(tmp_path / "run")
 
 
+def test_so_does_one_whose_model_lacks_a_part(rec, tmp_path, monkeypatch):
+    whole = store._tensors
+
+    def before(rec):
+        return {name: x for name, x in whole(rec).items() if not name.endswith("expect_base")}
+
+    monkeypatch.setattr(store, "_tensors", before)
+    rec.save(tmp_path / "run")
+    with pytest.raises(DataError, match="earlier version of kgintent, train it again"):
+        Recommender.load(tmp_path / "run")
+
+
 @pytest.mark.parametrize("changed", [False, True])
 @pytest.mark.parametrize("hold_out", ["none", "last"])
 def test_saved_and_loaded_answers_are_the_same(tmp_path, changed, hold_out):
