@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations, product
 
 import numpy as np
 from scipy.optimize import minimize
@@ -33,6 +34,9 @@ LEAST = 0.05
 STEPS = (0.5, 0.7, 0.85, 1.2, 1.4, 2.0)
 LEVELS = (0.0, 0.1, 0.5, 1.0)
 """A weight is tried at these multiples of itself, and at these."""
+BOTH = (0.0, 0.5, 0.7, 1.4, 2.0, 3.0)
+"""Two weights are tried at these multiples at once: scores that say much the same take each other's
+place, and by single steps neither leaves it."""
 ROUNDS = 3
 """How often each weight is."""
 
@@ -208,24 +212,39 @@ def not_missed(choices: Choices, groups: Mapping[str, Sequence[int]]) -> list[st
 def climb(
     again: Callable[[np.ndarray], Choices], weights: np.ndarray, groups: Sequence[Sequence[int]]
 ) -> np.ndarray:
-    """Weights float64 [K] from which no step of one of the columns in `groups` has a higher mean
-    NDCG@10, or those after `ROUNDS`; of equal ones the smaller weight.
+    """Weights float64 [K] from which no step of one or two of the columns in `groups` has a higher
+    mean NDCG@10, or those after `ROUNDS`; of equal ones the smaller weight.
 
     `again` draws choices whose alternatives are the best by each of the mixes [M, K] it is given.
     """
+    columns = [column for group in groups for column in group]
     for _ in range(ROUNDS):
         choices, before = again(_around(weights, groups)), weights
-        best = choices.ndcg(weights).mean()
-        for column in (c for group in groups for c in group):
-            own = weights[column]
-            for level in sorted({*LEVELS, *(own * step for step in STEPS)}):
-                tried = weights.copy()
-                tried[column] = level
-                score = choices.ndcg(tried).mean()
-                if score > best or (score == best and level < weights[column]):
-                    best, weights = score, tried
+        while not np.array_equal(found := _stepped(choices, weights, columns), weights):
+            weights = found
         if np.array_equal(weights, before):
             break
+    return weights
+
+
+def _stepped(choices: Choices, weights: np.ndarray, columns: Sequence[int]) -> np.ndarray:
+    """The best after one step of each column, then of each pair of them."""
+    best = choices.ndcg(weights).mean()
+    for column in columns:
+        own = weights[column]
+        for level in sorted({*LEVELS, *(own * step for step in STEPS)}):
+            tried = weights.copy()
+            tried[column] = level
+            score = choices.ndcg(tried).mean()
+            if score > best or (score == best and level < weights[column]):
+                best, weights = score, tried
+    for pair in combinations(columns, 2):
+        own = weights[list(pair)]
+        for steps in product(BOTH, BOTH):
+            tried = weights.copy()
+            tried[list(pair)] = own * steps
+            if (score := choices.ndcg(tried).mean()) > best:
+                best, weights = score, tried
     return weights
 
 

@@ -143,6 +143,26 @@ def test_the_climb_ends_no_lower_and_where_steps_do_not_help():
     np.testing.assert_array_equal(climb(again, start, []), start)
 
 
+@pytest.mark.parametrize("seed", [0, 2, 4])
+def test_two_scores_that_are_about_the_same_thing_are_weighed_together(monkeypatch, seed):
+    """The third takes most of what the second says back: where both are too small, one alone does
+    not help enough, and steps of one end lower.
+    """
+    histories, target, table = world(people=150, seed=seed)
+    noise = 0.7 * np.random.default_rng(seed).normal(size=table[1].shape)
+    table[2] = noise - table[1]
+
+    def again(mixes: np.ndarray) -> Choices:
+        return drawn((histories, target, table), mixes)
+
+    start = np.array([1.0, 3.0, 2.5])
+    found = climb(again, start, [[1], [2]])
+    monkeypatch.setattr(fusion, "BOTH", (1.0,))
+    alone = climb(again, start, [[1], [2]])
+    judge = again(np.array([start, found, alone]))
+    assert judge.ndcg(found).mean() > judge.ndcg(alone).mean() + 0.001
+
+
 def test_nobody_chooses_nothing():
     histories, target, table = world(people=10)
     none = target.take(np.zeros(0, np.int64))
