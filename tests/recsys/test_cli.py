@@ -334,6 +334,12 @@ def test_threads_spin_briefly_unless_the_user_says_so():
         assert done.stdout.strip() == wanted
 
 
+def test_version(call):
+    from importlib.metadata import version
+
+    assert call("--version")[:2] == (0, f"kgintent {version('kgintent')}\n")
+
+
 def test_help_and_no_words_at_all(call):
     code, out, _ = call("train", "--help")
     assert code == 0
