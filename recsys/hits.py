@@ -39,6 +39,25 @@ class Hits:
         """bool [B, K]: True where there is an item."""
         return np.asarray(self.index >= 0)
 
+    def replaced(self, rows: np.ndarray, others: Hits) -> Hits:
+        """With these rows (bool [B] or numbers) taken from others, one list each or one for all; as
+        wide as the wider of the two.
+        """
+        width = max(self.index.shape[1], others.index.shape[1])
+        (index, score), (more, values) = self._padded(width), others._padded(width)
+        index[rows], score[rows] = more, values
+        return Hits(index, score)
+
+    def _padded(self, width: int) -> tuple[np.ndarray, np.ndarray]:
+        room = ((0, 0), (0, width - self.index.shape[1]))
+        return (np.pad(self.index, room, constant_values=-1),
+                np.pad(self.score, room, constant_values=-np.inf))  # fmt: skip
+
+    def first(self) -> list[tuple[int, float]]:
+        """Code and score of each place of the first list that holds something."""
+        found = zip(self.index[0].tolist(), self.score[0].tolist(), strict=True)
+        return [(code, score) for code, score in found if code >= 0]
+
 
 def top_k(scores: np.ndarray, k: int) -> Hits:
     """The k best items of each row of float32 [B, N]; equal scores go to the smaller index.

@@ -165,7 +165,7 @@ class VectorIndex:
             hits = self._scored(some, self._offered(some, want, allowed), k, allowed)
             short = hits.mask.sum(axis=1) < min(k, there)
             if short.any():  # too few in the lists or on the ways that were visited
-                hits = _replaced(hits, short, self.exact(some[short], k, allowed))
+                hits = hits.replaced(short, self.exact(some[short], k, allowed))
             parts.append(hits)
         return _joined(parts)
 
@@ -368,13 +368,6 @@ def _sorted(index: np.ndarray, score: np.ndarray, k: int) -> Hits:
     if short > 0:
         index = np.pad(index, ((0, 0), (0, short)), constant_values=-1)
         score = np.pad(score, ((0, 0), (0, short)), constant_values=-np.inf)
-    return Hits(index, score)
-
-
-def _replaced(hits: Hits, rows: np.ndarray, others: Hits) -> Hits:
-    """The hits with these rows, bool [B], taken from others."""
-    index, score = hits.index.copy(), hits.score.copy()
-    index[rows], score[rows] = others.index, others.score
     return Hits(index, score)
 
 

@@ -215,12 +215,12 @@ class Recommender:
         """
         popular = len(one.item) == 0 and not query.any()
         if wish is None and not popular:
-            return _pairs(self._found(query, one, k, filter_seen, allowed))
+            return self._found(query, one, k, filter_seen, allowed).first()
         scores = self._counts() if popular else self._scores(query, one, filter_seen)
         if allowed is not None:
             scores = np.where(allowed, scores, -np.inf)
         if wish is None:
-            return _pairs(top_k(scores[None], k))
+            return top_k(scores[None], k).first()
         encode = None if self.encoder is None else self.encoder.encode
         codes = steered(wish, scores, self.carried, self.items, k, encode)
         return [(code, float(scores[code])) for code in codes]
@@ -290,7 +290,7 @@ class Recommender:
         counts = self._counts()
         if allowed is not None:
             counts[~allowed] = -np.inf
-        return _with_rows(hits, strangers, top_k(counts[None], k), k)
+        return hits.replaced(strangers, top_k(counts[None], k))
 
     def _asked(
         self, queries: np.ndarray, part: Sequences, filter_: bool | None
@@ -311,7 +311,7 @@ class Recommender:
         return self.model.repeat is not None
 
     def _named(self, hits: Hits) -> list[Recommendation]:
-        return [self._answer(code, score) for code, score in _pairs(hits)]
+        return [self._answer(code, score) for code, score in hits.first()]
 
     def _answer(self, code: int, score: float) -> Recommendation:
         item, title = self.items.ids[code], self.items.title(code)
@@ -508,18 +508,3 @@ class Recommender:
         from recsys.store import load_run
 
         return load_run(path, encoder)
-
-
-def _pairs(hits: Hits) -> list[tuple[int, float]]:
-    """Code and score of each place of the first list that holds something."""
-    found = zip(hits.index[0].tolist(), hits.score[0].tolist(), strict=True)
-    return [(code, score) for code, score in found if code >= 0]
-
-
-def _with_rows(hits: Hits, rows: np.ndarray, one: Hits, k: int) -> Hits:
-    """The hits with these rows replaced by one list, all padded to k."""
-    short = ((0, 0), (0, k - hits.index.shape[1]))
-    index = np.pad(hits.index, short, constant_values=-1)
-    score = np.pad(hits.score, short, constant_values=-np.inf)
-    index[rows], score[rows] = one.index[0], one.score[0]
-    return Hits(index, score)
