@@ -15,6 +15,7 @@ from recsys.partners.neighbours import (
     Neighbours,
     heard,
     last_visits,
+    likeness,
     links,
 )
 from recsys.partners.popular import popularity
@@ -132,3 +133,17 @@ def test_the_ridge_follows_the_events_per_item(monkeypatch, each, want):
     links(log, NeighbourConfig(kind="ease"), 4)
     links(log, NeighbourConfig(kind="ease", l2=3.0), 4)
     assert asked == [want, 3.0]
+
+
+def test_among_many_pairs_lists_find_the_most_like(monkeypatch):
+    rng = np.random.default_rng(0)
+    centre = rng.normal(size=(20, 8))
+    content = (centre[np.arange(400) % 20] + 0.1 * rng.normal(size=(400, 8))).astype(np.float32)
+    told = np.arange(400) < 300
+    warm, cold, exact = likeness(content, told)
+    monkeypatch.setattr("recsys.partners.neighbours.PAIRS", 0)
+    _, _, found = likeness(content, told)
+    assert found.shape == exact.shape == (len(cold), len(warm))
+    assert ((found > 0).multiply(exact > 0)).sum() >= 0.95 * (exact > 0).sum()
+    both = found.multiply(exact > 0)
+    np.testing.assert_allclose(both[found > 0].max(), exact[exact > 0].max(), rtol=1e-5)
