@@ -102,7 +102,15 @@ def _rows(table: Catalog, key: str) -> pl.DataFrame:
     columns |= {n: c for n, c in (("title", table.titles), ("text", table.texts)) if any(c)}
     for attribute in table.attributes:
         columns[attribute.name] = ["|".join(cell) for cell in attribute.cells(len(table))]
+    columns |= {name: [_number(x) for x in column] for name, column in table.numbers.items()}
     return _text(columns)
+
+
+def _number(value: float) -> str:
+    """As it is read again, whole ones without a point; '' for NaN. Bands are made anew of them."""
+    if np.isnan(value):
+        return ""
+    return str(int(value)) if float(value).is_integer() else repr(float(value))
 
 
 def _text(columns: dict) -> pl.DataFrame:

@@ -108,6 +108,24 @@ def test_vectors_survive_the_plain_form(tmp_path):
     assert np.array_equal(found.values, values)
 
 
+def test_prices_go_out_as_numbers_and_come_back(tmp_path):
+    rng = np.random.default_rng(0)
+    price, year = rng.lognormal(3, 1, 300).round(2), rng.integers(1990, 2000, 300)
+    rows = [f"i{n},Thing {n},{p},{y}" for n, (p, y) in enumerate(zip(price, year, strict=True))]
+    rows[7] = "i7,Thing 7,,1234567"
+    (tmp_path / "items.csv").write_text("\n".join(["item_id,title,price,year", *rows]))
+    catalog = Catalog.read(tmp_path / "items.csv")
+    log = clean(EventLog.of(["u", "u"], ["i0", "i1"]), catalog.ids)[0]
+    save_dataset(tmp_path / "data", Dataset(log, catalog, build_graph(log, catalog)), {})
+    convert(tmp_path / "data", tmp_path / "plain")
+    again = Catalog.read(tmp_path / "plain" / "items.csv")
+    assert again.numbers.keys() == catalog.numbers.keys() == {"price", "year"}
+    for name in again.numbers:
+        np.testing.assert_array_equal(again.numbers[name], catalog.numbers[name])
+        one, other = again.attribute(name), catalog.attribute(name)
+        assert one.cells(300) == other.cells(300)
+
+
 def test_what_no_format_is_or_two_are(tmp_path):
     with pytest.raises(UsageError, match="nothing at"):
         detected(tmp_path / "none")
