@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from models.intent.calibrate import calibrated
 from models.losses import multi_label
@@ -47,6 +48,7 @@ class IntentHead(nn.Module):
         super().__init__()
         config = config or IntentConfig()
         self.held_loss = float("inf")  # of the fit, on what it held out
+        self.width = width
         self.own = nn.Parameter(torch.zeros(recent, labels))
         self.net = nn.Sequential(
             nn.Linear(width + recent * labels, config.hidden), nn.GELU(),
@@ -57,8 +59,16 @@ class IntentHead(nn.Module):
         self.register_buffer("usual", torch.zeros(labels))
 
     def forward(self, embedding: Tensor, recent: Tensor) -> Tensor:
-        told = torch.cat([embedding * embedding.shape[1] ** 0.5, recent.flatten(1)], 1)
-        return self.net(told) + (self.own * recent).sum(1)
+        """An embedding without a width, [n, 0], is that of no text."""
+        return self._read(embedding, recent.flatten(1)) + (self.own * recent).sum(1)
+
+    def _read(self, embedding: Tensor, recent: Tensor) -> Tensor:
+        if embedding.shape[1]:
+            return self.net(torch.cat([embedding * embedding.shape[1] ** 0.5, recent], 1))
+        first, *rest = self.net
+        assert isinstance(first, nn.Linear)
+        hidden = F.linear(recent, first.weight[:, self.width :], first.bias)  # zeros add nothing
+        return nn.Sequential(*rest)(hidden)
 
     @torch.inference_mode()
     def probabilities(self, embedding: np.ndarray, recent: np.ndarray | None = None) -> np.ndarray:
@@ -113,6 +123,8 @@ def _fit(
     torch.manual_seed(int(rng.integers(2**31)))
     width, recent = told[0].shape[1], told[1].shape[1]
     head = IntentHead(width, labels.shape[1], config, recent)
+    if silent := not told[0].any():
+        told = told[0][:, :0], told[1]
     y = torch.from_numpy(labels)
     fitted, held, kept = (
         torch.from_numpy(np.flatnonzero(rows)) for rows in (~is_held, is_held, is_held & asked)
@@ -138,7 +150,7 @@ def _fit(
             break
     head.load_state_dict(state)
     head.eval()
-    if not told[0].any():
+    if silent:
         with torch.no_grad():
             head.net.get_submodule("0").get_parameter("weight")[:, :width] = 0
     with torch.inference_mode():
