@@ -140,8 +140,8 @@ print(f"{arrived['user_id'].n_unique()} of {len(log.users)} people have one amon
       f"{arrived['item_id'].n_unique()} of the {len(new)} new films reach somebody.")  # fmt: skip
 
 # %% [markdown]
-# A list of all films is won by films with events: a new one has no part of its own yet, and what
-# its neighbours lend it is less than what they have. Where new items should be seen, give them a
+# A list of all films is won by films with events: nothing is a new one's own yet, and what films
+# like it lend it is less than what they have. Where new items should be seen, give them a
 # shelf: a list of their own, in everybody's own order.
 
 # %%
@@ -169,8 +169,9 @@ for user, rank, did in mine.select("user_id", "rank", "took").head(5).iter_rows(
     print(f"    score {why.score:.2f} = {parts}")
 
 # %% [markdown]
-# The part "id" is 0: nothing is known yet of who takes it. (In the table: people who rated it in
-# truth, and all others, among those for whom it is one of the first 1,000.)
+# The part "id" is what a regression on the trained films expects of such a text and such facts (0
+# where these say too little of ids): nothing is known yet of who takes it. (In the table: people who
+# rated it in truth, and all others, among those for whom it is one of the first 1,000.)
 #
 # The same film with less and less said of it:
 
