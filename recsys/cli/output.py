@@ -46,7 +46,7 @@ def bars() -> Callable[[str], Callable[[int, int], None]]:
                    console=Console(stderr=True))  # fmt: skip
 
     def start(name: str) -> Callable[[int, int], None]:
-        task = bar.add_task(f"BERT reads {name}", total=None)
+        task = bar.add_task(f"reading {name}", total=None)
 
         def step(done: int, total: int) -> None:
             bar.start()  # not before: texts that are cached call no step, and would not stop it
@@ -66,7 +66,7 @@ def _plain(name: str) -> Callable[[int, int], None]:
         quarter = 4 * done // max(total, 1)
         if quarter > told[0]:
             told[0] = quarter
-            say(f"  BERT reads {name}: {done:,} of {total:,}")
+            say(f"  reading {name}: {done:,} of {total:,}")
 
     return step
 
