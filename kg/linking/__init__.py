@@ -4,9 +4,9 @@ Titles are compared folded: case, width and punctuation do not matter, "Matrix, 
 Matrix", and scripts without spaces are compared sign by sign. A link is accepted only if it is
 sure enough and nothing else comes near; what is doubtful goes to a person, as a table to mark.
 
-    exact   equal titles (and years) that nobody else on either side has; confidence 1
-    fuzzy   1 - edits / longer length, or less where years, numbers or words say another thing
-    text    near in meaning to an encoder; made by `recsys.linking`
+- exact: equal titles (and years) that nobody else on either side has; confidence 1
+- fuzzy: 1 - edits / longer length, or less where years, numbers or words say another thing
+- text: near in meaning to an encoder; made by `recsys.linking`
 
 Blocking: names are indexed by their runs of three signs (two where they hold Chinese or
 Japanese), and an item meets the `NEAREST` names with which its `RARE` rarest runs are shared,
