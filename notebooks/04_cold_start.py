@@ -170,8 +170,8 @@ for user, rank, did in mine.select("user_id", "rank", "took").head(5).iter_rows(
 
 # %% [markdown]
 # The part "id" is what a regression on the trained films expects of such a text and such facts (0
-# where these say too little of ids): nothing is known yet of who takes it. (In the table: people who
-# rated it in truth, and all others, among those for whom it is one of the first 1,000.)
+# where these say too little of ids): nothing is known yet of who takes it. (In the table: people
+# who rated it in truth, and all others, among those for whom it is one of the first 1,000.)
 #
 # The same film with less and less said of it:
 
