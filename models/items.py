@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Self, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -25,6 +26,7 @@ from models.gnn.adjacency import Adjacency
 from models.gnn.relational import RelationalConv, RelationalGNN
 from models.ridge import Ridge
 
+Counts = TypeVar("Counts", Tensor, np.ndarray)
 WORTH = 0.1
 """The least share of the held-out variance of δ for which content speaks before the first event.
 Where it explained .22, lists of new items gained by it; where .07, they lost (benchmarks)."""
@@ -121,7 +123,7 @@ class ItemTower(nn.Module):
         self._means = {key: mean.to(place) for key, mean in self._means.items()}
         return self
 
-    def id_share(self, counts: Tensor) -> Tensor:
+    def id_share(self, counts: Counts) -> Counts:
         """s(n) = n / (n + k), [N]."""
         return counts / (counts + self.warm_count)
 

@@ -15,7 +15,7 @@ import polars as pl
 from kg.errors import DataError, UsageError, suggest
 from kg.events import EventLog
 from kg.sequences import Sequences
-from recsys.hits import Hits, top_k
+from recsys.hits import DENSE, Hits, top_k
 from recsys.metrics import RANKING, lists
 
 SCORE = "ndcg@10"
@@ -31,10 +31,6 @@ __all__ = [
     "SCORE", "EvalReport", "Hits", "Relevant", "ScoreFn", "ScoreRows", "evaluate_queries",
     "evaluate_rows", "evaluate_scores", "some_users", "top_k",
 ]  # fmt: skip
-
-
-DENSE = 50_000_000
-"""The scores that are held at a time, at most (but those of one user)."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,9 @@ import torch
 
 from kg.errors import DataError, UsageError
 
+DENSE = 50_000_000
+"""The scores that are held at a time, at most (but those of at least one list)."""
+
 
 @dataclass(frozen=True, eq=False)
 class Hits:

@@ -18,6 +18,7 @@ from kg.catalog import Catalog
 from kg.errors import UsageError, suggest
 from kg.graph import KnowledgeGraph, Relation
 from models.gnn.adjacency import Adjacency, mean_adjacency
+from models.items import ItemParts
 from models.recommender import IntentRecommender
 
 Fact = tuple[Relation, int]
@@ -116,9 +117,11 @@ class ItemStore:
 
     def expected(self, model: IntentRecommender) -> np.ndarray:
         """float32 [N, D], the id part of an item without events (see `models.items`)."""
-        told = np.hstack([self.text_part, self.graph_part, *self.extras.values()])
+        text, graph, own = map(torch.from_numpy, (self.text_part, self.graph_part, self.id_part))
+        extras = {name: torch.from_numpy(self.extras[name]) for name in model.items.extra_names}
         with torch.inference_mode():
-            return np.asarray(model.items.expected(torch.from_numpy(told)).numpy())
+            found = model.items.expected(ItemParts(text, graph, own, extras).told)
+        return np.asarray(found.numpy())
 
     def of_training(self) -> ItemStore:
         """The items of the training alone, none of those that were added since."""

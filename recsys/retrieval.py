@@ -9,7 +9,7 @@ from scipy import sparse
 
 from kg.events import EventLog
 from kg.sequences import Sequences
-from recsys.hits import Hits, top_k
+from recsys.hits import DENSE, Hits, top_k
 from recsys.index import VectorIndex
 from recsys.items import ItemStore
 from recsys.partners import Partners
@@ -18,8 +18,6 @@ OVERFETCH = 300
 """So many items more than k are found before they are filtered; or, where that is more, one in
 `SHARE`. Beyond that, scoring all of them is quicker than the index."""
 SHARE = 100
-DENSE = 50_000_000
-"""The scores that are held at a time, at most (but those of at least one query)."""
 
 
 def index_of(

@@ -41,7 +41,7 @@ def warmed(store: ItemStore, model: IntentRecommender, log: EventLog) -> ItemSto
     part = store.id_part.copy()
     part[cold] = store.expected(model)[cold]
     if found is not None:
-        share = (counts[rows] / (counts[rows] + model.items.warm_count))[:, None]
+        share = model.items.id_share(counts[rows])[:, None]
         part[rows] = (1 - share) * part[rows] + share * found(x[rows])
     return store.with_ids(part, counts > 0)
 
@@ -74,7 +74,7 @@ def learned(
     items, by `known` [N] training events each; None if it is worth nothing.
     """
     rows = np.flatnonzero((known >= TAUGHT) & x.any(1))
-    share = known[rows] / (known[rows] + model.items.warm_count)
+    share = model.items.id_share(known[rows])
     return Ridge.fit(x[rows], store.id_part[rows] / share[:, None], share)
 
 

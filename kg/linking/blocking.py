@@ -80,14 +80,14 @@ def candidates(
     return Candidates.of(exact, np.ones(exact.shape[1]), "exact").joined(found)
 
 
-def pairs_of(found: Sequence[tuple[int, int]]) -> np.ndarray:
+def _pairs(found: Sequence[tuple[int, int]]) -> np.ndarray:
     return np.array(found, np.int64).reshape(-1, 2).T
 
 
 def _exact(a: Keys, b: Keys) -> np.ndarray:
     """Pairs int64 [2, P] of equal stem and year that are the only ones of both sides."""
     mine, theirs = a.own(), b.own()
-    return pairs_of([(place, theirs[key]) for key, place in mine.items() if key in theirs])
+    return _pairs([(place, theirs[key]) for key, place in mine.items() if key in theirs])
 
 
 def _equal_stems(a: Keys, b: Keys, rest: np.ndarray) -> np.ndarray:
@@ -96,7 +96,7 @@ def _equal_stems(a: Keys, b: Keys, rest: np.ndarray) -> np.ndarray:
     for place, text in enumerate(b.stems):
         if text:
             called.setdefault(text, []).append(place)
-    return pairs_of([(i, e) for i in rest.tolist() for e in called.get(a.stems[i], [])[:NEAREST]])
+    return _pairs([(i, e) for i in rest.tolist() for e in called.get(a.stems[i], [])[:NEAREST]])
 
 
 def _runs(text: str) -> set[str]:
@@ -109,10 +109,10 @@ def _near(a: Keys, b: Keys, rest: np.ndarray) -> np.ndarray:
     """Pairs int64 [2, P] that share rare runs, at most `NEAREST` an item; see the module."""
     known: dict[str, int] = {}
     lists = [[known.setdefault(run, len(known)) for run in _runs(text)] for text in b.stems]
-    names = sparse_of(lists, len(known))
+    names = _sparse(lists, len(known))
     spread = np.bincount(names.indices, minlength=len(known))
     rare = [_rarest(a.stems[i], known, spread) for i in rest.tolist()]
-    wanted, columns = sparse_of(rare, len(known)), names.T.tocsr()
+    wanted, columns = _sparse(rare, len(known)), names.T.tocsr()
     # A run that few names have says more, as in tf-idf.
     wanted.data = np.log1p(len(b.stems) / np.maximum(spread, 1))[wanted.indices].astype(np.float32)
     found = [np.empty((2, 0), np.int64)]
@@ -128,7 +128,7 @@ def _rarest(text: str, known: dict[str, int], spread: np.ndarray) -> list[int]:
     return sorted(runs, key=spread.__getitem__)[:RARE]
 
 
-def sparse_of(lists: Sequence[Sequence[int]], width: int) -> sparse.csr_matrix:
+def _sparse(lists: Sequence[Sequence[int]], width: int) -> sparse.csr_matrix:
     """float32 [rows, width] with a 1 at each number of each row's list."""
     ends = np.cumsum([0, *(len(row) for row in lists)])
     places = np.fromiter((place for row in lists for place in row), np.int64, int(ends[-1]))

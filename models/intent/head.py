@@ -48,7 +48,6 @@ class IntentHead(nn.Module):
         super().__init__()
         config = config or IntentConfig()
         self.held_loss = float("inf")  # of the fit, on what it held out
-        self.width = width
         self.own = nn.Parameter(torch.zeros(recent, labels))
         self.net = nn.Sequential(
             nn.Linear(width + recent * labels, config.hidden), nn.GELU(),
@@ -65,10 +64,10 @@ class IntentHead(nn.Module):
     def _read(self, embedding: Tensor, recent: Tensor) -> Tensor:
         if embedding.shape[1]:
             return self.net(torch.cat([embedding * embedding.shape[1] ** 0.5, recent], 1))
-        first, *rest = self.net
+        first = self.net[0]
         assert isinstance(first, nn.Linear)
-        hidden = F.linear(recent, first.weight[:, self.width :], first.bias)  # zeros add nothing
-        return nn.Sequential(*rest)(hidden)
+        weight = first.weight[:, first.in_features - recent.shape[1] :]  # zeros add nothing
+        return self.net[1:](F.linear(recent, weight, first.bias))
 
     @torch.inference_mode()
     def probabilities(self, embedding: np.ndarray, recent: np.ndarray | None = None) -> np.ndarray:

@@ -19,7 +19,14 @@ from recsys.partners import Partners
 from recsys.partners.factors import FactorConfig, Factors
 from recsys.partners.fusion import DENSE, Choices, climb, draw, likeliest, not_missed
 from recsys.partners.habits import HabitConfig, Habits
-from recsys.partners.neighbours import NeighbourConfig, Neighbours, heard, links, strongest, unsaid
+from recsys.partners.neighbours import (
+    NeighbourConfig,
+    Neighbours,
+    heard,
+    links,
+    nearest_said,
+    strongest,
+)
 from recsys.partners.trend import Trend, TrendConfig, taken_lately
 
 JUDGED, SCORED, LEAST = 4000, 200_000_000, 1000
@@ -162,7 +169,7 @@ def _neighbours(log: EventLog, config: NeighbourConfig, content: np.ndarray) -> 
         return []
     if not log.ordered:  # then no event is later than another
         config = config.model_copy(update={"decays": (1.0,)})
-    near = unsaid(widest, content)
+    near = nearest_said(widest.T.tocsr(), content)
     found = {keep: heard(strongest(widest, keep), content, keep, near) for keep in config.keeps}
     return [Neighbours(one, config.decays[0], 1.0, keep, config) for keep, one in found.items()]
 

@@ -77,7 +77,7 @@ class Factors:
         fitted = Factors.fit(log, content, self.config, self.seed)
         if fitted is None:
             return None
-        found = replace(fitted, weight=self.weight, _kept={})
+        found = replace(fitted, weight=self.weight)
         if lent is None:
             return found
         rows = fitted.known[lent[fitted.known] > 0]  # the others have all of it anyway

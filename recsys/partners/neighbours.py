@@ -105,7 +105,7 @@ class Neighbours:
         others = sparse.diags_array(others) @ by_item
         others.eliminate_zeros()
         others = sparse.csr_matrix(others)
-        given = proxies(others, _nearest_said(others, content, rows), rows, self.keep)
+        given = proxies(others, nearest_said(others, content, rows), rows, self.keep)
         given = (given @ sparse.diags_array(share.astype(np.float32))).tocoo()
         shape = self.links.shape
         more = sparse.csr_matrix((given.data, (given.row, rows[given.col])), shape)
@@ -122,7 +122,7 @@ class Neighbours:
         if "by item" not in self._kept:
             self._kept["by item"] = self.links[:, : self.links.shape[0]].T.tocsr()
         by_item = self._kept["by item"]  # [N, N]: what is said of each fitted item
-        block = proxies(by_item, _nearest_said(by_item, content, new), new, self.keep)
+        block = proxies(by_item, nearest_said(by_item, content, new), new, self.keep)
         blocks = [block] if self.late is None else [self.late, block]
         return replace(self, late=sparse.hstack(blocks, format="csr"))
 
@@ -205,9 +205,15 @@ Near = tuple[np.ndarray, np.ndarray, sparse.csr_matrix | None]
 """What `likeness` returns."""
 
 
-def unsaid(found: sparse.csr_matrix, content: np.ndarray) -> Near:
-    """`likeness` of the items of which no item says anything in `found` [N, <= M]."""
-    return likeness(content, np.bincount(found.indices, minlength=len(content)) > 0)
+def nearest_said(
+    by_item: sparse.csr_matrix, content: np.ndarray, rows: np.ndarray | None = None
+) -> Near:
+    """`likeness` of these rows, or of all of which nothing is said, to the items of which `by_item`
+    [<= M, N] says something.
+    """
+    told = np.zeros(len(content), bool)
+    told[: by_item.shape[0]] = np.diff(by_item.indptr) > 0
+    return likeness(content, told, rows)
 
 
 def heard(
@@ -218,12 +224,12 @@ def heard(
 
     That is the mean of the columns of the `LIKE` nearest of the others, each times its cosine (0 if
     negative), of which the `keep` largest entries stay; `content` float32 [M, D] are the item
-    vectors without the ids. `near` is `unsaid`, if it is known.
+    vectors without the ids. `near` is `nearest_said`, if it is known.
     """
-    out = found.copy()
+    out, by_item = found.copy(), found.T.tocsr()
     out.resize((found.shape[0], len(content)))
-    near = unsaid(found, content) if near is None else near
-    given = proxies(out.T.tocsr(), near, near[1], keep).tocoo()
+    near = nearest_said(by_item, content) if near is None else near
+    given = proxies(by_item, near, near[1], keep).tocoo()
     at = (given.row, near[1][given.col])
     return sparse.csr_matrix(out + sparse.csr_matrix((given.data, at), shape=out.shape))
 
@@ -248,13 +254,6 @@ def proxies(
     place = np.searchsorted(new, cold)  # those without a content have an empty column
     shape = (by_item.shape[1], len(new))
     return sparse.csr_matrix((rows.data.astype(np.float32), (rows.col, place[rows.row])), shape)
-
-
-def _nearest_said(by_item: sparse.csr_matrix, content: np.ndarray, rows: np.ndarray) -> Near:
-    """`likeness` of these rows to the items of which `by_item` [N, N] says something."""
-    told = np.zeros(len(content), bool)
-    told[: by_item.shape[0]] = np.diff(by_item.indptr) > 0
-    return likeness(content, told, rows)
 
 
 def likeness(content: np.ndarray, told: np.ndarray, rows: np.ndarray | None = None) -> Near:

@@ -1,5 +1,7 @@
 """The item tower: a new item gets what an untrained one in the graph has."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -174,3 +176,24 @@ def test_where_content_says_nothing_of_ids_none_is_expected():
         tower.delta.weight.copy_(wanted[torch.randperm(60)])
     tower.expect()
     assert not tower().id[-2:].any()
+
+
+def test_parts_of_a_run_stand_as_the_model_has_them_whatever_their_order():
+    torch.manual_seed(0)
+    text, counts = torch.randn(30, 4), torch.full((30,), 3)
+    counts[-1] = 0
+    tower = ItemTower(
+        text, counts, [], {"item": 30}, dim=4, dropout=0.0, id_dropout=0.0, warm_count=2.0,
+        extras={"sound": torch.randn(30, 3), "image": torch.randn(30, 5)},
+    ).eval()  # fmt: skip
+    tower.expect_weight.normal_()
+    parts = tower()
+    extras = {name: x.detach().numpy() for name, x in sorted(parts.extras.items())}
+    assert list(extras) != list(tower.extra_names)
+    store = ItemStore(
+        tuple(f"i{n}" for n in range(30)), ("",) * 30, parts.text.detach().numpy(),
+        parts.graph.detach().numpy(), parts.id.detach().numpy(), text.numpy(),
+        np.zeros(30, bool), 30, {}, extras,
+    )  # fmt: skip
+    found = store.expected(SimpleNamespace(items=tower))
+    np.testing.assert_allclose(found[-1], parts.id[-1].detach().numpy(), rtol=1e-5)
