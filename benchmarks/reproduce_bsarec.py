@@ -30,7 +30,7 @@ from kg.events import EventLog
 from kg.sequences import Sequences
 from kg.split import Split, leave_one_out
 from recsys.baselines.learned import bsarec, sasrec
-from recsys.evaluate import evaluate_scores
+from recsys.judging.evaluate import evaluate_scores
 
 MODELS: dict[str, tuple[Any, Any]] = {
     "bsarec": (bsarec.BSARec, bsarec.DEFAULTS),

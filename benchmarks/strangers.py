@@ -22,7 +22,7 @@ from kg.sequences import Sequences
 from kg.storage import Dataset
 from models.recommender import ModelConfig
 from recsys import RunConfig, RunOptions, TrainConfig, fit
-from recsys.evaluate import evaluate_queries
+from recsys.judging.evaluate import evaluate_queries
 
 METRIC = "ndcg@10"
 

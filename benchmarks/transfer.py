@@ -49,7 +49,6 @@ from kg.split import Split, merged
 from models.recommender import IntentRecommender, ModelConfig
 from models.transfer import as_source, warm_start, weights_hash
 from recsys.baselines import Popularity, TextKNN
-from recsys.fit import resolved
 from recsys.metrics.significance import holm, paired_bootstrap
 from recsys.partners import Partners
 from recsys.partners.choose import choose_partners
@@ -59,7 +58,9 @@ from recsys.partners.neighbours import NeighbourConfig
 from recsys.partners.popular import choose_recency
 from recsys.partners.trend import TrendConfig
 from recsys.recommender import Recommender
-from recsys.train import RunOptions, TrainConfig, train
+from recsys.training.fit import resolved
+from recsys.training.settings import RunOptions, TrainConfig
+from recsys.training.train import train
 
 ARMS = ("scratch", "warm", "popularity", "text-knn")
 FOLDERS = ("--data", "--out", "--cache", "--runs", "--params", "--source-params")

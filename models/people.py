@@ -78,7 +78,8 @@ class PeopleQueries(nn.Module):
     """What profiles add to queries: trust · p is the query of someone without a history, and
     tanh(gate) · p is added to that of a history.
 
-    `trust` in [0, 1] is chosen on validation (`recsys.strangers`): at 0 a profile says nothing.
+    `trust` in [0, 1] is chosen on validation (`recsys.training.strangers`): at 0 a profile says
+    nothing.
     """
 
     trust: Tensor

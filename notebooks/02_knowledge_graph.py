@@ -51,8 +51,8 @@ from recsys import (
     fit,
     mask_parts,
 )
-from recsys.ablate import RELATION, relations_of
-from recsys.fit import make_split
+from recsys.judging.ablate import RELATION, relations_of
+from recsys.training.fit import make_split
 
 pl.Config.set_tbl_rows(-1)
 pl.Config.set_fmt_str_lengths(60)

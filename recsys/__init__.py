@@ -3,50 +3,22 @@
 The idea: `fit` (or the parts it is made of) turns a log and a catalogue into a `Recommender`;
 that object answers, and `save` makes a folder of it that is whole or not there.
 
-    config       RunConfig: one TOML file
-    fit          the offline job in one straight line
-    settings     TrainConfig and RunOptions
-    train        training as a generator of EpochReport
-    objective    what a step minimises: a batch in, its loss out
-    optimise     from gradients to weights: schedule, clipping, step, average
-    strangers    learning to answer people without a history by their profile
-    tasks        losses beside that of the next item, and weights of behaviours
-    checkpoint   a training's state on disk
+    training/    the offline job: settings, fit, train, tune
     partners/    what stands beside the model: neighbours, factors, trend, habits, popularity
     intent/      what people and texts want, by name
 
     recommender  Recommender: recommend, similar, intents, explain, with_items, with_facts
-    queries      from a person, a history or a profile to a query
+    serving/     what it is made of: queries, wishes, filters, reasons, new items, facts and events
     retrieval    from queries to lists: the index, what is added, what is left out
-    answers      what a recommender answers with, and what it accepts
     hits         top-k answers as arrays
-    steering     what a wish (an intent, a text, a quota, what to avoid) makes of a list
-    quota        lists that hold several intents in given shares
-    facets       what items can be filtered by
-    diversity    lists that are less alike
-    nearness     how near items are to a vector
-    explain      why: a path, a near text, the parts of the score
-    titles       what items are called in verbalised histories
-
-    items        trained items and those added since
-    facts        other facts for a trained recommender, at once
-    changes      which recommendations change when facts do
-    live         events since the training: histories, new people, warmer items
-    warmup       from content to what people do, for items that training met too little of
-
     index        VectorIndex: exact, or FAISS proposes and exact products decide
     index_plan   which index, and how hard it looks, by what people ask
     index_audit  what an index finds, how fast, in how much room
     reindex      a new index for a recommender, now or beside the work
 
-    metrics/     ranking, lists, labels
-    evaluate     full ranking, seen items masked
-    baselines/   popularity, item-kNN, EASE, text-kNN
-    tune         a search for settings on validation
-    leaks        whether a trained run knows what comes after its cut
-    ablate       a run without its parts, and with parts that say nothing
-    compare      a run beside the baselines
-    steering_report  what steering does to hits, coverage and diversity
+    metrics/     ranking, lists, labels, significance
+    baselines/   popularity, item-kNN, EASE, text-kNN, SASRec and others
+    judging/     full ranking, comparisons, ablations, leaks
     testing      the contract of a recommender
 
     store        a run on disk
@@ -62,7 +34,6 @@ Names are imported when they are first used, so that `kgintent --help` does not 
 from __future__ import annotations
 
 import importlib
-import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -90,16 +61,6 @@ if TYPE_CHECKING:
     from models.text import HashEncoder as HashEncoder
     from models.text import encode_texts as encode_texts
     from models.text import load_encoder as load_encoder
-    from recsys.ablate import bucket_table as bucket_table
-    from recsys.ablate import effect_table as effect_table
-    from recsys.ablate import mask_parts as mask_parts
-    from recsys.ablate import retrain_parts as retrain_parts
-    from recsys.answers import intent_mix as intent_mix
-    from recsys.changes import list_changes as list_changes
-    from recsys.config import RunConfig as RunConfig
-    from recsys.evaluate import evaluate_scores as evaluate_scores
-    from recsys.fit import fit as fit
-    from recsys.fit import judge as judge
     from recsys.index_audit import audit_index as audit_index
     from recsys.index_plan import IndexConfig as IndexConfig
     from recsys.intent.classify import IntentClassifier as IntentClassifier
@@ -109,15 +70,25 @@ if TYPE_CHECKING:
     from recsys.intent.service import Desk as Desk
     from recsys.intent.service import coverage as coverage
     from recsys.intent.signals import learn_intents as learn_intents
+    from recsys.judging.ablate import bucket_table as bucket_table
+    from recsys.judging.ablate import effect_table as effect_table
+    from recsys.judging.ablate import mask_parts as mask_parts
+    from recsys.judging.ablate import retrain_parts as retrain_parts
+    from recsys.judging.evaluate import evaluate_scores as evaluate_scores
+    from recsys.judging.steering import steering_report as steering_report
     from recsys.recommender import Recommender as Recommender
     from recsys.reindex import adopting as adopting
     from recsys.reindex import reindexed as reindexed
     from recsys.reindex import reindexing as reindexing
-    from recsys.steering_report import steering_report as steering_report
-    from recsys.train import RunOptions as RunOptions
-    from recsys.train import TrainConfig as TrainConfig
-    from recsys.train import train as train
-    from recsys.tune import search_settings as search_settings
+    from recsys.serving.answers import intent_mix as intent_mix
+    from recsys.serving.changes import list_changes as list_changes
+    from recsys.training.config import RunConfig as RunConfig
+    from recsys.training.fit import fit as fit
+    from recsys.training.fit import judge as judge
+    from recsys.training.settings import RunOptions as RunOptions
+    from recsys.training.settings import TrainConfig as TrainConfig
+    from recsys.training.train import train as train
+    from recsys.training.tune import search_settings as search_settings
 
 _HOMES = {
     "build_graph": "kg.build", "Catalog": "kg.catalog", "clean": "kg.clean",
@@ -135,19 +106,18 @@ _HOMES = {
     "TextTraining": "models.intent.settings", "zero_shot": "models.intent",
     "label_curves": "recsys.intent.curves",
     "compressed": "recsys.intent.compress", "costs": "recsys.intent.compress",
-    "RunConfig": "recsys.config", "evaluate_scores": "recsys.evaluate", "fit": "recsys.fit",
-    "judge": "recsys.fit", "learn_intents": "recsys.intent.signals",
-    "Recommender": "recsys.recommender",
-    "RunOptions": "recsys.train", "TrainConfig": "recsys.train", "train": "recsys.train",
-    "search_settings": "recsys.tune", "mask_parts": "recsys.ablate",
-    "retrain_parts": "recsys.ablate", "effect_table": "recsys.ablate",
-    "bucket_table": "recsys.ablate", "list_changes": "recsys.changes",
-    "IndexConfig": "recsys.index_plan", "audit_index": "recsys.index_audit",
-    "reindexed": "recsys.reindex", "reindexing": "recsys.reindex", "adopting": "recsys.reindex",
-    "intent_mix": "recsys.answers", "steering_report": "recsys.steering_report",
+    "RunConfig": "recsys.training.config", "fit": "recsys.training.fit",
+    "judge": "recsys.training.fit", "learn_intents": "recsys.intent.signals",
+    "RunOptions": "recsys.training.settings", "TrainConfig": "recsys.training.settings",
+    "train": "recsys.training.train", "search_settings": "recsys.training.tune",
+    "evaluate_scores": "recsys.judging.evaluate", "steering_report": "recsys.judging.steering",
+    "mask_parts": "recsys.judging.ablate", "retrain_parts": "recsys.judging.ablate",
+    "effect_table": "recsys.judging.ablate", "bucket_table": "recsys.judging.ablate",
+    "Recommender": "recsys.recommender", "intent_mix": "recsys.serving.answers",
+    "list_changes": "recsys.serving.changes", "IndexConfig": "recsys.index_plan",
+    "audit_index": "recsys.index_audit", "reindexed": "recsys.reindex",
+    "reindexing": "recsys.reindex", "adopting": "recsys.reindex",
 }  # fmt: skip
-_SHADOWED = ("train", "fit")
-"""Functions called like the module they live in, which any import of that module puts here."""
 __all__ = sorted(_HOMES)
 
 
@@ -156,7 +126,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'recsys' has no attribute {name!r}")
     found = getattr(importlib.import_module(_HOMES[name]), name)
     globals()[name] = found
-    for same in _SHADOWED:  # the function back in its place, for that import may have been now
-        if (module := sys.modules.get(f"recsys.{same}")) is not None:
-            globals()[same] = getattr(module, same)
     return found

@@ -14,11 +14,11 @@ from kg.datasets import load_movielens_small
 from kg.storage import Dataset
 from models.recommender import ModelConfig
 from recsys.cli.output import bars
-from recsys.compare import compare
-from recsys.config import RunConfig
-from recsys.fit import Fitted, fit
+from recsys.judging.compare import compare
 from recsys.recommender import Recommender
-from recsys.train import TrainConfig
+from recsys.training.config import RunConfig
+from recsys.training.fit import Fitted, fit
+from recsys.training.settings import TrainConfig
 
 NEW_ID = "demo-1"
 NEW_FILM = {

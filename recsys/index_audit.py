@@ -12,9 +12,9 @@ from kg.errors import DataError, UsageError
 from kg.folders import whole_file
 from recsys.index import Probe, VectorIndex
 from recsys.index_plan import EFFORTS, TIMED, Tried, measured, query_times, recalls
-from recsys.live import heard
 from recsys.recommender import Recommender
 from recsys.reindex import sample_queries
+from recsys.serving.live import heard
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,15 @@ from kg.stage import Stage
 from kg.triples import Triples
 from models.recommender import IntentRecommender
 from models.text import TextEncoder
-from recsys.answers import (
+from recsys.hits import Hits, top_k
+from recsys.index import VectorIndex
+from recsys.intent.carried import Carried
+from recsys.intent.signals import IntentSignals
+from recsys.intent.wants import language_of, probabilities_of, stage_of
+from recsys.partners import Partners
+from recsys.partners.popular import popularity
+from recsys.retrieval import index_of, queries_of, retrieve, scores_of
+from recsys.serving.answers import (
     MAX_K,
     Intent,
     LeftOut,
@@ -37,23 +45,15 @@ from recsys.answers import (
     tell_fewer,
     tell_unknown,
 )
-from recsys.diversity import Spread
-from recsys.explain import Explanation, explain_item
-from recsys.facets import Facets, Where
-from recsys.hits import Hits, top_k
-from recsys.index import VectorIndex
-from recsys.intent.carried import Carried
-from recsys.intent.signals import IntentSignals
-from recsys.intent.wants import language_of, probabilities_of, stage_of
-from recsys.items import ItemStore
-from recsys.nearness import cosines
-from recsys.partners import Partners
-from recsys.partners.popular import popularity
-from recsys.queries import profile_of, query_of, searched_vectors
-from recsys.quota import likely_shares
-from recsys.retrieval import index_of, queries_of, retrieve, scores_of
-from recsys.steering import Wish, steered
-from recsys.titles import told_titles
+from recsys.serving.diversity import Spread
+from recsys.serving.explain import Explanation, explain_item
+from recsys.serving.facets import Facets, Where
+from recsys.serving.items import ItemStore
+from recsys.serving.nearness import cosines
+from recsys.serving.queries import profile_of, query_of, searched_vectors
+from recsys.serving.quota import likely_shares
+from recsys.serving.steering import Wish, steered
+from recsys.serving.titles import told_titles
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class Recommender:
         items nearest to them those that fit the person too. `avoid`: no item that carries one of
         these. `intent_quota` {"Drama": 0.5, "Comedy": 0.3} (or counts): such shares of the list,
         the rest free, the order by turns; "auto": the likeliest `intents`, as likely as they are.
-        The order is that of the wish; a score is the person's own (rules: `recsys.steering`).
+        The order is that of the wish, a score is the person's own (`recsys.serving.steering`).
 
         `where` {"brand": ["Acme", "Zeta"], "price": (10, 50)}: only items with such facts, or with
         a number in such a range (None: open). `only` and `without`: lists of ids. `diversity` in
@@ -464,9 +464,9 @@ class Recommender:
         """These events too: people, new ones as well, are known by them, popularity counts them,
         items that had none in training warm up. `refit`: what stands in closed form beside the
         network learns of them (seconds). Events with items nobody knows are left out, with a
-        warning; `recsys.live.with_events` gives them.
+        warning; `recsys.serving.live.with_events` gives them.
         """
-        from recsys.live import with_events
+        from recsys.serving.live import with_events
 
         found, report = with_events(self, new, refit=refit)
         if report.kept < report.read:
@@ -487,10 +487,11 @@ class Recommender:
         """These facts too, heard and given as reasons at once; a new object, nothing is trained.
 
         Rows (head, relation, tail), or what `read_triples` gives: heads are items, the relation is
-        one of the training's, a tail may be new (rules: `recsys.facts`). Raises `UsageError` for a
-        relation that is not, naming the nearest, `DataError` for ends that it does not join.
+        one of the training's, a tail may be new (rules: `recsys.serving.facts`). Raises
+        `UsageError` for a relation that is not, naming the nearest, `DataError` for ends that it
+        does not join.
         """
-        from recsys.facts import with_triples
+        from recsys.serving.facts import with_triples
 
         if not isinstance(triples, Triples):
             triples = Triples.of(triples, Vocab.of(self.items.ids, "item"))

@@ -11,8 +11,8 @@ from kg.events import EventLog
 from kg.sequences import Sequences
 from recsys.hits import DENSE, Hits, top_k
 from recsys.index import VectorIndex
-from recsys.items import ItemStore
 from recsys.partners import Partners
+from recsys.serving.items import ItemStore
 
 OVERFETCH = 300
 """So many items more than k are found before they are filtered; or, where that is more, one in

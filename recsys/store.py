@@ -43,8 +43,6 @@ from models.whitening import Whitening
 from recsys.encoders import LazyEncoder
 from recsys.index import Probe, VectorIndex
 from recsys.intent.signals import IntentSignals
-from recsys.items import ItemStore
-from recsys.live import heard
 from recsys.partners import Partners
 from recsys.partners.factors import FactorConfig, Factors
 from recsys.partners.habits import HabitConfig, HabitNetwork, Habits
@@ -52,6 +50,8 @@ from recsys.partners.neighbours import NeighbourConfig, Neighbours
 from recsys.partners.trend import Trend
 from recsys.recommender import Recommender
 from recsys.retrieval import indexed_vectors
+from recsys.serving.items import ItemStore
+from recsys.serving.live import heard
 
 KIND = "run"
 COLUMNS = ("user", "item", "behaviour", "time", "value")

@@ -85,15 +85,6 @@ def test_the_command_line_is_light(tmp_path):
     assert not loaded_by("import recsys.cli", tmp_path) & heavy
 
 
-def test_a_function_is_not_hidden_by_its_module(tmp_path):
-    """RunConfig and effect_table import the modules recsys.train and recsys.fit."""
-    loaded_by(
-        "from recsys import RunConfig, effect_table, fit, train\nassert callable(fit), fit\n"
-        "assert callable(train), train",
-        tmp_path,
-    )
-
-
 def test_only_the_index_knows_faiss():
     users = [path for path in SOURCES if FAISS.search(path.read_text("utf-8"))]
     assert relative(users) == ["recsys/index.py"]

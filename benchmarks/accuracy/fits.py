@@ -98,13 +98,13 @@ def kgintent(task: Task, params: Params, seed: int, minutes: float | None, threa
 
     from kg.storage import Dataset
     from models.recommender import ModelConfig
-    from recsys.config import RunConfig
-    from recsys.fit import fit
     from recsys.partners.factors import FactorConfig
     from recsys.partners.habits import HabitConfig
     from recsys.partners.neighbours import NeighbourConfig
     from recsys.partners.trend import TrendConfig
-    from recsys.train import RunOptions, TrainConfig
+    from recsys.training.config import RunConfig
+    from recsys.training.fit import fit
+    from recsys.training.settings import RunOptions, TrainConfig
 
     shape, training, near, late, habit, factor = sorted_out(
         params, ModelConfig, TrainConfig, NeighbourConfig, TrendConfig, HabitConfig, FactorConfig

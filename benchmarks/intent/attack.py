@@ -28,7 +28,7 @@ from models.device import device_name
 from models.intent.attacks import Attack, typos, word_attack, worst
 from models.intent.settings import TextTraining
 from recsys import IntentClassifier, RunOptions
-from recsys.optimise import learning_device
+from recsys.training.optimise import learning_device
 
 TRIES, DRAWS = 5, 3
 ATTACKS: dict[str, Attack] = {"typos": typos, "words": word_attack}

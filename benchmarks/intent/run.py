@@ -34,7 +34,7 @@ from models.device import device_name
 from models.intent.epochs import TextEpoch
 from models.intent.settings import TextTraining
 from recsys import IntentClassifier, RunOptions
-from recsys.optimise import learning_device, short_products
+from recsys.training.optimise import learning_device, short_products
 
 PACKAGES = ("kgintent", "torch", "transformers", "peft", "scikit-learn", "numpy")
 

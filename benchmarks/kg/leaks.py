@@ -31,7 +31,7 @@ from kg.reading import Reading
 from kg.split import merged
 from models.text import HashEncoder
 from models.whitening import Whitening
-from recsys.leaks import whitening_leak
+from recsys.judging.leaks import whitening_leak
 
 SETS = {"online-retail-ii": "time", "complete-journey": "time", "movielens-small-kg": "loo",
         "amazon-beauty": "loo", "lastfm-kg": "given"}  # fmt: skip

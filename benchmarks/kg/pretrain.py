@@ -29,9 +29,9 @@ from threadpoolctl import threadpool_limits
 
 from kg.split import Split
 from kg.storage import Dataset
-from recsys.config import RunConfig
-from recsys.fit import fit, judge
 from recsys.metrics.significance import paired_bootstrap
+from recsys.training.config import RunConfig
+from recsys.training.fit import fit, judge
 
 PROTOCOL = {"lastfm-kg": "given", "movielens-small-kg": "loo", "amazon-beauty": "loo"}
 

@@ -98,7 +98,8 @@ def trained(args: argparse.Namespace) -> dict:
     from peer import keep_memory, peak_memory_mb
 
     from models.recommender import IntentRecommender, ModelConfig
-    from recsys.train import RunOptions, TrainConfig, train
+    from recsys.training.settings import RunOptions, TrainConfig
+    from recsys.training.train import train
 
     if args.keep_memory:
         keep_memory()

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from kg.errors import UsageError
 from kg.searches import Search
-from recsys.answers import Recommendation, intent_mix
 from recsys.cli.bulk import write_all
 from recsys.cli.output import columns_of, say, show
 from recsys.recommender import Recommender
+from recsys.serving.answers import Recommendation, intent_mix
 
 
 class Steering(NamedTuple):

@@ -17,7 +17,7 @@ from recsys.cli.output import say, show
 from recsys.intent.classify import IntentClassifier
 from recsys.intent.compress import check_how, compressed, costs
 from recsys.intent.store import KIND
-from recsys.settings import RunOptions
+from recsys.training.settings import RunOptions
 
 
 def compress_intents(

@@ -27,8 +27,8 @@ def events_add(
     from kg.events import EventLog
     from recsys.cli.output import columns_of, say
     from recsys.cli.runs import publish_items
-    from recsys.live import with_events
     from recsys.recommender import Recommender
+    from recsys.serving.live import with_events
 
     rec = Recommender.load(run)
     log = EventLog.read(

@@ -119,9 +119,9 @@ def diff_graphs(
 def _diff_lists(
     old: KnowledgeGraph, new: KnowledgeGraph, run: Path, users: int | None, k: int, as_json: bool
 ) -> None:
-    from recsys.changes import list_changes, some_users
-    from recsys.facts import unheard
     from recsys.recommender import Recommender
+    from recsys.serving.changes import list_changes, some_users
+    from recsys.serving.facts import unheard
 
     rec = Recommender.load(run)
     for relation in dict.fromkeys(r for graph in (old, new) for r in unheard(rec, graph)):
@@ -138,8 +138,8 @@ def _diff_lists(
 def add_facts(run: Path, file: Path, entities: Path | None) -> None:
     """Tell a run more facts and publish it."""
     from recsys.cli.runs import publish
-    from recsys.facts import with_triples
     from recsys.recommender import Recommender
+    from recsys.serving.facts import with_triples
 
     rec = Recommender.load(run)
     ids = Vocab.of(rec.items.ids, "item")

@@ -13,8 +13,8 @@ def examine() -> list[dict[str, Any]]:
     import torch
 
     from models.device import device_name
-    from recsys.optimise import learning_device
-    from recsys.settings import RunOptions
+    from recsys.training.optimise import learning_device
+    from recsys.training.settings import RunOptions
 
     rows = [{"what": "python", "found": platform.python_version(), "ok": True}]
     for name in ("kgintent", "torch", "torch-geometric", "transformers", "faiss-cpu", "polars",

@@ -19,10 +19,10 @@ from models.intent.rules import RulesClassifier
 from models.intent.settings import TextTraining
 from recsys.cli.encoding import lines_of
 from recsys.cli.output import say, show
-from recsys.config import read_settings_file
 from recsys.intent.classify import IntentClassifier
 from recsys.intent.store import KIND
-from recsys.settings import RunOptions
+from recsys.training.config import read_settings_file
+from recsys.training.settings import RunOptions
 
 
 def train_intents(

@@ -26,8 +26,8 @@ def items_add(
     from recsys.cli.building import with_vectors
     from recsys.cli.output import columns_of, say
     from recsys.cli.runs import publish_items
-    from recsys.items import unmatched
     from recsys.recommender import Recommender
+    from recsys.serving.items import unmatched
 
     rec = Recommender.load(run)
     mapping = columns_of(columns)

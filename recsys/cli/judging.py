@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from kg.errors import DataError, UsageError, suggest
 from kg.folders import manifest
 from kg.split import Split
-from recsys.ablate import (
+from recsys.cli.output import Stopped, bars, say, show
+from recsys.judging.ablate import (
     PARTS,
     RELATION,
     Effect,
@@ -22,14 +23,13 @@ from recsys.ablate import (
     relations_of,
     retrain_parts,
 )
-from recsys.cli.output import Stopped, bars, say, show
-from recsys.compare import Part, compare
-from recsys.config import RunConfig
-from recsys.evaluate import SCORE
-from recsys.fit import HoldOut, make_split
-from recsys.live import as_learned
+from recsys.judging.compare import Part, compare
+from recsys.judging.evaluate import SCORE
+from recsys.judging.steering import steering_report
 from recsys.recommender import Recommender
-from recsys.steering_report import steering_report
+from recsys.serving.live import as_learned
+from recsys.training.config import RunConfig
+from recsys.training.fit import HoldOut, make_split
 
 
 def judge_run(run: Path, json: bool) -> None:

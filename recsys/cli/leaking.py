@@ -11,10 +11,10 @@ from kg.folders import kind_of, manifest
 from kg.leakage import Leak, leaks, reading_leaks, refuse
 from kg.storage import Dataset, load_dataset
 from recsys.cli.output import say, show
-from recsys.fit import HoldOut, make_split
-from recsys.leaks import encoder_readings, run_leaks
+from recsys.judging.leaks import encoder_readings, run_leaks
 from recsys.recommender import Recommender
 from recsys.store import KIND
+from recsys.training.fit import HoldOut, make_split
 
 
 def report_leaks(

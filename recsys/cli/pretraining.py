@@ -16,9 +16,9 @@ from models.intent.pretrain import Examples, PretrainConfig, pretrain, twins
 from recsys.cli.encoding import lines_of
 from recsys.cli.leaking import checked_hold_out
 from recsys.cli.output import say
-from recsys.config import read_settings_file
-from recsys.fit import make_split
 from recsys.intent.pretraining import examples_of
+from recsys.training.config import read_settings_file
+from recsys.training.fit import make_split
 
 TABLES = (".csv", ".tsv", ".parquet")
 COLUMNS = {"text": ("text", "sentence", "utterance", "message"),

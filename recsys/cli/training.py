@@ -14,14 +14,14 @@ from kg.taxonomy import Taxonomy
 from kg.templates import Templates
 from recsys.cli.leaking import checked_hold_out, data_leaks
 from recsys.cli.output import Stopped, bars, say
-from recsys.config import RunConfig
-from recsys.fit import fit, forget
 from recsys.index_plan import IndexConfig
-from recsys.leaks import encoder_readings
+from recsys.judging.leaks import encoder_readings
 from recsys.recommender import Recommender
 from recsys.reindex import reindexed
 from recsys.store import KIND
-from recsys.train import best_of
+from recsys.training.config import RunConfig
+from recsys.training.fit import fit, forget
+from recsys.training.train import best_of
 
 
 def train_run(

@@ -11,7 +11,7 @@ from kg.templates import Templates
 from recsys.cli.leaking import checked_hold_out
 from recsys.cli.output import Stopped, bars, say, show
 from recsys.cli.training import read_settings
-from recsys.tune import Trial, best_of, read_trials, search_settings
+from recsys.training.tune import Trial, best_of, read_trials, search_settings
 
 
 def tune_settings(

@@ -22,7 +22,7 @@ from models.intent import zero_shot
 from models.text.encoder import unit_rows
 from recsys.intent.named import likeliest
 from recsys.intent.signals import IntentSignals
-from recsys.items import ItemStore
+from recsys.serving.items import ItemStore
 
 FEW = 20
 """So many names, at most, are all listed where one is not known."""

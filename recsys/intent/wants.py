@@ -11,7 +11,7 @@ from kg.errors import UsageError
 from kg.searches import Search
 from kg.stage import LOOKED, Stage, stage
 from kg.templates import Templates
-from recsys.queries import profile_of, reading_of
+from recsys.serving.queries import profile_of, reading_of
 
 if TYPE_CHECKING:
     from recsys.recommender import Recommender

@@ -15,7 +15,7 @@ from scipy import sparse
 from kg.events import EventLog
 from kg.sequences import Sequences
 from models.recommender import IntentRecommender
-from recsys.evaluate import ScoreRows
+from recsys.judging.evaluate import ScoreRows
 from recsys.partners.factors import Factors
 from recsys.partners.habits import Habits
 from recsys.partners.neighbours import Neighbours

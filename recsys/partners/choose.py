@@ -13,7 +13,7 @@ from kg.events import EventLog
 from kg.sequences import Sequences
 from kg.split import Split
 from models.recommender import IntentRecommender
-from recsys.evaluate import ScoreRows, some_users
+from recsys.judging.evaluate import ScoreRows, some_users
 from recsys.metrics.significance import sure_weight
 from recsys.partners import Partners
 from recsys.partners.factors import FactorConfig, Factors

@@ -7,7 +7,7 @@ import numpy as np
 from kg.events import EventLog
 from kg.sequences import Sequences
 from kg.split import Split
-from recsys.evaluate import Relevant, top_k
+from recsys.judging.evaluate import Relevant, top_k
 from recsys.metrics.ranking import ndcg
 from recsys.metrics.significance import surely
 

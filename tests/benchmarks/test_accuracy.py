@@ -251,7 +251,7 @@ def test_ablation_judges_both_kinds_of_lists_on_the_test_part(world, tmp_path):
     import ablate
     import data
 
-    from recsys.config import RunConfig
+    from recsys.training.config import RunConfig
 
     task = data.load(world[0], "online-retail-ii", "time")
     config = RunConfig(model={"dim": 8, "layers": 1}, train={"max_epochs": 1})
@@ -270,7 +270,7 @@ def test_steering_is_judged_on_the_test_part(world, tmp_path, monkeypatch):
     import data
     import steering
 
-    from recsys.config import RunConfig
+    from recsys.training.config import RunConfig
 
     quick = RunConfig(model={"dim": 8, "layers": 1}, train={"max_epochs": 1})
     judged = steering.judged
@@ -358,7 +358,7 @@ def test_lists_equal_the_package_s_own_evaluation(world):
     from registry import entry
 
     from kg.sequences import Sequences
-    from recsys.evaluate import evaluate_scores
+    from recsys.judging.evaluate import evaluate_scores
 
     task = data.load(world[0], "online-retail-ii", "time")
     fitted = entry("ease").fit(task, {"l2": 3.0}, 0, None, 1)

@@ -133,7 +133,7 @@ def test_targets_are_new_and_later_than_the_history(world):
 
 
 def test_added_items_bring_their_text_and_the_facts_that_the_graph_can_know(world):
-    from recsys.items import match_attributes
+    from recsys.serving.items import match_attributes
 
     graph, rows = world.warm.graph(), np.flatnonzero(world.cold)
     new = world.cold_catalog()

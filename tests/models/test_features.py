@@ -12,7 +12,7 @@ from kg.vectors import Vectors
 from models.features import Features
 from models.recommender import IntentRecommender, ModelConfig
 from models.text import HashEncoder
-from recsys.items import ItemStore
+from recsys.serving.items import ItemStore
 
 HAVE = ["i1", "i2", "i4", "i6", "i7"]
 LACK = [2, 4, 7]

@@ -17,7 +17,7 @@ from models.gnn.adjacency import to_csr
 from models.items import ItemTower
 from models.recommender import IntentRecommender, ModelConfig
 from models.text import HashEncoder
-from recsys.items import ItemStore
+from recsys.serving.items import ItemStore
 
 COLD = 5  # i6: "Camping {Stove}", outdoor, made by m2, no event
 

@@ -14,7 +14,7 @@ from kg.split import leave_one_out
 from kg.storage import Dataset, load_dataset, save_dataset
 from models.recommender import IntentRecommender, ModelConfig
 from recsys import Recommender, RunConfig, fit
-from recsys.fit import resolved
+from recsys.training.fit import resolved
 
 ITEMS = [f"i{n}" for n in range(12)]
 

@@ -240,7 +240,7 @@ def test_tune_finds_settings_that_train_takes(world, tmp_path, ok, wrong, monkey
     def stopped(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(import_module("recsys.fit"), "fit", stopped)
+    monkeypatch.setattr(import_module("recsys.training.fit"), "fit", stopped)
     told = wrong(130, *words, "--trials", "3")
     assert f"2 trials of 3 kept in {out}" in told
 
@@ -256,7 +256,7 @@ def test_what_helps_masked_and_retrained(run, ok, call, monkeypatch):
 
     words = ["evaluate", run, "--ablate", "id", "--retrain", "--buckets"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("recsys.ablate.fit", stopped)
+        patch.setattr("recsys.judging.ablate.fit", stopped)
         code, out, err = call(*words)
     assert (code, out) == (130, "")
     assert f"kept in {run}.ablation, and the same command goes on" in err
@@ -264,7 +264,7 @@ def test_what_helps_masked_and_retrained(run, ok, call, monkeypatch):
     overall = [(row["part"], row["how"]) for row in rows if "by" not in row]
     assert overall == [("id", "masked"), ("id", "retrained"), ("another seed", "retrained")]
     assert {row["by"] for row in rows if "by" in row} == {"item", "user"}
-    monkeypatch.setattr("recsys.ablate.fit", None)  # nothing is trained twice
+    monkeypatch.setattr("recsys.judging.ablate.fit", None)  # nothing is trained twice
     assert rows_of(ok(*words)) == rows
     assert tree(run) == before
 
@@ -713,7 +713,7 @@ def test_ctrl_c_says_how_to_go_on_and_resume_completes(world, tmp_path, wrong, o
     run = tmp_path / "run"
     words = ["train", world / "data", "-o", run, "--encoder", "hash", "--max-epochs", "3"]
     with pytest.MonkeyPatch.context() as patch:
-        module = import_module("recsys.fit")  # recsys.fit may be the function
+        module = import_module("recsys.training.fit")
         whole = module.train
 
         def stopped(*args, **kwargs):
@@ -742,7 +742,7 @@ def test_a_resume_needs_the_same_start(world, tmp_path, wrong, ok):
     words = ["train", world / "data", "-o", run, "--encoder", "hash", "--max-epochs", "2"]
     start = ["--from", world / "run"]
     with pytest.MonkeyPatch.context() as patch:
-        module = import_module("recsys.fit")
+        module = import_module("recsys.training.fit")
         whole = module.train
 
         def stopped(*args, **kwargs):

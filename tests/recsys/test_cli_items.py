@@ -13,9 +13,9 @@ from kg.errors import DataError, UsageError
 from kg.storage import Dataset
 from kg.testing import planted
 from recsys import Recommender
-from recsys.config import RunConfig
-from recsys.fit import fit
-from recsys.train import TrainConfig
+from recsys.training.config import RunConfig
+from recsys.training.fit import fit
+from recsys.training.settings import TrainConfig
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,9 @@ from models.text import HashEncoder
 from recsys import IntentClassifier
 from recsys.encoders import LazyEncoder
 from recsys.intent.compress import compressed
-from recsys.optimise import learning_device, short_products
-from recsys.settings import RunOptions, TrainConfig
-from recsys.train import train
+from recsys.training.optimise import learning_device, short_products
+from recsys.training.settings import RunOptions, TrainConfig
+from recsys.training.train import train
 
 needs_card = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card")
 STILL = ModelConfig(

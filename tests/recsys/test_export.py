@@ -12,10 +12,10 @@ from kg.errors import DataError, UsageError
 from kg.storage import Dataset
 from kg.testing import planted
 from kg.vectors import read_vectors
-from recsys.config import RunConfig
 from recsys.export import item_vectors, user_vectors, write_vectors
-from recsys.fit import fit
-from recsys.queries import query_of
+from recsys.serving.queries import query_of
+from recsys.training.config import RunConfig
+from recsys.training.fit import fit
 
 
 @pytest.fixture(scope="module")

@@ -15,14 +15,14 @@ from kg.errors import DataError, UsageError
 from kg.storage import Dataset
 from kg.testing import planted
 from recsys import Recommender
-from recsys.config import RunConfig
-from recsys.fit import fit
 from recsys.hits import Hits
 from recsys.index import VectorIndex
 from recsys.index_audit import audit_index, save_curve
 from recsys.index_plan import IndexConfig, chosen_kind, planned_index, recalls
 from recsys.reindex import adopting, reindexed, reindexing, worn
-from recsys.train import TrainConfig
+from recsys.training.config import RunConfig
+from recsys.training.fit import fit
+from recsys.training.settings import TrainConfig
 
 pytest.importorskip("faiss")
 

@@ -13,9 +13,9 @@ from kg.testing import planted
 from kg.vectors import Vectors
 from models.recommender import ModelConfig
 from recsys import Recommender
-from recsys.config import RunConfig
-from recsys.fit import fit
-from recsys.train import TrainConfig
+from recsys.training.config import RunConfig
+from recsys.training.fit import fit
+from recsys.training.settings import TrainConfig
 
 CONFIG = RunConfig(
     model=ModelConfig(dim=16, layers=1, dropout=0.1, max_length=12),

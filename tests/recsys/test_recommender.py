@@ -19,11 +19,11 @@ from kg.templates import Templates
 from kg.testing import planted, tiny
 from models.text import HashEncoder
 from recsys import Recommender, store
-from recsys.answers import NothingKnown
-from recsys.config import RunConfig
-from recsys.fit import fit
 from recsys.partners.neighbours import NeighbourConfig, Neighbours, heard, links
-from recsys.train import TrainConfig
+from recsys.serving.answers import NothingKnown
+from recsys.training.config import RunConfig
+from recsys.training.fit import fit
+from recsys.training.settings import TrainConfig
 
 QUICK = RunConfig(train=TrainConfig(max_epochs=2))
 

@@ -8,8 +8,8 @@ from scipy import sparse
 
 import recsys.retrieval
 from recsys.index import VectorIndex
-from recsys.items import ItemStore
 from recsys.retrieval import retrieve, score_all
+from recsys.serving.items import ItemStore
 
 
 def store(vectors, hidden=(), ids=None):

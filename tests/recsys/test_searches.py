@@ -18,10 +18,10 @@ from models.recommender import IntentRecommender, ModelConfig
 from models.text import NgramEncoder
 from recsys import Recommender, Search
 from recsys.cli import main
-from recsys.config import RunConfig
-from recsys.fit import fit, judge
-from recsys.queries import query_of, reading_of
-from recsys.train import TrainConfig
+from recsys.serving.queries import query_of, reading_of
+from recsys.training.config import RunConfig
+from recsys.training.fit import fit, judge
+from recsys.training.settings import TrainConfig
 
 KINDS = ("lipstick", "tent", "kettle", "spade", "guitar", "stapler", "racket", "puzzle")
 ITEMS, USERS, STEPS = 64, 100, 7

@@ -16,9 +16,9 @@ from kg.events import EventLog
 from kg.storage import Dataset
 from kg.testing import planted
 from models.transfer import weights_hash
-from recsys.config import RunConfig
-from recsys.fit import fit, judge
 from recsys.recommender import Recommender
+from recsys.training.config import RunConfig
+from recsys.training.fit import fit, judge
 
 SETTINGS = {
     "model": {"dim": 16, "layers": 1, "dropout": 0.1, "max_length": 12, "id_dropout": 0.9},

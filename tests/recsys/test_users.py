@@ -20,10 +20,10 @@ from kg.vectors import Vectors
 from models.features import Features
 from models.recommender import IntentRecommender, ModelConfig
 from recsys import Recommender
-from recsys.config import RunConfig
-from recsys.fit import fit
-from recsys.strangers import choose_trust
-from recsys.train import TrainConfig
+from recsys.training.config import RunConfig
+from recsys.training.fit import fit
+from recsys.training.settings import TrainConfig
+from recsys.training.strangers import choose_trust
 
 CONFIG = RunConfig(
     model=ModelConfig(dim=16, layers=1, dropout=0.1, max_length=12),

@@ -23,8 +23,8 @@ from kg.sequences import Sequences
 from kg.split import Split
 from models.device import drawing
 from recsys.baselines.base import finish, history_matrix, popularity_scores, training_matrix
-from recsys.evaluate import SCORE, ScoreFn, evaluate_scores
-from recsys.train import EpochReport
+from recsys.judging.evaluate import SCORE, ScoreFn, evaluate_scores
+from recsys.training.train import EpochReport
 
 Steps = Callable[[np.random.Generator], Iterator[Tensor]]
 """One epoch: the loss of each step, a scalar that the loop descends before it asks for the next."""

@@ -7,8 +7,8 @@ from kg.catalog import Catalog
 from kg.clean import clean
 from kg.events import EventLog
 from kg.storage import Dataset
-from recsys.config import RunConfig
-from recsys.fit import fit
+from recsys.training.config import RunConfig
+from recsys.training.fit import fit
 
 KINDS, EACH = 8, 10
 

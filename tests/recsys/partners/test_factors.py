@@ -12,12 +12,12 @@ from kg.events import EventLog
 from kg.sequences import Sequences
 from kg.storage import Dataset
 from recsys.baselines.ials import IALS
-from recsys.config import RunConfig
-from recsys.evaluate import evaluate_rows
-from recsys.fit import fit, judge
+from recsys.judging.evaluate import evaluate_rows
 from recsys.partners import scorer
 from recsys.partners.factors import UNTOUCHED, FactorConfig, Factors, content_map, heard
 from recsys.recommender import Recommender
+from recsys.training.config import RunConfig
+from recsys.training.fit import fit, judge
 
 SMALL = FactorConfig(factor_dim=8)
 KINDS = 4

@@ -14,12 +14,12 @@ from kg.events import EventLog
 from kg.sequences import Sequences
 from kg.storage import Dataset
 from recsys import Recommender
-from recsys.ablate import masked
-from recsys.compare import compare
-from recsys.config import RunConfig
-from recsys.fit import fit, judge, make_split
+from recsys.judging.ablate import masked
+from recsys.judging.compare import compare
 from recsys.partners.habits import LIFT, HabitConfig, Habits, features, item_facts
 from recsys.partners.habits import _window as window
+from recsys.training.config import RunConfig
+from recsys.training.fit import fit, judge, make_split
 
 DAY = 86_400
 

@@ -15,13 +15,13 @@ from kg.sequences import Sequences
 from kg.storage import Dataset
 from kg.testing import planted
 from recsys import Recommender
-from recsys.ablate import masked
-from recsys.config import RunConfig
-from recsys.fit import fit, judge
+from recsys.judging.ablate import masked
 from recsys.partners import scorer
 from recsys.partners.popular import popularity
 from recsys.partners.trend import Trend, taken_lately
-from recsys.train import TrainConfig
+from recsys.training.config import RunConfig
+from recsys.training.fit import fit, judge
+from recsys.training.settings import TrainConfig
 
 QUICK = RunConfig(train=TrainConfig(max_epochs=2))
 

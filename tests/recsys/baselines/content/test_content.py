@@ -17,7 +17,7 @@ from recsys.baselines.content.random_list import RandomList
 from recsys.baselines.content.ridge_ease import RidgeEASE
 from recsys.baselines.content.ridge_ials import RidgeIALS
 from recsys.baselines.ease import EASE
-from recsys.evaluate import evaluate_scores
+from recsys.judging.evaluate import evaluate_scores
 from recsys.testing import check_recommender
 
 

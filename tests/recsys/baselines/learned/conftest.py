@@ -12,7 +12,7 @@ from kg.sequences import Sequences
 from kg.split import Split, leave_one_out
 from kg.testing import planted
 from recsys.baselines import Baseline, Popularity
-from recsys.evaluate import evaluate_scores
+from recsys.judging.evaluate import evaluate_scores
 
 
 @dataclass(frozen=True)

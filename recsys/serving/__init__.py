@@ -1,0 +1,18 @@
+"""What a `Recommender` is made of: a query, a list, a wish, a reason, and what changes live.
+
+queries      from a person, a history or a profile to a query
+answers      what a recommender answers with, and what it accepts
+steering     what a wish (an intent, a text, a quota, what to avoid) makes of a list
+quota        lists that hold several intents in given shares
+facets       what items can be filtered by
+diversity    lists that are less alike
+nearness     how near items are to a vector
+explain      why: a path, a near text, the parts of the score
+titles       what items are called in verbalised histories
+
+items        trained items and those added since
+facts        other facts for a trained recommender, at once
+changes      which recommendations change when facts do
+live         events since the training: histories, new people, warmer items
+warmup       from content to what people do, for items that training met too little of
+"""

@@ -1,0 +1,336 @@
+"""The offline job: a built data folder to a trained recommender, one straight line."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from kg.errors import UsageError
+from kg.events import EventLog
+from kg.graph import KnowledgeGraph
+from kg.sequences import Sequences
+from kg.split import Split, leave_one_out, temporal_split
+from kg.storage import Dataset
+from kg.taxonomy import Taxonomy
+from kg.templates import Templates
+from models.device import device_name, drawing
+from models.features import Features, Queries
+from models.gnn.pretrain import pretrain_graph
+from models.recommender import IntentRecommender, ModelConfig
+from models.text import TextCache, encode_texts, fallback_encoder
+from models.transfer import WarmStart, as_source, warm_start
+from models.whitening import Whitening
+from recsys.encoders import LazyEncoder, same_encoder
+from recsys.intent.signals import IntentSignals, learn_intents
+from recsys.judging.evaluate import EvalReport, evaluate_rows
+from recsys.partners import Partners, scorer
+from recsys.partners.choose import choose_partners
+from recsys.partners.popular import choose_recency
+from recsys.recommender import Recommender
+from recsys.training.config import RunConfig
+from recsys.training.optimise import learning_device
+from recsys.training.settings import TrainConfig
+from recsys.training.train import EpochReport, follow, train
+
+HoldOut = Literal["last", "time", "none"]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Ingredients:
+    """What a model is made from; `text` float32 [N, T] are the items' vectors."""
+
+    split: Split
+    graph: KnowledgeGraph
+    text: np.ndarray
+    intents: IntentSignals | None
+    model: ModelConfig
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A recommender, what is needed to judge it, and what it took over from another, if any.
+
+    `again` are the reports of a second training, on the validation events too (`refit`); `split`
+    has no validation part then, for the recommender has learned from it.
+    """
+
+    recommender: Recommender
+    split: Split
+    intents: IntentSignals | None
+    reports: list[EpochReport]
+    start: WarmStart | None = None
+    again: list[EpochReport] = field(default_factory=list)
+
+
+REPEATS = 0.05
+"""From this share of events with an item that was met before, repeats are counted."""
+
+
+def make_split(log: EventLog, hold_out: HoldOut) -> Split:
+    """last: each user's last event is test and the one before validation; time: the last tenth of
+    the log is test, the tenth before validation. none: no test part; validation is each user's last
+    event or, where people meet items again and times are known, the last tenth of the log: for when
+    is then part of the question.
+    """
+    if hold_out == "time":
+        return temporal_split(log)
+    timed = hold_out == "none" and log.time is not None and np.ptp(log.time) > 0
+    if timed and Sequences.of(log).repeat_share >= REPEATS:
+        return temporal_split(log, test=0)
+    return leave_one_out(log, test=hold_out == "last")
+
+
+def fit(
+    data: Dataset,
+    encoder_name: str,
+    config: RunConfig,
+    *,
+    hold_out: HoldOut = "none",
+    split: Split | None = None,
+    templates: Templates | None = None,
+    taxonomy: Taxonomy | None = None,
+    cache: Path | None = None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    start: Recommender | None = None,
+    say: Say = lambda text: None,
+    progress: Callable[[str], Callable[[int, int], None]] | None = None,
+    on_epoch: Callable[[EpochReport], None] = lambda report: None,
+    change: Callable[[Ingredients], Ingredients] = lambda made: made,
+) -> Fitted:
+    """Split, encode, learn intents, train; the served recommender knows the full history.
+
+    A `split` of the caller's own, over events of `data.log`, takes the place of `hold_out`.
+    Where `refit` says so, what is served was trained once more, on the validation events too.
+    `templates` say how histories are verbalised; without them the language of the titles decides.
+    Named intents are those of the `taxonomy`, or else nodes of the graph.
+    The training begins with what `start`, trained on other data with the same encoder, has learned
+    of texts, graph and order (`models.transfer`); with max_epochs 0 it ends with that.
+    `change` has the last word on what the model is made from (see `recsys.judging.ablate`).
+    """
+    if start is None and config.train.max_epochs == 0:
+        raise UsageError("max_epochs may be 0 only in a training that starts from another run.")
+    split = split or make_split(data.log, hold_out)
+    if later := data.graph.later_than(split.cut):
+        say(f"{later:,} facts dated after the last training event are not learned from.")
+    store = TextCache(cache) if cache is not None else None
+    texts = data.catalog.full_texts()
+    device = learning_device(config.options)
+    if device != "cpu":
+        say(f"Networks learn on {device_name(device)}.")
+    encoder, warning = _encoder(encoder_name, texts, device)
+    if warning:
+        say(warning)
+    wanted = config.model
+    if start is not None:
+        _check_start(encoder, start)
+        wanted = as_source(wanted, start.model)
+    settings = resolved(wanted, split)
+    text = encode_texts(encoder, texts, store, progress("items") if progress else None)
+    queries = None
+    if settings.searches:
+        queries = Queries.of(data.log, lambda asked: encode_texts(encoder, asked, store))
+    intents = None
+    if any(texts):
+        rng = np.random.default_rng([config.options.seed, 1])
+        intents = learn_intents(
+            encoder, split, data.log, data.catalog, data.graph.known_at(split.cut), rng,
+            config.intent,
+            templates=templates, taxonomy=taxonomy, cache=store, say=say,
+            progress=progress("histories") if progress else None,
+        )  # fmt: skip
+    elif taxonomy is not None:
+        say("The taxonomy is not used: no item has a text, so histories cannot be read.")
+    recipe = _Recipe(
+        data, config, text, settings, Features.of(data.catalog, data.users, queries), start, change
+    )
+    made, model, begun = recipe.begun(split, intents)
+    if begun is not None:
+        say(str(begun))
+    reports, best = recipe.learned(made, model, begun, on_epoch, checkpoint, resume)
+    partners = _partners(model, made.split, config, made.intents)
+    again: list[EpochReport] = []
+    if best and refits(config.train, split):
+        say(f"Once more, on the validation events too: {best} epoch{'s' * (best > 1)}.")
+        if intents is not None:
+            intents = intents.until(split.before_test(), encoder, data.catalog, store)
+        first = model
+        made, model, begun = recipe.begun(split.refitted(), intents)
+        model.believe_as(first)
+        place = refit_place(checkpoint) if checkpoint is not None else None
+        resume = resume and place is not None and place.exists()
+        again, _ = recipe.learned(made, model, begun, on_epoch, place, resume, best)
+    encoder.to("cpu")
+    rec = Recommender.from_model(
+        model, data.log, data.catalog, text, encoder=encoder, intents=made.intents
+    )
+    rec = rec.beside(partners.refit(data.log, rec.items.content))
+    return Fitted(rec, made.split, made.intents, reports, begun, again)
+
+
+def refits(config: TrainConfig, split: Split) -> bool:
+    """Whether what is served is trained on the validation events too."""
+    wanted = split.by_time if config.refit is None else config.refit
+    return bool(wanted and split.valid.has_item.any())
+
+
+def refit_place(checkpoint: Path) -> Path:
+    """Where the second training keeps its state."""
+    return checkpoint.with_name(checkpoint.name + ".again")
+
+
+def forget(checkpoint: Path) -> None:
+    """Remove the states of both trainings."""
+    for place in (checkpoint, refit_place(checkpoint)):
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@dataclass(frozen=True, eq=False)
+class _Recipe:
+    """What both trainings of one fit have in common."""
+
+    data: Dataset
+    config: RunConfig
+    text: np.ndarray
+    settings: ModelConfig
+    features: Features
+    start: Recommender | None
+    change: Callable[[Ingredients], Ingredients]
+
+    def begun(
+        self, split: Split, intents: IntentSignals | None
+    ) -> tuple[Ingredients, IntentRecommender, WarmStart | None]:
+        """What the model is made from, the model at its first weights, and whence it has them."""
+        graph, start = self.data.graph.known_at(split.cut).with_events(split.train), self.start
+        made = self.change(Ingredients(split, graph, self.text, intents, self.settings))
+        whitening = _whitening(start, made.text, made.split) if start is not None else None
+        with drawing(self.config.options.seed):
+            model = IntentRecommender(
+                made.graph, made.text, made.model, behaviours=len(self.data.log.behaviours),
+                intent_dim=made.intents.dim if made.intents is not None else 0,
+                features=self.features, whitening=whitening,
+            )  # fmt: skip
+        if start is None:
+            rng = np.random.default_rng([self.config.options.seed, 4])
+            pretrain_graph(model.items, self.config.train.graph_epochs, rng)
+            return made, model, None
+        return made, model, warm_start(model, start.model, self.data.log, start.log)
+
+    def learned(
+        self, made: Ingredients, model: IntentRecommender, begun: WarmStart | None,
+        tell: Callable[[EpochReport], None], checkpoint: Path | None, resume: bool,
+        epochs: int | None = None,
+    ) -> tuple[list[EpochReport], int]:  # fmt: skip
+        """The reports of a training, and its best epoch; up to so many `epochs`, if given."""
+        reports: list[EpochReport] = []
+
+        def heard(report: EpochReport) -> None:
+            reports.append(report)
+            tell(report)
+
+        steps = train(
+            model, made.split, self.config.train, self.config.options, intents=made.intents,
+            checkpoint=checkpoint, resume=resume, start=begun.source if begun is not None else "",
+            epochs=epochs,
+        )  # fmt: skip
+        return reports, follow(steps, heard)
+
+
+def _whitening(start: Recommender, text: np.ndarray, split: Split) -> Whitening:
+    rows = np.flatnonzero(split.train.item_counts())
+    return start.model.whitening.centred_on(text, rows)
+
+
+def _check_start(encoder: LazyEncoder, start: Recommender) -> None:
+    of_start = start.encoder.id if start.encoder is not None else "none"
+    if not same_encoder(encoder.id, of_start):
+        raise UsageError(
+            f"A run can start from one with the same text encoder only. That run has {of_start}; "
+            f"got {encoder.id} ({encoder.name}) instead."
+        )
+
+
+def _partners(
+    model: IntentRecommender,
+    split: Split,
+    config: RunConfig,
+    intents: IntentSignals | None,
+) -> Partners:
+    told = intents.valid if intents is not None else None
+    with torch.inference_mode():
+        items = model.eval().items().vector
+    queries = model.encode_histories(Sequences.of(split.train), items, told)
+    rng = np.random.default_rng([config.options.seed, 2])
+    return choose_partners(
+        model, split, queries, config.neighbours, config.trend, config.habits, config.factors,
+        choose_recency(split), rng,
+    )  # fmt: skip
+
+
+DROPOUT = ((200, 0.2), (50, 0.4), (0, 0.5))
+"""From so many events per item, so much dropout: the more there is to learn from, the less."""
+SEARCHES = 0.01
+"""From this share of item events right after a search, searches are read as events."""
+
+
+def resolved(config: ModelConfig, split: Split) -> ModelConfig:
+    """Settings that the data decide, decided on the training part."""
+    histories = Sequences.of(split.train)
+    lengths = histories.lengths[histories.lengths > 0]
+    usual = int(np.percentile(lengths, 75)) if len(lengths) else 0
+    each = len(histories.item) / max(len(np.unique(histories.item)), 1)
+    ordered = histories.ordered if config.ordered is None else config.ordered
+    repeats = config.repeats
+    if repeats is None:
+        repeats = ordered and histories.repeat_share >= REPEATS
+    return config.settled(
+        dim=64 if repeats else 128, repeats=repeats, ordered=ordered,
+        searches=ordered and histories.search_share >= SEARCHES,
+        max_length=min(max(usual, 50), 200),
+        id_dropout=0.6 if repeats else 0.2,
+        dropout=next(rate for events, rate in DROPOUT if each >= events),
+    )  # fmt: skip
+
+
+def _encoder(name: str, texts: list[str], device: str) -> tuple[LazyEncoder, str | None]:
+    """The encoder by name, or n-grams where it cannot read the language of the texts."""
+    wanted = LazyEncoder(name, device=device)
+    chosen, warning = fallback_encoder(wanted.inner, texts)
+    if warning is not None:
+        return LazyEncoder("ngram", chosen.id, chosen.dim), warning
+    return wanted, None
+
+
+def judge(
+    rec: Recommender,
+    split: Split,
+    part: Literal["valid", "test"],
+    filter_seen: bool | None = None,
+    *,
+    refit: bool = True,
+) -> EvalReport:
+    """Metrics of the model on a part of its split, from what is known before that part begins: the
+    neighbours and habits are fitted to it anew unless `refit` is False; trend and popularity are
+    those at its beginning.
+
+    `filter_seen` None: as `recommend` does by default.
+    """
+    filter_seen = not rec.repeats if filter_seen is None else filter_seen
+    known, target = split.part(part)
+    histories = Sequences.of(known)
+    told = rec.intent.valid if rec.intent is not None else None
+    vectors = rec.items.vectors[: rec.items.trained]
+    items = torch.from_numpy(vectors)
+    queries = rec.model.encode_histories(histories, items, told)
+    partners = rec.partners
+    if refit:
+        partners = partners.refit(known, rec.items.content[: rec.items.trained])
+    rows = scorer(rec.model, partners, known, histories, queries, vectors, mixed=not filter_seen)
+    return evaluate_rows(rows, histories, target, filter_seen=filter_seen)
