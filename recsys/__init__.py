@@ -70,11 +70,11 @@ if TYPE_CHECKING:
     from recsys.intent.service import Desk as Desk
     from recsys.intent.service import coverage as coverage
     from recsys.intent.signals import learn_intents as learn_intents
-    from recsys.judging.ablate import bucket_table as bucket_table
-    from recsys.judging.ablate import effect_table as effect_table
     from recsys.judging.ablate import mask_parts as mask_parts
-    from recsys.judging.ablate import retrain_parts as retrain_parts
+    from recsys.judging.effects import bucket_table as bucket_table
+    from recsys.judging.effects import effect_table as effect_table
     from recsys.judging.evaluate import evaluate_scores as evaluate_scores
+    from recsys.judging.retrain import retrain_parts as retrain_parts
     from recsys.judging.steering import steering_report as steering_report
     from recsys.recommender import Recommender as Recommender
     from recsys.reindex import adopting as adopting
@@ -111,8 +111,8 @@ _HOMES = {
     "RunOptions": "recsys.training.settings", "TrainConfig": "recsys.training.settings",
     "train": "recsys.training.train", "search_settings": "recsys.training.tune",
     "evaluate_scores": "recsys.judging.evaluate", "steering_report": "recsys.judging.steering",
-    "mask_parts": "recsys.judging.ablate", "retrain_parts": "recsys.judging.ablate",
-    "effect_table": "recsys.judging.ablate", "bucket_table": "recsys.judging.ablate",
+    "mask_parts": "recsys.judging.ablate", "retrain_parts": "recsys.judging.retrain",
+    "effect_table": "recsys.judging.effects", "bucket_table": "recsys.judging.effects",
     "Recommender": "recsys.recommender", "intent_mix": "recsys.serving.answers",
     "list_changes": "recsys.serving.changes", "IndexConfig": "recsys.index_plan",
     "audit_index": "recsys.index_audit", "reindexed": "recsys.reindex",

@@ -26,7 +26,9 @@ from threadpoolctl import threadpool_limits
 
 from kg.storage import Dataset
 from models.device import device_name
-from recsys.judging.ablate import BESIDE, PARTS, Effect, lacking, mask_parts, retrain_parts
+from recsys.judging.ablate import BESIDE, PARTS, lacking, mask_parts
+from recsys.judging.effects import Effect
+from recsys.judging.retrain import retrain_parts
 from recsys.training.config import RunConfig
 from recsys.training.fit import fit
 from recsys.training.optimise import learning_device

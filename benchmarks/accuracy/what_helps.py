@@ -19,7 +19,9 @@ import numpy as np
 from protocols import folder_of
 
 from kg.errors import DataError
-from recsys.judging.ablate import BESIDE, CONTROLS, PARTS, RESEEDED, Effect
+from recsys.judging.ablate import BESIDE, PARTS
+from recsys.judging.effects import Effect
+from recsys.judging.retrain import CONTROLS, RESEEDED
 from recsys.metrics.significance import holm
 
 ALPHA = 0.05

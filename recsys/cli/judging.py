@@ -12,19 +12,11 @@ from kg.errors import DataError, UsageError, suggest
 from kg.folders import manifest
 from kg.split import Split
 from recsys.cli.output import Stopped, bars, say, show
-from recsys.judging.ablate import (
-    PARTS,
-    RELATION,
-    Effect,
-    bucket_table,
-    effect_table,
-    lacking,
-    mask_parts,
-    relations_of,
-    retrain_parts,
-)
+from recsys.judging.ablate import PARTS, RELATION, lacking, mask_parts, relations_of
 from recsys.judging.compare import Part, compare
+from recsys.judging.effects import Effect, bucket_table, effect_table
 from recsys.judging.evaluate import SCORE
+from recsys.judging.retrain import retrain_parts
 from recsys.judging.steering import steering_report
 from recsys.recommender import Recommender
 from recsys.serving.live import as_learned

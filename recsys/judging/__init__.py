@@ -2,7 +2,9 @@
 
 evaluate     full ranking, seen items masked
 compare      a run beside the baselines
-ablate       a run without its parts, and with parts that say nothing
+effects      what a run gains over another on the same people
+ablate       a trained run without one of its parts
+retrain      a run trained again without one, or with one that says nothing
 steering     what steering does to hits, coverage and diversity
 leaks        whether a trained run knows what comes after its cut
 """

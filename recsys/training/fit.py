@@ -113,7 +113,7 @@ def fit(
     Named intents are those of the `taxonomy`, or else nodes of the graph.
     The training begins with what `start`, trained on other data with the same encoder, has learned
     of texts, graph and order (`models.transfer`); with max_epochs 0 it ends with that.
-    `change` has the last word on what the model is made from (see `recsys.judging.ablate`).
+    `change` has the last word on what the model is made from (see `recsys.judging.retrain`).
     """
     if start is None and config.train.max_epochs == 0:
         raise UsageError("max_epochs may be 0 only in a training that starts from another run.")

@@ -256,7 +256,7 @@ def test_what_helps_masked_and_retrained(run, ok, call, monkeypatch):
 
     words = ["evaluate", run, "--ablate", "id", "--retrain", "--buckets"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("recsys.judging.ablate.fit", stopped)
+        patch.setattr("recsys.judging.retrain.fit", stopped)
         code, out, err = call(*words)
     assert (code, out) == (130, "")
     assert f"kept in {run}.ablation, and the same command goes on" in err
@@ -264,7 +264,7 @@ def test_what_helps_masked_and_retrained(run, ok, call, monkeypatch):
     overall = [(row["part"], row["how"]) for row in rows if "by" not in row]
     assert overall == [("id", "masked"), ("id", "retrained"), ("another seed", "retrained")]
     assert {row["by"] for row in rows if "by" in row} == {"item", "user"}
-    monkeypatch.setattr("recsys.judging.ablate.fit", None)  # nothing is trained twice
+    monkeypatch.setattr("recsys.judging.retrain.fit", None)  # nothing is trained twice
     assert rows_of(ok(*words)) == rows
     assert tree(run) == before
 

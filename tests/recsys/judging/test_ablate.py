@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-import recsys.judging.ablate
+import recsys.judging.retrain
 from kg.build import build_graph
 from kg.catalog import Attribute, Catalog
 from kg.errors import DataError, UsageError
@@ -16,19 +16,18 @@ from kg.testing import planted
 from recsys.judging.ablate import (
     BESIDE,
     PARTS,
-    PERMUTED,
     RELATION,
-    RESEEDED,
-    SHUFFLED,
     _graph_without,
-    bucket_table,
-    effect_table,
-    effects,
-    judged,
     lacking,
     mask_parts,
     masked,
     relations_of,
+)
+from recsys.judging.effects import bucket_table, effect_table, effects, judged
+from recsys.judging.retrain import (
+    PERMUTED,
+    RESEEDED,
+    SHUFFLED,
     retrain,
     retrain_parts,
     shuffled_text,
@@ -248,7 +247,7 @@ def test_retraining_goes_on_where_it_was(fitted, tmp_path, monkeypatch):
     steps.close()
     count = []
     monkeypatch.setattr(
-        recsys.judging.ablate, "fit", lambda *a, **k: count.append(1) or fit(*a, **k)
+        recsys.judging.retrain, "fit", lambda *a, **k: count.append(1) or fit(*a, **k)
     )
     found = list(start())
     assert found[0] == first
