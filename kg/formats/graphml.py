@@ -1,13 +1,18 @@
-"""GraphML, through networkx: nodes with a type and a name, edges with a relation."""
+"""GraphML: nodes with a type and a name, edges with a relation.
+
+Read as text, so that the types that keys declare do not matter. TinkerPop says labelV and labelE,
+Neo4j labels=":Film" and label="DIRECTED" (and names keys that it does not declare), Gephi Edge
+Label, yEd draws its labels.
+"""
 
 from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from xml.parsers import expat
 
 import polars as pl
@@ -17,9 +22,11 @@ from kg.formats.tables import TRIPLES, Format, Tables
 from kg.tables import UNREADABLE, existing_file, open_bytes
 
 WRITTEN = "graph.graphml"
-_TYPES = ("type", "kind", "class")
+_TYPES = ("labelv", "type", "kind", "class")
 _NAMES = ("name", "label", "title")
-_RELATIONS = ("relation", "label", "type", "key")
+_RELATIONS = ("relation", "labele", "label", "edge label", "type", "key")
+_DRAWN = ("NodeLabel", "EdgeLabel", "Label.Text")
+"""Where yEd and yFiles keep the text of a label, inside of a <data>."""
 _NUMBERED = re.compile(r"e?\d*")
 """The id of an edge that says nothing of its relation."""
 _NO_XML = r"[\x00-\x08\x0b\x0c\x0d\x0e-\x1f\ufffe\uffff]"
@@ -32,24 +39,29 @@ def read_graphml(path: str | Path) -> Tables:
     """The triples and entities of a GraphML file, or of the graph.graphml in a folder; sorted.
 
     A node has its `type` ("entity" without one), `name` and `item_id`; an edge its `relation`, or
-    else its label, type, key or id ("related" where the id is but a number). What
-    `KnowledgeGraph.to_networkx` gave networkx to write is read as well.
+    else its label, type, key or id ("related" where the id is but a number). Capitals in the names
+    of attributes do not matter.
+    What `KnowledgeGraph.to_networkx` gave networkx to write is read as well.
     Raises `DataError` for a file that is broken, has no edge or declares XML entities.
     """
     file = _graph_file(Path(path))
     graph = _parsed(file)
     notes: list[str] = []
-    nodes = [_entity(node, data) for node, data in graph.nodes(data=True)]
+    nodes = [_entity(node, data) for node, data in graph.nodes.items()]
     ids = {node: entity[0] for node, entity in zip(graph.nodes, nodes, strict=True)}
-    rows = [
-        (ids[head], _relation(key, data), ids[tail])
-        for head, tail, key, data in graph.edges(keys=True, data=True)
-    ]
+    rows = [(ids[e.head], _relation(e.key, e.data), ids[e.tail]) for e in graph.edges]
     if not rows:
         raise DataError(f"{file} holds no edge: at least one is needed.")
-    if not graph.is_directed():
+    if graph.undirected:
         notes.append("The graph is undirected: each edge is read from its source to its target.")
-    _note_left_out(graph, notes)
+    several = sum(len(_classes(data.get("labels", ""))) > 1 for data in graph.nodes.values())
+    if several:
+        notes.append(f"{several:,} nodes have several labels: the first was taken.")
+    if graph.hyperedges:
+        notes.append(f"Left out {graph.hyperedges:,} edges between more than two nodes.")
+    _note_left_out("nodes", graph.nodes.values(), {*_TYPES, *_NAMES, "labels", "item_id"}, notes)
+    edges = (edge.data for edge in graph.edges)
+    _note_left_out("edges", edges, {*_RELATIONS, "event"}, notes)
     columns = dict.fromkeys(("entity_id", "type", "name", "item_id"), pl.String)
     entities = pl.DataFrame(nodes, schema=columns, orient="row")
     entities = entities.drop(c for c in ("name", "item_id") if not entities[c].count())
@@ -66,58 +78,168 @@ def _graph_file(path: Path) -> Path:
     return existing_file(file)
 
 
-def _parsed(file: Path) -> Any:
-    import networkx as nx
+@dataclass
+class _Edge:
+    head: str
+    tail: str
+    key: str
+    data: dict[str, str]
 
+
+@dataclass
+class _Graph:
+    """What a file says: attributes of nodes by id, edges, each attribute by its name."""
+
+    nodes: dict[str, dict[str, str]] = field(default_factory=dict)
+    edges: list[_Edge] = field(default_factory=list)
+    undirected: bool = False
+    hyperedges: int = 0
+
+
+def _parsed(file: Path) -> _Graph:
+    """`DataError` names the line that is no XML, that declares an entity (which may expand), and
+    of a node or an edge without its ids.
+    """
+    reader = _Reader(file)
     try:
-        _check_xml(file)
-        with open_bytes(file) as handle, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # networkx warns of ports and of keys without a type
-            return nx.read_graphml(handle, edge_key_type=str, force_multigraph=True)
+        with open_bytes(file) as handle:
+            reader.parser.ParseFile(handle)
+    except expat.ExpatError as error:
+        what = expat.ErrorString(error.code)
+        raise DataError(f"{file}, line {error.lineno:,}, is no XML: {what}.") from None
     except DataError:
         raise
     except UNREADABLE as error:
         raise DataError(f"{file} cannot be read: {str(error).rstrip('.')}.") from None
-    except (nx.NetworkXError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise DataError(f"{file} is no GraphML that networkx can read: {error}.") from None
+    except (ValueError, LookupError) as error:  # an encoding that expat does not know
+        raise DataError(f"{file} is no GraphML that can be read: {error}.") from None
+    return reader.finished()
 
 
-def _check_xml(file: Path) -> None:
-    """`DataError` names the line that is no XML, or that declares an entity (which may expand).
+class _Reader:
+    """Collects a `_Graph` while expat reads. `opened` has what may hold <data> around the place."""
 
-    So it does for a node or an edge without its ids, which networkx would read as 'None'.
-    """
-    parser = expat.ParserCreate()
-    needed = {"node": ("id",), "edge": ("source", "target")}
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.graph = _Graph()
+        self.keys: dict[tuple[str, str], str] = {}
+        self.defaults: dict[tuple[str, str], str] = {}
+        self.opened: list[tuple[str, dict[str, str] | None]] = []
+        self.key = self.data = ("", "")
+        self.text: list[str] = []
+        self.drawn = False
+        self.depth = self.data_depth = 0
+        self.parser = expat.ParserCreate()
+        self.parser.buffer_text = True
+        self.parser.EntityDeclHandler = self._declared
+        self.parser.StartElementHandler = self._started
+        self.parser.EndElementHandler = self._ended
+        self.parser.CharacterDataHandler = self._said
 
-    def started(name: str, attributes: dict[str, str]) -> None:
-        for attribute in needed.get(name.rpartition(":")[2], ()):
+    def finished(self) -> _Graph:
+        """The graph, with the defaults of attributes that a node or an edge does not have."""
+        for (kind, name), value in self.defaults.items():
+            if kind in ("node", "all"):
+                for data in self.graph.nodes.values():
+                    data.setdefault(name, value)
+            if kind in ("edge", "all"):
+                for edge in self.graph.edges:
+                    edge.data.setdefault(name, value)
+        return self.graph
+
+    def _where(self) -> str:
+        return f"{self.file}, line {self.parser.CurrentLineNumber:,}"
+
+    def _declared(self, name: str, *_: object) -> None:
+        raise DataError(f"{self._where()}: GraphML must not declare entities. Got <!ENTITY {name}.")
+
+    def _started(self, full: str, attributes: dict[str, str]) -> None:
+        name = full.rpartition(":")[2]
+        self.depth += 1
+        if self.depth == 1 and name != "graphml":
+            raise DataError(
+                f"{self._where()}, is no GraphML: it must begin with <graphml>. Got <{full}>."
+            )
+        if self.data_depth:  # inside of a <data>: only what is drawn matters
+            if name in _DRAWN:
+                self.drawn, self.text = True, []
+        elif name == "data":
+            self.data = (self.opened[-1][0] if self.opened else "", attributes.get("key", ""))
+            self.data_depth, self.text = self.depth, []
+        elif name == "key":
+            self.key = (attributes.get("for", "all"), attributes.get("attr.name", ""))
+            known = attributes.get("id", "")
+            self.keys[self.key[0], known] = self.keys["", known] = self.key[1]
+        elif name == "default":
+            self.text = []
+        elif name == "graph":
+            self.graph.undirected |= attributes.get("edgedefault") == "undirected"
+            self.opened.append((name, None))
+        elif name in ("node", "edge", "hyperedge", "port"):
+            self.opened.append((name, self._held(name, attributes)))
+
+    def _held(self, name: str, attributes: dict[str, str]) -> dict[str, str] | None:
+        """Where the attributes of this node or edge are kept."""
+        needed = {"node": ("id",), "edge": ("source", "target")}.get(name, ())
+        for attribute in needed:
             if not attributes.get(attribute):
                 raise DataError(
-                    f"{file}, line {parser.CurrentLineNumber:,}: each {name} must have "
-                    f"{attribute}=… Got {attributes} instead."
+                    f"{self._where()}: each {name} must have {attribute}=… Got {attributes} "
+                    "instead."
                 )
+        nodes = self.graph.nodes
+        if name == "node":
+            data = nodes.setdefault(attributes["id"], {})
+            data.update({"labels": attributes["labels"]} if attributes.get("labels") else {})
+            return data
+        if name == "edge":
+            head, tail = attributes["source"], attributes["target"]
+            nodes.setdefault(head, {})
+            nodes.setdefault(tail, {})
+            data = {"label": attributes["label"]} if attributes.get("label") else {}
+            self.graph.edges.append(_Edge(head, tail, attributes.get("id", ""), data))
+            self.graph.undirected |= attributes.get("directed") == "false"
+            return data
+        self.graph.hyperedges += name == "hyperedge"
+        return None
 
-    def declared(name: str, *_: object) -> None:
-        raise DataError(
-            f"{file}, line {parser.CurrentLineNumber:,}: GraphML must not declare entities. "
-            f"Got <!ENTITY {name}."
-        )
+    def _said(self, text: str) -> None:
+        if self.drawn or self.depth == self.data_depth or not self.data_depth:
+            self.text.append(text)
 
-    parser.EntityDeclHandler = declared
-    parser.StartElementHandler = started
-    try:
-        with open_bytes(file) as handle:
-            parser.ParseFile(handle)
-    except expat.ExpatError as error:
-        what = expat.ErrorString(error.code)
-        raise DataError(f"{file}, line {error.lineno:,}, is no XML: {what}.") from None
+    def _ended(self, full: str) -> None:
+        name = full.rpartition(":")[2]
+        text, self.text = "".join(self.text), []
+        if self.drawn and name in _DRAWN:
+            self._keep(text.strip(), "label")
+            self.drawn = False
+        elif self.depth == self.data_depth:
+            self._keep(text, self._name_of(*self.data))
+            self.data_depth = 0
+        elif self.data_depth:
+            self.text = [text]
+        elif name == "default" and self.key[1] and text.strip():
+            self.defaults[self.key] = text
+        elif self.opened and name == self.opened[-1][0]:
+            self.opened.pop()
+        self.depth -= 1
+
+    def _name_of(self, kind: str, key: str) -> str:
+        """What the key declares, or else its id: Neo4j does not declare all keys."""
+        names = (self.keys.get(place) for place in ((kind, key), ("all", key), ("", key)))
+        return next((name for name in names if name), key)
+
+    def _keep(self, text: str, name: str) -> None:
+        data = self.opened[-1][1] if self.opened else None
+        if data is not None and text.strip():
+            data[name] = text
 
 
-def _entity(node: str, data: dict[str, Any]) -> tuple[str, str, str | None, str | None]:
+def _entity(node: str, data: Mapping[str, str]) -> tuple[str, str, str | None, str | None]:
     """(entity_id, type, name, item_id)."""
     kind, key = _pair(node)
-    type_ = _first(data, _TYPES) or kind or "entity"
+    classes = _classes(data.get("labels", ""))
+    type_ = _first(data, _TYPES) or (classes[0] if classes else kind or "entity")
     item = _first(data, ("item_id",)) or (key if kind == "item" else None)
     return (f"{kind}:{key}" if kind else node), type_, _first(data, _NAMES), item
 
@@ -132,28 +254,32 @@ def _pair(node: str) -> tuple[str, str]:
     return pair if whole and pair else ("", "")
 
 
-def _relation(key: object, data: dict[str, Any]) -> str:
+def _classes(labels: str) -> list[str]:
+    """Neo4j's ":Film:Work" is several; other texts are one."""
+    parts = labels.split(":") if labels.startswith(":") else [labels]
+    return [part for part in parts if part.strip()]
+
+
+def _relation(key: str, data: Mapping[str, str]) -> str:
     said = _first(data, _RELATIONS)
     if said is not None:
         return said
-    name = "" if key is None else str(key)
-    return "related" if _NUMBERED.fullmatch(name) else name
+    return "related" if _NUMBERED.fullmatch(key) else key
 
 
-def _first(data: dict[str, Any], names: tuple[str, ...]) -> str | None:
+def _first(data: Mapping[str, str], names: tuple[str, ...]) -> str | None:
     """The first of these attributes that is there and not empty."""
-    return next((str(data[name]) for name in names if str(data.get(name, "")).strip()), None)
+    small = {name.lower(): value for name, value in data.items() if value.strip()}
+    return next((small[name] for name in names if name in small), None)
 
 
-def _note_left_out(graph: Any, notes: list[str]) -> None:
-    read = {"nodes": {*_TYPES, *_NAMES, "item_id"}, "edges": {*_RELATIONS, "event"}}
-    found = {"nodes": (data for _, data in graph.nodes(data=True)),
-             "edges": (data for _, _, data in graph.edges(data=True))}  # fmt: skip
-    for what, rows in found.items():
-        left = Counter(name for data in rows for name in data if name not in read[what])
-        if left:
-            names = ", ".join(sorted(left))
-            notes.append(f"Left out the attributes of {what} that are no triples: {names}.")
+def _note_left_out(
+    what: str, rows: Iterable[Mapping[str, str]], read: set[str], notes: list[str]
+) -> None:
+    left = Counter(name for data in rows for name in data if name.lower() not in read)
+    if left:
+        names = ", ".join(sorted(left))
+        notes.append(f"Left out the attributes of {what} that are no triples: {names}.")
 
 
 # Writing
@@ -216,13 +342,24 @@ def _check_text(column: pl.Series, table: str, needed: bool) -> None:
 def _recognises(path: Path) -> bool:
     if path.is_dir():
         return (path / WRITTEN).is_file()
-    return path.is_file() and path.name.lower().endswith((".graphml", ".graphml.gz"))
+    name = path.name.lower().removesuffix(".gz")
+    if not path.is_file() or not name.endswith((".graphml", ".xml")):
+        return False
+    return name.endswith(".graphml") or _holds_graphml(path)
+
+
+def _holds_graphml(file: Path) -> bool:
+    try:
+        with open_bytes(file) as handle:
+            return re.search(rb"<(\w+:)?graphml[\s>]", handle.read(65536)) is not None
+    except UNREADABLE:
+        return False
 
 
 FORMAT = Format(
     "graphml",
-    "a .graphml file (or zipped), or graph.graphml in a folder: nodes with type and name, edges "
-    "with a relation",
+    "a .graphml file or an .xml that holds GraphML (or zipped), or graph.graphml in a folder: "
+    "nodes with type and name, edges with a relation",
     _recognises,
     read_graphml,
     write_graphml,
