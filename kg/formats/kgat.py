@@ -3,6 +3,9 @@
 Everything is a number in these files: `uid i1 i2 …` a line for the events, `h r t` for the
 triples. The items have the first numbers of the entities. item_list.txt (org_id remap_id
 freebase_id), entity_list.txt, relation_list.txt and user_list.txt (org_id remap_id) give the ids.
+
+Seen in what is given out: amazon-book lists an entity without an id, yelp2018 has no space between
+the last two cells of its items, KGRec's mind-f has tabs in a list and says freebase_id for org_id.
 """
 
 from __future__ import annotations
@@ -58,10 +61,14 @@ def read(folder: Path) -> Tables:
 
 def _lines(file: Path) -> pl.DataFrame:
     """line, text without blanks around and with one space between; none if the file is empty."""
+    text = pl.col("text").str.replace_all(r"\s+", " ").str.strip_chars(" ")
+    return _raw_lines(file).with_columns(text).filter(pl.col("text") != "")
+
+
+def _raw_lines(file: Path) -> pl.DataFrame:
     if not file.is_file() or file.stat().st_size == 0:
         return pl.DataFrame(schema={"line": pl.UInt32, "text": pl.String})
-    text = pl.col("text").str.replace_all(r"\s+", " ").str.strip_chars(" ")
-    return file_lines(file).with_columns(text).filter(pl.col("text") != "")
+    return file_lines(file)
 
 
 def _numbers(file: Path, lines: pl.DataFrame) -> pl.DataFrame:
@@ -105,22 +112,43 @@ def _read_triples(file: Path) -> pl.DataFrame:
 def _read_list(file: Path) -> pl.DataFrame | None:
     """line, n (the number), org_id and, in item_list.txt, freebase_id; None if there is no file.
 
-    An org_id may hold spaces. Raises `DataError` for a missing header, a line with too few cells,
-    a number that is none, and a number or org_id that stands there twice.
+    An org_id may hold spaces; a row without one is left out. Raises `DataError` for a missing
+    header, a line with too few cells, a number that is none, and a number or org_id that stands
+    there twice.
     """
     if not file.is_file():
         return None
-    lines = _lines(file)
-    header = str(lines["text"][0]).split(" ") if lines.height else []
+    lines = _raw_lines(file)
+    first = str(lines["text"][0]) if lines.height else ""
+    header = first.split()
+    if header[:1] == ["freebase_id"]:
+        header[0] = "org_id"
     if header[:2] != list(HEADER) or len(header) > 3:
         wanted = " ".join(ITEM_HEADER if file.name == "item_list.txt" else HEADER)
-        raise DataError(
-            f"{file}, line 1, must be the header `{wanted}`. Got {' '.join(header)[:80]!r}."
-        )
+        raise DataError(f"{file}, line 1, must be the header `{wanted}`. Got {first[:80]!r}.")
+    text = pl.col("text")
+    body = lines.tail(-1).filter(text.str.strip_chars() != "")
+    if "\t" in first:
+        whole = text.str.count_matches("\t", literal=True) == len(header) - 1
+        parts = text.str.split_exact("\t", len(header) - 1).struct.rename_fields(header)
+        cells = body.with_columns(pl.when(whole).then(parts).alias("cells")).unnest("cells")
+        cells = cells.with_columns(pl.col(header).str.strip_chars())
+        return _checked_list(file, cells.filter((pl.col("org_id") != "").fill_null(True)), header)
+    if len(header) == 2:
+        body = body.filter(~text.str.contains(r"^\s+\d+\s*$"))
+    body = body.with_columns(text.str.replace_all(r"\s+", " ").str.strip_chars(" "))
     pattern = "^(?P<org_id>.+)" + "".join(rf" (?P<{name}>\S+)" for name in header[1:]) + "$"
-    body = lines.tail(-1)
-    cells = body.hstack(body["text"].str.extract_groups(pattern).struct.unnest())
+    parted = _parted(text) if len(header) == 3 else text
+    cells = body.with_columns(parted.str.extract_groups(pattern).alias("cells")).unnest("cells")
     return _checked_list(file, cells, header)
+
+
+def _parted(text: pl.Expr) -> pl.Expr:
+    """A line `id 0id` as `id 0 id`."""
+    own, rest = text.str.extract(r"^(\S*\D\S*) \S+$"), text.str.extract(r"^\S+ (\S+)$")
+    number = rest.str.strip_suffix(own)
+    glued = rest.str.ends_with(own) & number.str.contains(r"^\d+$")
+    return pl.when(glued).then(pl.format("{} {} {}", own, number, own)).otherwise(text)
 
 
 def _checked_list(file: Path, cells: pl.DataFrame, header: Sequence[str]) -> pl.DataFrame:

@@ -69,6 +69,31 @@ def test_with_the_lists_every_number_becomes_its_id(tmp_path):
     assert "2 of 6 events come from test.txt." in found.notes
 
 
+def test_lists_as_they_are_given_out(tmp_path):
+    """An entity without an id, cells without a space between them, tabs and another header."""
+    kgat = folder(
+        tmp_path,
+        item_list="org_id remap_id freebase_id\n64-1 0 64-1\nyd_9 10yd_9\nA1 2 A1\nb c 3 b\n",
+        entity_list="org_id remap_id\n64-1 0\nyd_9 10\n 2\nm.x 3\nm.rock 4\nm.q 5\n",
+    )
+    found = FORMAT.read(kgat)
+    assert found.items.rows() == [("64-1",), ("yd_9",), ("A1",), ("b c",)]
+    assert ("yd_9", "yd_9") in found.entities.rows()
+    (tmp_path / "mind").mkdir()
+    mind = folder(
+        tmp_path / "mind",
+        item_list="org_id\tremap_id\tfreebase_id\nN1\t0\tElizabeth II\nN2\t1\tbelly fat\n"
+        "N3\t2\tX\nN4\t3\tY\n",
+        entity_list='freebase_id remap_id\n"Elizabeth II" 0\nX 2\n',
+    )
+    found = FORMAT.read(mind)
+    assert found.items.rows() == [("N1",), ("N2",), ("N3",), ("N4",)]
+    assert found.entities.rows()[0] == ('"Elizabeth II"', "N1")
+    (mind / "item_list.txt").write_text("org_id\tremap_id\tfreebase_id\nN1\t0\n")
+    with pytest.raises(DataError, match=r"item_list\.txt, line 2, must be `org_id remap"):
+        FORMAT.read(mind)
+
+
 def test_without_lists_the_numbers_are_the_ids(tmp_path):
     found = FORMAT.read(folder(tmp_path, "train", "test", "kg_final"))
     assert found.events.rows()[:2] == [("0", "1", "interaction"), ("0", "0", "interaction")]
