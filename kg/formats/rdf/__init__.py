@@ -1,8 +1,8 @@
 """RDF: N-Triples, N-Quads, Turtle, TriG, RDF/XML and JSON-LD, zipped or not, through pyoxigraph.
 
 IRIs and blank nodes are entities, literals are attributes: a node per value, so that two films of
-1994 meet. A class becomes the `type`, a label the `name`. Nothing is fetched, no XML entity is
-expanded, and whatever is left out is said in `Tables.notes`.
+1994 meet. A class becomes the `type`, a label the `name`. Nothing is fetched, no XML entity but
+a short text is expanded, and whatever is left out is said in `Tables.notes`.
 
     terms      IRIs and names
     parsing    from bytes to what a file states; what may be wrong with it

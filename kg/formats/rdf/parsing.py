@@ -20,6 +20,10 @@ from kg.tables import open_bytes
 
 DEEPEST = 10_000
 """So deep at most may elements of RDF/XML lie in each other."""
+_HARMLESS = re.compile(rb"""<!ENTITY\s+[\w.-]+\s+("[^"&%<]{0,200}"|'[^'&%<]{0,200}')\s*>""")
+"""An entity that stands for a short text without others in it, as Protégé writes namespaces."""
+_LONGEST = 512
+"""More bytes than such a declaration has."""
 
 
 @dataclass
@@ -133,20 +137,19 @@ def _collect(found: Found, quads: Iterator[Any], ox: Any) -> None:
 
 
 def _check_xml(file: Path) -> None:
-    """`DataError` where an XML entity is declared, for a few of them can expand to gigabytes, and
-    where elements lie in each other deeper than `DEEPEST`: the time goes with the square.
+    """`DataError` where an XML entity is declared that is more than a short text, for a few of them
+    can expand to gigabytes, and where elements lie in each other deeper than `DEEPEST`: the time
+    goes with the square.
     """
-    line, before, depth = 1, b"", 0
+    line, before, depth, more = 1, b"", 0, True
     with open_bytes(file) as handle:
-        while chunk := handle.read(1 << 16):
+        while more:
+            chunk = handle.read(1 << 16)
+            more = bool(chunk)
             window = before + chunk
-            place = window.find(b"<!ENTITY")
-            if place >= 0:
-                line += window.count(b"\n", 0, place)
-                raise DataError(
-                    f"{file}, line {line:,}: RDF/XML must not declare entities (<!ENTITY), which "
-                    "could expand without end. Write them out (for instance as N-Triples)."
-                )
+            # The end waits for what follows it, for a declaration may go on there.
+            done = max(len(window) - _LONGEST, 0) if more else len(window)
+            _check_entities(window, done, line, file)
             depth += _opened(chunk)
             if depth > DEEPEST and (deep := _deep_line(file)):
                 raise DataError(
@@ -154,8 +157,22 @@ def _check_xml(file: Path) -> None:
                     f"than {DEEPEST:,} deep. Write it out as N-Triples."
                 )
             depth = min(depth, DEEPEST)
-            before = window[-7:]
-            line += window.count(b"\n") - before.count(b"\n")
+            line += window.count(b"\n", 0, done)
+            before = window[done:]
+
+
+def _check_entities(window: bytes, done: int, line: int, file: Path) -> None:
+    """For the declarations that begin before `done`; the window begins in this line."""
+    place = window.find(b"<!ENTITY")
+    while 0 <= place < done:
+        if not _HARMLESS.match(window, place):
+            at = line + window.count(b"\n", 0, place)
+            raise DataError(
+                f"{file}, line {at:,}: RDF/XML must not declare entities (<!ENTITY) other than "
+                "short texts, since they could expand without end. "
+                "Write them out (for instance as N-Triples)."
+            )
+        place = window.find(b"<!ENTITY", place + 1)
 
 
 def _opened(chunk: bytes) -> int:

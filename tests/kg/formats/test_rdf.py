@@ -299,6 +299,28 @@ BOMB = """\
 <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:e="http://e/">
 <rdf:Description rdf:about="http://e/x"><e:p>&b;</e:p></rdf:Description></rdf:RDF>
 """
+PROTEGE = """\
+<?xml version="1.0"?>
+<!DOCTYPE rdf:RDF [
+    <!ENTITY e "http://e/" >
+    <!ENTITY rdf "http://www.w3.org/1999/02/22-rdf-syntax-ns#" >
+]>
+<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:e="http://e/">
+<e:Film rdf:about="&e;heat"><e:director rdf:resource="&e;mann"/></e:Film></rdf:RDF>
+"""
+LATER = "<!--" + "x" * (2**16 - 4 - PROTEGE.index("<!ENTITY rdf") - 20) + "-->"
+"""Puts the second entity onto the border between two chunks."""
+
+
+@pytest.mark.parametrize("before", ["", LATER])
+def test_entities_that_stand_for_a_namespace_are_expanded(tmp_path: Path, before: str) -> None:
+    text = PROTEGE.replace("<!DOCTYPE", f"{before}<!DOCTYPE")
+    tables = read_rdf(_file(tmp_path, text, "g.owl"))
+    assert tables.triples is not None
+    assert tables.triples.rows() == [("http://e/heat", "director", "http://e/mann")]
+    assert _column(tables, "type")["http://e/heat"] == "Film"
+
+
 PAD = "x" * (2**20 - len("<!---->\n") - BOMB.index("<!ENTITY") - 3)
 REFUSED = {
     "broken": ("g.nt", SAME["g.nt"].replace('"Hitze"@de', ""), r"g\.nt, line 3: .* Got '<http"),
@@ -308,9 +330,11 @@ REFUSED = {
     "bad byte": ("g.nt", b'<a:b> <a:b> <a:b> .\n<a:b> <a:b> "\xff" .\n', r"line 2: .*UTF-8"),
     "bad byte xml": ("g.rdf", SAME["g.rdf"].encode().replace(b"1995", b"\xff"), r"line 6: .*UTF-8"),
     "latin 1": ("g.rdf", SAME["g.rdf"].replace('"?>', '" encoding="latin-1"?>'), "UTF-8"),
-    "bomb": ("g.rdf", BOMB, r"g\.rdf, line 2: .*<!ENTITY"),
-    "bomb between two chunks": ("g.owl", f"<!--{PAD}-->\n{BOMB}", r"g\.owl, line 3: .*<!ENTITY"),
-    "zipped bomb": ("g.rdf.gz", gzip.compress(BOMB.encode()), r"line 2: .*<!ENTITY"),
+    "bomb": ("g.rdf", BOMB, r"g\.rdf, line 3: .*<!ENTITY"),
+    "bomb between two chunks": ("g.owl", f"<!--{PAD}-->\n{BOMB}", r"g\.owl, line 4: .*<!ENTITY"),
+    "long entity": ("g.rdf", BOMB.replace("aaaaaaaaaa", "a" * 201), r"line 2: .*<!ENTITY"),
+    "file": ("g.rdf", BOMB.replace('"aaaaaaaaaa"', 'SYSTEM "/etc/x"'), r"line 2: .*<!ENTITY"),
+    "zipped bomb": ("g.rdf.gz", gzip.compress(BOMB.encode()), r"line 3: .*<!ENTITY"),
     "cut gzip": ("g.nt.gz", gzip.compress(SAME["g.nt"].encode())[:-9], "cannot be read: Compress"),
     "empty": ("g.nt", "", "is empty"),
     "nothing": ("g.ttl", "@prefix e: <http://e/> .\n", "holds no triple"),
