@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,10 @@ FEEDBACK = {"UserId": "user_id", "ItemId": "item_id", "FeedbackType": "behaviour
             "Timestamp": "timestamp", "Value": "value"}  # fmt: skip
 BEHAVIOUR = "interaction"
 """The FeedbackType of an event that has no behaviour; Gorse asks for one."""
-_NO_TIME = "0001-01-01T00:00:00"
+_NO_TIME = r"^0001-01-01[T ]00:00:00"
 """How Go writes a time that was never set."""
+_SPACED = r"^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d\S*) ([+-]\d{4}) \S+$"
+"""How Go prints a time, which Gorse's import takes too; it becomes ISO 8601."""
 
 
 # Reading
@@ -98,7 +101,8 @@ def _read_feedback(file: Path, notes: list[str]) -> pl.DataFrame:
     if rest:
         notes.append(f"Of feedback.jsonl these were left out: {', '.join(rest)}.")
     time = pl.col("Timestamp")
-    frame = frame.with_columns(pl.when(~time.str.starts_with(_NO_TIME)).then(time))
+    kept = pl.when(~time.str.contains(_NO_TIME)).then(time.str.replace(_SPACED, "${1}T${2}${3}"))
+    frame = frame.with_columns(kept.alias("Timestamp"))
     there = [name for name in FEEDBACK if frame[name].null_count() < frame.height]
     events = frame.select(pl.col(name).alias(FEEDBACK[name]) for name in there)
     return events.select(name for name in EVENTS if name in events.columns)
@@ -202,7 +206,9 @@ def _fields(found: Mapping[str, Any]) -> dict[str, str]:
     cells = {
         "text": _text(found.get("Comment")),
         "category": _text(found.get("Categories")),
-        "timestamp": None if time is None or time.startswith(_NO_TIME) else time,
+        "timestamp": None
+        if time is None or re.match(_NO_TIME, time)
+        else re.sub(_SPACED, r"\1T\2\3", time),
     }
     return {name: cell for name, cell in cells.items() if cell is not None}
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from kg.errors import DataError
 from kg.formats.gorse import FORMAT, lost
 from kg.formats.tables import Named, Tables
+from kg.times import to_seconds
 
 FEEDBACK = """\
 {"FeedbackType":"buy","UserId":"u","ItemId":"i1","Value":1,"Timestamp":"2024-01-02T03:04:05.5Z","Comment":"ok"}
@@ -28,6 +29,23 @@ USERS = """\
 {"UserId":"u","Labels":{"gender":"f","taste":[1,2,3],"category":"x"},"Comment":"likes shoes","Subscribe":null}
 {"UserId":"v","Labels":null,"Comment":""}
 """  # noqa: E501
+
+
+def test_times_as_go_prints_them(tmp_path):
+    """Gorse's import takes them, and a build reads what they become."""
+    row = '{"FeedbackType":"buy","UserId":"u","ItemId":"i","Timestamp":"%s"}\n'
+    times = ("2024-01-02 03:04:05.25 +0200 CEST", "0001-01-01 00:00:00 +0000 UTC", "2024-01-03")
+    found = FORMAT.read(
+        folder(
+            tmp_path,
+            feedback="".join(row % time for time in times),
+            items='{"ItemId":"i","Timestamp":"2022-01-01 00:00:01 +0000 UTC"}\n',
+        )
+    )
+    read = found.events["timestamp"].to_list()
+    assert read == ["2024-01-02T03:04:05.25+0200", None, "2024-01-03"]
+    assert to_seconds(found.events["timestamp"], "events")[0] == 1704157445
+    assert found.items["timestamp"].to_list() == ["2022-01-01T00:00:01+0000"]
 
 
 def folder(path, **texts):
