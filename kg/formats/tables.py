@@ -143,7 +143,14 @@ def _called(name: str, file: Path) -> pl.DataFrame:
     frame = read_table(file)
     roles = pick_columns(frame, _SPELLED[name], {}, needed=(), where=str(file))
     ours = {column: _OURS.get(role, role) for role, column in roles.items()}
-    return frame.rename({k: v for k, v in ours.items() if v == k or v not in frame.columns})
+    found = frame.rename({k: v for k, v in ours.items() if v == k or v not in frame.columns})
+    for column in NEEDED[name]:
+        if column not in found.columns:
+            raise DataError(
+                f"{file}, line 1, must name a column {column!r}, or as build knows it. "
+                f"Got {', '.join(frame.columns[:12])} instead."
+            )
+    return found
 
 
 def looks_plain(path: Path) -> bool:

@@ -151,3 +151,11 @@ def test_writing_is_whole_or_not_at_all(folders, tmp_path):
     (tmp_path / "o" / "mine").write_text("x", encoding="utf-8")
     with pytest.raises(UsageError, match="not empty"):
         convert(folders[0] / "data", tmp_path / "o")
+
+
+def test_a_table_without_its_ids_is_named_with_what_it_has(tmp_path):
+    (tmp_path / "events.csv").write_text("User ID,Gender\n1,f\n")
+    with pytest.raises(
+        DataError, match=r"events\.csv, line 1, must name a column 'user_id'.*Got User ID, Gender"
+    ):
+        read_any(tmp_path)
