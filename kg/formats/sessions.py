@@ -39,9 +39,13 @@ def _read_retailrocket(folder: Path) -> Tables:
     events = _visits(member(folder, "events.csv", "retailrocket"))
     files = sorted(folder.glob("item_properties*.csv"))
     if not files:
-        raise DataError(f"{folder} must hold item_properties_part1.csv (retailrocket).")
+        note = "There is no item_properties_part1.csv, so nothing is known of the items."
+        return Tables(events=events, notes=(note, *_RETAIL_NOTES[2:]))
     known = _first_categories(files)
-    parents = _parents(member(folder, "category_tree.csv", "retailrocket"))
+    tree, notes = folder / "category_tree.csv", list(_RETAIL_NOTES)
+    if not tree.is_file():
+        notes.append("There is no category_tree.csv, so no category has one above it.")
+    parents = _parents(tree) if tree.is_file() else {}
     paths = _paths(parents, known["category"].unique().to_list())
     items = events.select("item_id").unique(maintain_order=True).join(
         known, on="item_id", how="full", coalesce=True, maintain_order="left_right"
@@ -50,7 +54,7 @@ def _read_retailrocket(folder: Path) -> Tables:
     return Tables(
         events=events,
         items=items.with_columns(pl.col("category").replace_strict(paths, default=None)),
-        triples=triples, entities=entities, notes=_RETAIL_NOTES,
+        triples=triples, entities=entities, notes=tuple(notes),
     )  # fmt: skip
 
 
@@ -159,6 +163,8 @@ def _tree(
 # Diginetica
 
 _VISIT = ("sessionId", "userId", "timeframe", "eventdate")
+_SPELLED = {"sessionId": "session_id", "userId": "user_id", "itemId": "item_id"}
+"""As SR-GNN and what came of it have the names in their copies of the views."""
 _DIGINETICA_NOTES = (
     "A session without a userId is a user of its own, called session:ID; one with it belongs to "
     "that user as a whole.",
@@ -171,7 +177,7 @@ _DIGINETICA_NOTES = (
 
 
 def _is_diginetica(path: Path) -> bool:
-    return (path / "train-item-views.csv").is_file() and (path / "products.csv").is_file()
+    return (path / "train-item-views.csv").is_file()
 
 
 def _read_diginetica(folder: Path) -> Tables:
@@ -189,12 +195,19 @@ def _read_diginetica(folder: Path) -> Tables:
     else:
         notes.append("There is no train-queries.csv, so there are no searches and their clicks.")
     events = _joined(pl.concat(parts, how="diagonal"))
-    return Tables(events=events, items=_products(folder), notes=tuple(notes))
+    items = _products(folder, notes) if (folder / "products.csv").is_file() else None
+    if items is None:
+        notes.append("There is no products.csv, so nothing is known of the items.")
+    return Tables(events=events, items=items, notes=tuple(notes))
 
 
 def _table(file: Path, names: tuple[str, ...]) -> pl.DataFrame:
     """These columns with NA as null, and `ms` where the file tells a day."""
-    frame = headed_table(file, names).with_columns(pl.all().replace("NA", None))
+    present = header_of(file)
+    other = {_SPELLED[name]: name for name in names if name not in present and name in _SPELLED}
+    other = {spelled: name for spelled, name in other.items() if spelled in present}
+    wanted = [next((key for key in other if other[key] == name), name) for name in names]
+    frame = headed_table(file, wanted).rename(other).with_columns(pl.all().replace("NA", None))
     if "eventdate" not in names:
         return frame
     days = frame["eventdate"].str.to_date("%Y-%m-%d", strict=False)
@@ -263,20 +276,25 @@ def _joined(frame: pl.DataFrame) -> pl.DataFrame:
     ))  # fmt: skip
 
 
-def _products(folder: Path) -> pl.DataFrame:
+def _products(folder: Path, notes: list[str]) -> pl.DataFrame:
     names = ("itemId", "pricelog2", "product.name.tokens")
-    file = member(folder, "products.csv", "diginetica")
+    file, other = folder / "products.csv", folder / "product-categories.csv"
     goods = _table(file, names)
     numbers(goods["pricelog2"], str(file))
-    kinds = _table(member(folder, "product-categories.csv", "diginetica"), ("itemId", "categoryId"))
-    kinds = kinds.unique("itemId", keep="first", maintain_order=True)
-    joined = goods.join(kinds, on="itemId", how="left", maintain_order="left")
-    return joined.select(
-        pl.col("itemId").alias("item_id"),
-        pl.col("product.name.tokens").str.replace_all(",", " ").alias("title"),
-        ("c" + pl.col("categoryId")).alias("category"),
-        pl.col("pricelog2").alias("price_log2"),
-    )
+    columns = {
+        "item_id": pl.col("itemId"),
+        "title": pl.col("product.name.tokens").str.replace_all(",", " "),
+        "category": "c" + pl.col("categoryId"),
+        "price_log2": pl.col("pricelog2"),
+    }
+    if other.is_file():
+        kinds = _table(other, ("itemId", "categoryId"))
+        kinds = kinds.unique("itemId", keep="first", maintain_order=True)
+        goods = goods.join(kinds, on="itemId", how="left", maintain_order="left")
+    else:
+        notes.append("There is no product-categories.csv, so the items have no category.")
+        columns.pop("category")
+    return goods.select(column.alias(name) for name, column in columns.items())
 
 
 FORMATS: tuple[Format, ...] = (

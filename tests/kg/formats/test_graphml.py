@@ -148,7 +148,7 @@ def test_what_a_type_cannot_hold_is_text_and_hyperedges_are_said(tmp_path: Path)
     assert "Left out 1 edges between more than two nodes." in tables.notes
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[str | bytes, str]] = {
     "broken": (SMALL.replace("</node>", "</nod>", 1), r"line 9, is no XML: mismatched tag"),
     "bomb": (
         SMALL.replace("<graphml", '<!DOCTYPE g [<!ENTITY a "aaa">]>\n<graphml', 1),

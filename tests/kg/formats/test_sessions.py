@@ -149,7 +149,6 @@ def test_retailrocket_is_told_from_a_plain_folder(make: Make) -> None:
         ("events.csv", RETAIL["events.csv"] + "x,2,view,3,\n",
          "row 5: column 'timestamp' must be a whole number. Got 'x'"),
         ("events.csv", RETAIL["events.csv"] + "1,2,view\n", "line 6, must have 5 cells"),
-        ("category_tree.csv", None, "must hold a file category_tree.csv"),
         ("category_tree.csv", "categoryid\n1\n", "must name the column 'parentid'"),
         ("item_properties_part2.csv", "timestamp,itemid\n1,2\n", "must name the column 'property'"),
         ("item_properties_part2.csv", "", "item_properties_part2.csv is empty"),
@@ -164,12 +163,25 @@ def test_retailrocket_mistakes(make: Make, name: str, text: str | None, message:
         RETAIL_FORMAT.read(make(RETAIL, name, text))
 
 
-def test_retailrocket_without_properties(make: Make) -> None:
-    folder = make(RETAIL)
+def test_retailrocket_does_without_a_tree_and_without_properties(make: Make) -> None:
+    folder = make(RETAIL, "category_tree.csv", None)
+    tables = RETAIL_FORMAT.read(folder)
+    assert sorted(rows(tables.items)) == [
+        ("248676", None), ("355908", "c1016"), ("5", None), ("77", "c213"),
+    ]  # fmt: skip
+    assert rows(tables.triples) == [
+        ("item:77", "leaf_category", "c213"), ("item:355908", "leaf_category", "c1016"),
+    ]  # fmt: skip
+    assert any("There is no category_tree.csv" in note for note in tables.notes)
     for file in folder.glob("item_properties*"):
         file.unlink()
-    with pytest.raises(DataError, match=r"must hold item_properties_part1.csv"):
-        RETAIL_FORMAT.read(folder)
+    bare = RETAIL_FORMAT.read(folder)
+    assert tables.events is not None
+    assert bare.events is not None
+    assert bare.events.equals(tables.events)
+    assert bare.items is None
+    assert bare.triples is None
+    assert any("There is no item_properties_part1.csv" in note for note in bare.notes)
 
 
 def test_retailrocket_survives_and_is_taken(make: Make, tmp_path: Path) -> None:
@@ -234,6 +246,8 @@ def test_diginetica_products(make: Make) -> None:
         ("train-purchases.csv", {"purchase"}),
         ("train-queries.csv", {"search", "click"}),
         ("train-clicks.csv", {"click"}),
+        ("products.csv", set()),
+        ("product-categories.csv", set()),
     ],
 )
 def test_diginetica_does_without_some_files(make: Make, name: str, lost: set[str]) -> None:
@@ -242,14 +256,28 @@ def test_diginetica_does_without_some_files(make: Make, name: str, lost: set[str
     kinds = set(tables.events["behaviour"].to_list())
     assert kinds == {"view", "click", "purchase", "search"} - lost
     assert [note for note in tables.notes if f"There is no {name}" in note]
+    assert (tables.items is None) == (name == "products.csv")
+    if tables.items is not None:
+        assert ("category" in tables.items.columns) == (name != "product-categories.csv")
+
+
+def test_diginetica_as_sr_gnn_spells_it(make: Make) -> None:
+    views = DIGI["train-item-views.csv"]
+    other = views.replace("sessionId;userId;itemId", "session_id;user_id;item_id")
+    folder = make({"train-item-views.csv": other})
+    assert DIGI_FORMAT.recognises(folder)
+    events = DIGI_FORMAT.read(folder).events
+    (folder / "train-item-views.csv").write_text(views)
+    again = DIGI_FORMAT.read(folder).events
+    assert again is not None
+    assert events is not None
+    assert events.equals(again)
 
 
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
         ("train-item-views.csv", None, "must hold a file train-item-views.csv .diginetica."),
-        ("products.csv", None, "must hold a file products.csv"),
-        ("product-categories.csv", None, "must hold a file product-categories.csv"),
         ("products.csv", "", "products.csv is empty"),
         ("products.csv", "itemId;pricelog2;product.name.tokens\n1;cheap;3\n",
          "'pricelog2' must be a number. Got 'cheap'"),
@@ -274,7 +302,7 @@ def test_diginetica_is_recognised(make: Make) -> None:
     folder = make(DIGI)
     assert DIGI_FORMAT.recognises(folder)
     assert not RETAIL_FORMAT.recognises(folder)
-    (folder / "products.csv").unlink()
+    (folder / "train-item-views.csv").unlink()
     assert not DIGI_FORMAT.recognises(folder)
 
 
