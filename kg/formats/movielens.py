@@ -38,7 +38,8 @@ _OCCUPATIONS = (
 )  # fmt: skip
 _AGES = {"1": "under 18", "18": "18-24", "25": "25-34", "35": "35-44", "45": "45-49",
          "50": "50-55", "56": "56+"}  # fmt: skip
-_YEAR = r"\s*\((\d{4})\)\s*$"
+_YEAR = r"\s*\((\d{4})\)\s*(?:\(V\)\s*)?$"
+"""(V) stands behind the year of one film of ml-100k, which went straight to video."""
 _ZIP = "The users' zip codes are left out: with age and occupation they may identify a person."
 _TAGS = ("The tags in {} are left out: people gave them while they used the site, so they carry "
          "times and may tell of later events.")  # fmt: skip

@@ -19,6 +19,8 @@ OLD = {
         "|0|0|0|1|1|1|0|0|0|0|0|0|0|0|0|0|0|0|0\n"
         "242|Misérables, Les (1995)|01-Jan-1995||http://us.imdb.com/x"
         "|0|0|0|0|0|0|0|0|1|0|0|0|1|0|0|0|0|0|0\n"
+        "1412|Land Far Away (1995) (V)|01-Jan-1995||"
+        "|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0\n"
         "267|unknown||||1|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0\n"
     ),
     "u.user": "186|39|F|executive|00000\n196|49|M|writer|55105\n",
@@ -74,6 +76,7 @@ def test_ml_100k(make: Make) -> None:
         {"item_id": "1", "title": "Toy Story", "year": "1995",
          "genres": "Animation|Children's|Comedy"},
         {"item_id": "242", "title": "Misérables, Les", "year": "1995", "genres": "Drama|Musical"},
+        {"item_id": "1412", "title": "Land Far Away", "year": "1995", "genres": None},
         {"item_id": "267", "title": "unknown", "year": None, "genres": None},
     ]  # fmt: skip
     assert rows(tables, "users") == [
