@@ -2,8 +2,9 @@
 
 Verified in public code and descriptions that quote the files: the keys of reviews and of the
 metadata of 2014 (also that it holds Python literals, not JSON), 2023's parent_asin, store,
-categories and bought_together, 2018's also_buy, also_view and unixReviewTime. From memory: that
-2018's category is one list and 2014's categories a list of lists of which each is a path.
+categories and bought_together, 2018's also_buy, also_view and unixReviewTime. Seen in files of
+2018: that category is one list, that descriptions (and a category) hold HTML, and a brand "by", a
+line break and the brand. From memory: that 2014's categories are a list of lists, each a path.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import ast
 import html
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,10 @@ _REVIEW = ("reviewerID", "user_id", "asin", "parent_asin", "overall", "rating", 
 _RELATED = ("also_buy", "also_view", "also_bought", "also_viewed", "bought_together",
             "buy_after_viewing")  # fmt: skip
 _CHUNK = 1 << 26
+_MARKUP = re.compile(
+    r"<(script|style)\b[^>]*>.*?</\1\s*>|</?[a-z][^<>]*>|<[a-z]+\s+[\w-]+=[^<>]*$", re.S | re.I
+)
+"""HTML; a tag may be cut off at the end (most titles of 2018's magazines are nothing else)."""
 _NOTES = (
     "The texts of the reviews are left out: a review is written after the purchase.",
     "Prices, ranks and the counts and means of ratings are left out: they are those of the day of "
@@ -232,7 +238,8 @@ def _metadata(
 
 def _facts(found: dict[str, Any]) -> tuple[str | None, ...]:
     """title, text, brand, category."""
-    brand = _words(found.get("brand") or found.get("store"))
+    brand = found.get("brand") or found.get("store")
+    brand = _words(re.sub(r"^\s*by\s*\n", "", brand) if isinstance(brand, str) else brand)
     return (
         _words(found.get("title")),
         _words(found.get("description")),
@@ -242,10 +249,10 @@ def _facts(found: dict[str, Any]) -> tuple[str | None, ...]:
 
 
 def _words(value: object) -> str | None:
-    """Text on one line, of a text or a list of them, its HTML entities written out."""
+    """Text on one line, of a text or a list of them, without HTML, its entities written out."""
     parts = value if isinstance(value, list) else [value]
     text = " ".join(str(part) for part in parts if part is not None)
-    return " ".join(html.unescape(text).split()) or None
+    return " ".join(_MARKUP.sub(" ", html.unescape(text)).split()) or None
 
 
 def _category(value: object) -> str | None:

@@ -129,6 +129,25 @@ def test_2018(data: Path) -> None:
     assert [note for note in tables.notes if "stand twice in the metadata: 1;" in note]
 
 
+def test_html_is_no_text(data: Path) -> None:
+    (data / "r.json").write_text(lines(MID_REVIEWS))
+    row = {
+        "asin": "B1", "brand": "by\n    \n    Acme", "title": "Boot <3 you",
+        "description": ['<div class="a">Warm<br />and &lt;b&gt;dry</b></div>',
+                        "<style type='x'>p { a: 1 }</style><script>var a;</script>"],
+        "category": ["Shoes", "</span></span>", "Boots"],
+    }  # fmt: skip
+    other = {"asin": "B2", "brand": "by Mary", "description": "2 < 3 > 1",
+             "title": '<span class="a-color"'}  # fmt: skip
+    (data / "meta.json").write_text(lines([row, other]))
+    items = FORMAT.read(data).items
+    assert items is not None
+    assert items.rows() == [
+        ("B1", "Boot <3 you", "Warm and dry", "Acme", "Shoes > Boots"),
+        ("B2", None, "2 < 3 > 1", "by Mary", None),
+    ]
+
+
 def test_2023_is_of_parents_and_milliseconds(data: Path) -> None:
     tables = FORMAT.read(new(data))
     assert cells(tables, "events") == [
