@@ -29,6 +29,8 @@ from kg.tables import UNREADABLE, existing_file, pick_columns, read_table
 _ID_LENGTH = 200
 _MANY = 20
 """From so many literals on, a predicate whose values mostly differ is an identifier or a text."""
+_NAMELIKE = re.compile(r"(has[_-]?)?(full[_-]?)?(name|title|label|fn)", re.I)
+"""Local names of predicates of people's own making that name what has no label."""
 _RANDOM = re.compile(r"_:[a-f][0-9a-f]{23,31}")
 """The label that pyoxigraph draws for a blank node without one."""
 
@@ -78,7 +80,7 @@ def _tables(found: Found, language: str, links: Path | None, labelled: bool) -> 
     ids = pl.Series("entity_id", _ids(found.nodes, labelled), dtype=pl.String)
     values = pl.Series("value", list(found.values), dtype=pl.String)
     edges = _frame(found.edges, "head", "predicate", "tail").unique()
-    literals = _grouping(found, notes)
+    literals, own = _grouping(found, notes)
     relations = _relation_names(found, edges, literals)
     attributes = literals.select(
         "head",
@@ -91,7 +93,7 @@ def _tables(found: Found, language: str, links: Path | None, labelled: bool) -> 
                       ids.gather(edges["tail"]).alias("tail")]),
         attributes.select(ids.gather(attributes["head"]).alias("head"), "relation", "tail"),
     ]).unique().sort("head", "relation", "tail")  # fmt: skip
-    entities = _entities(found, ids, values, language, notes)
+    entities = _entities(found, ids, values, language, own, notes)
     entities = _with_attributes(entities, attributes)
     entities = _with_items(entities, found, ids, values, links, notes)
     notes += [f"Left out {n:,} {what}." for what, n in sorted(found.odd.items())]
@@ -120,16 +122,28 @@ def _ids(nodes: Mapping[str, int], labelled: bool) -> list[str]:
     return ids
 
 
-def _grouping(found: Found, notes: list[str]) -> pl.DataFrame:
-    """The literals that group things: not the texts, not the identifiers."""
+def _grouping(found: Found, notes: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The literals that group things, not the texts and identifiers; and of these the names
+    (head, value) of what has no label.
+    """
     literals = _frame(found.literals, "head", "predicate", "value").unique()
     counts = literals.group_by("predicate").agg(pl.len(), pl.col("value").n_unique().alias("own"))
     each = counts.filter((pl.col("len") >= _MANY) & (2 * pl.col("own") > pl.col("len")))
     names = list(found.predicates)
-    unlike = {names[code]: n for code, n in each.select("predicate", "len").iter_rows()}
+    called = [code for code in each["predicate"] if _NAMELIKE.fullmatch(local_name(names[code]))]
+    own = literals.filter(pl.col("predicate").is_in(called)).join(
+        _frame(found.labels, "head", "predicate", "language", "value"), on="head", how="anti"
+    )
+    if own.height:
+        listed = ", ".join(sorted({local_name(names[code]) for code in own["predicate"].unique()}))
+        notes.append(f"Names were taken from {listed}, where there is no label.")
+    spare = literals.join(each, on="predicate", how="semi")
+    left = spare.join(own, on=["head", "predicate", "value"], how="anti")
+    counted = left.group_by("predicate").len().iter_rows()
+    unlike = {names[code]: n for code, n in counted}
     _note_left_out(notes, unlike, "whose predicate nearly never says the same (identifiers, texts)")
     _note_left_out(notes, found.long, f"of more than {found.max_literal:,} characters")
-    return literals.join(each, on="predicate", how="anti")
+    return literals.join(each, on="predicate", how="anti"), own.select("head", "value")
 
 
 def _note_left_out(notes: list[str], counts: Mapping[str, int], what: str) -> None:
@@ -148,13 +162,20 @@ def _relation_names(found: Found, edges: pl.DataFrame, literals: pl.DataFrame) -
 
 
 def _entities(
-    found: Found, ids: pl.Series, values: pl.Series, language: str, notes: list[str]
+    found: Found,
+    ids: pl.Series,
+    values: pl.Series,
+    language: str,
+    own: pl.DataFrame,
+    notes: list[str],
 ) -> pl.DataFrame:
     """One row for each node, by number: entity_id, type, name."""
     head = pl.int_range(pl.len(), dtype=pl.Int64).alias("head")
     nodes = pl.DataFrame({"entity_id": ids}).with_columns(head)
     nodes = nodes.join(_types(found, notes), on="head", how="left", maintain_order="left")
-    names = _names(found, values, language, notes)
+    own = own.select("head", name=values.gather(own["value"])).sort("head", "name")
+    own = own.unique("head", keep="first", maintain_order=True)
+    names = pl.concat([_names(found, values, language, notes), own])
     nodes = nodes.join(names, on="head", how="left", maintain_order="left")
     return nodes.select("entity_id", pl.col("type").fill_null("entity"), "name")
 

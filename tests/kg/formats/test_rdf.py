@@ -520,3 +520,18 @@ def test_a_statement_without_end_is_no_traceback(tmp_path: Path) -> None:
         handle.write('<http://e/x> <http://e/p> "' + "A" * 18_000_000 + '" .\n')
     with pytest.raises(DataError, match=r"huge\.nt holds a statement that is too long to read"):
         FORMAT.read(file)
+
+
+def test_names_of_a_vocabulary_of_its_own(tmp_path: Path) -> None:
+    """A predicate called hasTitle, whose values mostly differ, names what has no label."""
+    lines = [f'<http://e/f{n}> <http://e/hasTitle> "Film {n}" .' for n in range(30)]
+    lines += [f'<http://e/f{n}> <http://e/code> "c{n}" .' for n in range(30)]
+    lines += ['<http://e/f3> <http://www.w3.org/2000/01/rdf-schema#label> "Heat" .']
+    lines += [f"<http://e/f{n}> <http://e/next> <http://e/f{n + 1}> ." for n in range(29)]
+    tables = read_rdf(_file(tmp_path, "\n".join(lines) + "\n", "g.nt"))
+    names = _column(tables, "name")
+    assert names["http://e/f4"] == "Film 4"
+    assert names["http://e/f3"] == "Heat"
+    assert "Names were taken from hasTitle, where there is no label." in tables.notes
+    assert any("Left out 31 literals" in note and "code 30, hasTitle 1" in note
+               for note in tables.notes)  # fmt: skip
