@@ -24,6 +24,9 @@ _HARMLESS = re.compile(rb"""<!ENTITY\s+[\w.-]+\s+("[^"&%<]{0,200}"|'[^'&%<]{0,20
 """An entity that stands for a short text without others in it, as Protégé writes namespaces."""
 _LONGEST = 512
 """More bytes than such a declaration has."""
+_CHUNK = 1 << 16
+_GROWTH = 16
+"""So many times as long as it is may a part of a file become by its entities."""
 
 
 @dataclass
@@ -141,15 +144,20 @@ def _check_xml(file: Path) -> None:
     can expand to gigabytes, and where elements lie in each other deeper than `DEEPEST`: the time
     goes with the square.
     """
-    line, before, depth, more = 1, b"", 0, True
+    line, before, depth, more, longest = 1, b"", 0, True, 0
     with open_bytes(file) as handle:
         while more:
-            chunk = handle.read(1 << 16)
+            chunk = handle.read(_CHUNK)
             more = bool(chunk)
             window = before + chunk
             # The end waits for what follows it, for a declaration may go on there.
             done = max(len(window) - _LONGEST, 0) if more else len(window)
-            _check_entities(window, done, line, file)
+            longest = max(longest, _check_entities(window, done, line, file))
+            if chunk.count(b"&") * longest > _GROWTH * _CHUNK:
+                raise DataError(
+                    f"{file}, from line {line:,} on: XML entities must not make the text more than "
+                    f"{_GROWTH} times as long. Write them out (for instance as N-Triples)."
+                )
             depth += _opened(chunk)
             if depth > DEEPEST and (deep := _deep_line(file)):
                 raise DataError(
@@ -161,18 +169,23 @@ def _check_xml(file: Path) -> None:
             before = window[done:]
 
 
-def _check_entities(window: bytes, done: int, line: int, file: Path) -> None:
-    """For the declarations that begin before `done`; the window begins in this line."""
-    place = window.find(b"<!ENTITY")
+def _check_entities(window: bytes, done: int, line: int, file: Path) -> int:
+    """The length of the longest text that is declared before `done`; the window begins in this
+    line.
+    """
+    longest, place = 0, window.find(b"<!ENTITY")
     while 0 <= place < done:
-        if not _HARMLESS.match(window, place):
+        found = _HARMLESS.match(window, place)
+        if not found:
             at = line + window.count(b"\n", 0, place)
             raise DataError(
                 f"{file}, line {at:,}: RDF/XML must not declare entities (<!ENTITY) other than "
                 "short texts, since they could expand without end. "
                 "Write them out (for instance as N-Triples)."
             )
+        longest = max(longest, len(found[1]))
         place = window.find(b"<!ENTITY", place + 1)
+    return longest
 
 
 def _opened(chunk: bytes) -> int:

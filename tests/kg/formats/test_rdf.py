@@ -332,6 +332,13 @@ REFUSED = {
     "latin 1": ("g.rdf", SAME["g.rdf"].replace('"?>', '" encoding="latin-1"?>'), "UTF-8"),
     "bomb": ("g.rdf", BOMB, r"g\.rdf, line 3: .*<!ENTITY"),
     "bomb between two chunks": ("g.owl", f"<!--{PAD}-->\n{BOMB}", r"g\.owl, line 4: .*<!ENTITY"),
+    "many entities": (
+        "g.rdf",
+        BOMB.replace('"&a;&a;&a;&a;&a;&a;&a;&a;"', '"b"')
+        .replace("aaaaaaaaaa", "a" * 100)
+        .replace("&b;", "&a;" * 100_000),
+        r"from line 1 on: XML entities must not make the text more than 16 times as long",
+    ),
     "long entity": ("g.rdf", BOMB.replace("aaaaaaaaaa", "a" * 201), r"line 2: .*<!ENTITY"),
     "file": ("g.rdf", BOMB.replace('"aaaaaaaaaa"', 'SYSTEM "/etc/x"'), r"line 2: .*<!ENTITY"),
     "zipped bomb": ("g.rdf.gz", gzip.compress(BOMB.encode()), r"line 3: .*<!ENTITY"),
