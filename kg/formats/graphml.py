@@ -57,6 +57,8 @@ def read_graphml(path: str | Path) -> Tables:
     several = sum(len(_classes(data.get("labels", ""))) > 1 for data in graph.nodes.values())
     if several:
         notes.append(f"{several:,} nodes have several labels: the first was taken.")
+    if graph.twice:
+        notes.append(f"{graph.twice:,} nodes have the id of one before them: they are one entity.")
     if graph.hyperedges:
         notes.append(f"Left out {graph.hyperedges:,} edges between more than two nodes.")
     _note_left_out("nodes", graph.nodes.values(), {*_TYPES, *_NAMES, "labels", "item_id"}, notes)
@@ -94,6 +96,8 @@ class _Graph:
     edges: list[_Edge] = field(default_factory=list)
     undirected: bool = False
     hyperedges: int = 0
+    declared: set[str] = field(default_factory=set)
+    twice: int = 0
 
 
 def _parsed(file: Path) -> _Graph:
@@ -190,6 +194,8 @@ class _Reader:
         nodes = self.graph.nodes
         if name == "node":
             data = nodes.setdefault(attributes["id"], {})
+            self.graph.twice += attributes["id"] in self.graph.declared
+            self.graph.declared.add(attributes["id"])
             data.update({"labels": attributes["labels"]} if attributes.get("labels") else {})
             return data
         if name == "edge":

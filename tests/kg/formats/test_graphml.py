@@ -140,6 +140,14 @@ def test_types_and_relations_of_other_programs(tmp_path: Path, dialect: str) -> 
     assert tables.notes == ((several,) if dialect == "Neo4j" else ())
 
 
+def test_two_nodes_of_one_id_are_one_and_said(tmp_path: Path) -> None:
+    again = '<node id="mann"><data key="n">Mann</data></node>\n<edge source'
+    tables = read_graphml(_file(tmp_path, SMALL.replace("<edge source", again, 1)))
+    assert tables.entities is not None
+    assert tables.entities["name"].to_list() == ["Heat", "Mann"]
+    assert "1 nodes have the id of one before them: they are one entity." in tables.notes
+
+
 def test_what_a_type_cannot_hold_is_text_and_hyperedges_are_said(tmp_path: Path) -> None:
     text = SMALL.replace(">7<", ">seven<").replace("<edge id", "<hyperedge/><edge id", 1)
     tables = read_graphml(_file(tmp_path, text))
