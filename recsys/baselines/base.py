@@ -31,31 +31,11 @@ class Baseline(Protocol):
         ...
 
 
-def training_matrix(log: EventLog, half_life_days: float | None = None) -> sparse.csr_matrix:
-    """float32 [U, N]: 1 where the user touched the item; with `half_life_days` 2^(-d / half-life),
-    d being the days from the latest of these touches to the last event of the log.
-
-    `DataError` if nobody touched any item, `UsageError` for a half-life without times.
-    """
+def training_matrix(log: EventLog) -> sparse.csr_matrix:
+    """float32 [U, N]: 1 where the user touched the item. `DataError` if nobody touched any."""
     if not log.has_item.any():
         raise DataError("A baseline must be fitted to a log with at least one event with an item.")
-    matrix = Sequences.of(log).matrix()
-    if half_life_days is None:
-        return matrix
-    if log.time is None or not half_life_days > 0:
-        raise UsageError(
-            "A half-life must be above 0 days, for events with times. Got "
-            f"{half_life_days} {'without' if log.time is None else 'with'} times instead."
-        )
-    log = log.take(log.has_item)
-    assert log.time is not None
-    days = (log.time.max() - log.time) / 86400
-    latest = np.full(matrix.nnz, np.inf)  # of each entry, by row and column
-    pair = log.user * matrix.shape[1] + log.item
-    np.minimum.at(latest, np.unique(pair, return_inverse=True)[1], days)
-    matrix.sort_indices()
-    matrix.data = np.exp2(-latest / half_life_days).astype(np.float32)
-    return matrix
+    return Sequences.of(log).matrix()
 
 
 def history_matrix(histories: Sequences, num_items: int) -> sparse.csr_matrix:

@@ -20,8 +20,7 @@ class EASE:
 
     In closed form P = (X'X + l2 I)^-1, B_ij = -P_ij / P_jj for i != j. X is binary [U, M] over the
     M items that have training events; the others are -inf. A history without a known item is
-    scored by popularity. Steck, Embarrassingly shallow autoencoders for sparse data, 2019. With
-    `half_life_days` X fades with age (see `training_matrix`): people's tastes and shops change.
+    scored by popularity. Steck, Embarrassingly shallow autoencoders for sparse data, 2019.
 
     known: int64 [M], the items with events. weights: float32 [M, M], the only array of that size
     ever made: 4 M^2 bytes (380 MB for 9,742 items). popularity: float32 [N].
@@ -33,10 +32,10 @@ class EASE:
     name: str = "EASE"
 
     @classmethod
-    def fit(cls, log: EventLog, l2: float = 100.0, half_life_days: float | None = None) -> EASE:
+    def fit(cls, log: EventLog, l2: float = 100.0) -> EASE:
         if not l2 > 0:
             raise UsageError(f"The 'l2' of EASE must be above 0. Got {l2} instead.")
-        matrix = training_matrix(log, half_life_days)
+        matrix = training_matrix(log)
         counts = log.item_counts()
         known = np.flatnonzero(counts)
         weights = _gram(matrix[:, known])

@@ -28,9 +28,7 @@ class RP3beta:
     probability to the power alpha, divided by the popularity of j to the power beta; its first
     step has the same probability for every i of a history and is left out. For each item j only
     the `neighbours` largest w_ij > 0 are kept (ties: smaller i), w_jj = 0. -inf for an item
-    without training events; a history without one that has, is scored by popularity. With
-    `half_life_days` each pair counts x_ui <= 1 (see `training_matrix`): n_i and l_u are sums of it,
-    and the term of u is (x_ui x_uj / (n_i l_u))^alpha.
+    without training events; a history without one that has, is scored by popularity.
     Paudel, Christoffel, Newell and Bernstein, Updatable, accurate, diverse, and scalable
     recommendations for interactive applications, 2017.
 
@@ -43,16 +41,14 @@ class RP3beta:
 
     @classmethod
     def fit(
-        cls, log: EventLog, alpha: float = 0.5, beta: float = 0.2, neighbours: int = 100,
-        half_life_days: float | None = None,
-    ) -> RP3beta:  # fmt: skip
+        cls, log: EventLog, alpha: float = 0.5, beta: float = 0.2, neighbours: int = 100
+    ) -> RP3beta:
         if neighbours < 1 or not alpha >= 0 or not beta >= 0:
             raise UsageError(
                 "RP3beta needs 'neighbours' >= 1, 'alpha' >= 0 and 'beta' >= 0. "
                 f"Got {neighbours}, {alpha} and {beta} instead."
             )
-        matrix = training_matrix(log, half_life_days)
-        weights = _walks(matrix, alpha, beta, neighbours).T.tocsr()
+        weights = _walks(training_matrix(log), alpha, beta, neighbours).T.tocsr()
         return cls(weights, popularity_scores(log.item_counts()))
 
     def scores(self, histories: Sequences) -> np.ndarray:
@@ -65,12 +61,9 @@ def _walks(
     matrix: sparse.csr_matrix, alpha: float, beta: float, neighbours: int
 ) -> sparse.csr_matrix:
     """float32 [N, N]: row j holds the kept w_ij of item j."""
-    people, items = (np.asarray(matrix.sum(axis)).ravel() for axis in (1, 0))
-    start, end = _power(items, -alpha), _power(items, -beta)  # [N]
-    matrix = matrix.copy()
-    matrix.data **= np.float32(alpha)
     columns = matrix.T.tocsr()  # [N, U]
-    through = sparse.diags_array(_power(people, -alpha)) @ matrix
+    through = sparse.diags_array(_power(matrix.getnnz(axis=1), -alpha)) @ matrix
+    start, end = _power(matrix.getnnz(axis=0), -alpha), _power(matrix.getnnz(axis=0), -beta)  # [N]
 
     def weights(block: np.ndarray) -> sparse.csr_matrix:
         found = sparse.csr_matrix(columns[block] @ through)  # [b, N]
@@ -83,4 +76,4 @@ def _walks(
 
 def _power(counts: np.ndarray, exponent: float) -> np.ndarray:
     """float32: the counts to this power; 0 stands for nobody and becomes 1."""
-    return np.power(np.where(counts > 0, counts, 1).astype(np.float32), np.float32(exponent))
+    return np.power(np.maximum(counts, 1).astype(np.float32), np.float32(exponent))

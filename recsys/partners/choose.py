@@ -68,8 +68,7 @@ def choose_partners(
         parts = model.eval().items()
     items, content = parts.vector.numpy(), (parts.vector - parts.id).numpy()
     trial = _Trial(model, log, Sequences.of(log), queries, items, rng)
-    factors = Factors.fit(log, content, factor, seed)
-    tried = _neighbours(log, near, content, split.period if split.by_time else 0.0)
+    factors, tried = Factors.fit(log, content, factor, seed), _neighbours(log, near, content)
     found = _beside(found, trial, target, tried, factors, late)
     if model.repeat is None:
         return found
@@ -164,38 +163,22 @@ def _beside(
     return found
 
 
-def _neighbours(
-    log: EventLog, config: NeighbourConfig, content: np.ndarray, period: float
-) -> list[Neighbours]:
-    """One for each half-life, if there is a `period` (seconds), and number of links, at the first
-    of the decays and a weight of 1.
-    """
-    if config.kind == "none":
+def _neighbours(log: EventLog, config: NeighbourConfig, content: np.ndarray) -> list[Neighbours]:
+    """One for each number of links, at the first of the decays and a weight of 1."""
+    if config.kind == "none" or (widest := links(log, config, max(config.keeps))).nnz == 0:
         return []
     if not log.ordered:  # then no event is later than another
         config = config.model_copy(update={"decays": (1.0,)})
-    out = []
-    for half_life in config.half_lives if period > 0 else (0.0,):
-        days = half_life * period / 86400 or None
-        widest = links(log, config, max(config.keeps), days)
-        if widest.nnz == 0:
-            return []
-        near = nearest_said(widest.T.tocsr(), content)
-        out += [
-            Neighbours(
-                heard(strongest(widest, keep), content, keep, near),
-                config.decays[0], 1.0, keep, config, half_life_days=days,
-            )
-            for keep in config.keeps
-        ]  # fmt: skip
-    return out
+    near = nearest_said(widest.T.tocsr(), content)
+    found = {keep: heard(strongest(widest, keep), content, keep, near) for keep in config.keeps}
+    return [Neighbours(one, config.decays[0], 1.0, keep, config) for keep, one in found.items()]
 
 
 def _nearest(
     tried: list[Neighbours], trial: _Trial, choices: Choices
 ) -> tuple[Neighbours, Choices]:
-    """The best of the neighbours, then the best decay of them, and the choices with their scores in
-    the last column, where those of the first of `tried` are.
+    """The neighbours of the best number of links, then of the best decay, and the choices with
+    their scores in the last column, where those of the first of `tried` are.
     """
     columns = range(1, choices.values.shape[1])
 

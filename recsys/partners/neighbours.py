@@ -51,12 +51,6 @@ class NeighbourConfig(BaseModel):
     keeps: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (50, 200), min_length=1, description="Tried on validation: items that each item hears of."
     )
-    half_lives: tuple[Annotated[float, Field(ge=0)], ...] = Field(
-        (0.0, 6.0, 1.5),
-        min_length=1,
-        description="Tried on validation where the split is by time: after so many times the "
-        "period of the validation part an event is worth half to the links; 0: always all.",
-    )
     decays: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
         (1.0, 0.99, 0.95, 0.8, 0.6),
         min_length=1,
@@ -81,7 +75,6 @@ class Neighbours:
     keep: int
     config: NeighbourConfig
     late: sparse.csr_matrix | None = None
-    half_life_days: float | None = None
     _kept: dict[str, sparse.csr_matrix] = field(default_factory=dict, repr=False)
 
     @property
@@ -97,7 +90,7 @@ class Neighbours:
         """The same settings, with the links of this log; `content` as in `heard`. `lent` [N] is the
         share of what is said of items like it that each item hears beside what is said of itself.
         """
-        own = links(log, self.config, self.keep, self.half_life_days)
+        own = links(log, self.config, self.keep)
         found = replace(self, links=heard(own, content, self.keep), late=None, _kept={})
         if lent is None:
             return found
@@ -177,9 +170,7 @@ def last_visits(histories: Sequences, decay: float) -> sparse.csr_matrix:
     return sparse.csr_matrix((weight, (row[last], histories.item[last])), shape=shape)
 
 
-def links(
-    log: EventLog, config: NeighbourConfig, keep: int, half_life_days: float | None = None
-) -> sparse.csr_matrix:
+def links(log: EventLog, config: NeighbourConfig, keep: int) -> sparse.csr_matrix:
     """float32 [N, N], at most `keep` entries in a column; without events there are none."""
     counts = log.item_counts()
     shape = (len(counts), len(counts))
@@ -190,10 +181,10 @@ def links(
     if kind == "auto":
         kind = "ease" if len(common) <= EASE_ITEMS else "rp3beta"
     if kind == "rp3beta":
-        return RP3beta.fit(log, neighbours=keep, half_life_days=half_life_days).weights
+        return RP3beta.fit(log, neighbours=keep).weights
     few = log.take(log.has_item & (counts[log.item] >= COMMON))
     l2 = config.l2 or float(np.clip(5 * len(few) / len(common), 200, 700))
-    model = EASE.fit(few, l2, half_life_days)
+    model = EASE.fit(few, l2)
     return _largest(model.known, model.weights, keep, shape)
 
 

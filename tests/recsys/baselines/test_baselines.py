@@ -1,7 +1,7 @@
 """Every baseline keeps the contract; each equals its formula, by hand or densely."""
 
 import inspect
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
@@ -24,7 +24,6 @@ from recsys.baselines import (
     TextKNN,
     base,
 )
-from recsys.baselines.base import training_matrix
 from recsys.testing import check_recommender
 
 DAY = 86400
@@ -165,41 +164,6 @@ def test_ease_equals_the_dense_formula(l2):
     model = EASE.fit(log, l2=l2)
     np.testing.assert_allclose(model.weights, weight, rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(model.scores(Sequences.of(log)), x @ weight, rtol=1e-3, atol=1e-4)
-
-
-def faded(log: EventLog, days: float) -> np.ndarray:
-    """[U, N] by loops: what the latest touch of each pair counts."""
-    out = np.zeros((len(log.users), len(log.items)))
-    for user, item, time in zip(log.user, log.item, log.time, strict=True):
-        age = (log.time.max() - time) / 86400
-        out[user, item] = max(out[user, item], 0.5 ** (age / days))
-    return out
-
-
-def timed_log() -> EventLog:
-    log, rng = random_log(4), np.random.default_rng(5)
-    return replace(log, time=1_600_000_000 + np.sort(rng.integers(0, 30 * 86400, len(log))))
-
-
-def test_a_half_life_makes_what_is_long_ago_count_less():
-    log = timed_log()
-    found = training_matrix(log, 7.0)
-    np.testing.assert_allclose(found.toarray(), faded(log, 7.0), rtol=1e-6)
-    assert found.max() == 1
-    assert 0 < found.data.min() < 0.1
-    x = found.toarray().astype(np.float64)
-    inverse = np.linalg.inv(x.T @ x + 20.0 * np.eye(x.shape[1]))
-    want = -inverse / np.diag(inverse)
-    np.fill_diagonal(want, 0)
-    np.testing.assert_allclose(EASE.fit(log, 20.0, 7.0).weights, want, rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.parametrize("days", [0.0, -1.0, float("nan")])
-def test_a_half_life_must_be_above_0_and_needs_times(days):
-    with pytest.raises(UsageError, match="above 0 days"):
-        training_matrix(timed_log(), days)
-    with pytest.raises(UsageError, match="without times"):
-        EASE.fit(random_log(), half_life_days=3.0)
 
 
 def test_ease_blocks_do_not_show():

@@ -1,7 +1,5 @@
 """RP3beta by hand and against the dense product of transition matrices."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -49,18 +47,6 @@ def test_scores_rank_as_the_product_of_transition_matrices(alpha, beta):
     scores = RP3beta.fit(log, alpha, beta, neighbours=99).scores(Sequences.of(log))
     length = x.sum(axis=1, keepdims=True)  # the first step, the same for all items of a history
     np.testing.assert_allclose(scores * length**-alpha, to_item @ walk, rtol=1e-4, atol=1e-6)
-
-
-def test_with_a_half_life_each_pair_counts_as_much_as_is_left_of_it():
-    log = random_log(3)
-    times = 1_600_000_000 + np.sort(np.random.default_rng(0).integers(0, 9 * 86400, len(log)))
-    log = replace(log, time=times)
-    x = base.training_matrix(log, 2.0).toarray().astype(np.float64)
-    to_item, to_user = x / x.sum(1, keepdims=True), x.T / x.sum(0)[:, None]
-    want = to_user**0.6 @ to_item**0.6 / x.sum(0) ** 0.4
-    np.fill_diagonal(want, 0)
-    found = RP3beta.fit(log, 0.6, 0.4, neighbours=99, half_life_days=2.0).weights.toarray()
-    np.testing.assert_allclose(found, want, rtol=1e-4, atol=1e-7)
 
 
 def test_only_the_largest_weights_into_each_item_are_kept():

@@ -1,18 +1,12 @@
 """The linear partner by hand: what a history says, in what units, how its settings are found."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from scipy import sparse
 
-from kg.build import build_graph
-from kg.catalog import Catalog
-from kg.clean import clean
 from kg.events import EventLog
 from kg.sequences import Sequences
 from kg.split import leave_one_out
-from kg.storage import Dataset
 from kg.testing import planted, tiny
 from recsys.baselines import EASE
 from recsys.partners.neighbours import (
@@ -25,9 +19,6 @@ from recsys.partners.neighbours import (
     links,
 )
 from recsys.partners.popular import popularity
-from recsys.recommender import Recommender
-from recsys.training.config import RunConfig
-from recsys.training.fit import fit
 
 CONFIG = NeighbourConfig()
 
@@ -132,7 +123,7 @@ def test_the_ridge_follows_the_events_per_item(monkeypatch, each, want):
     asked = []
     fit = EASE.fit
 
-    def heard_of(log, l2, half_life_days):
+    def heard_of(log, l2):
         asked.append(l2)
         return fit(log, l2)
 
@@ -156,52 +147,3 @@ def test_among_many_pairs_lists_find_the_most_like(monkeypatch):
     assert ((found > 0).multiply(exact > 0)).sum() >= 0.95 * (exact > 0).sum()
     both = found.multiply(exact > 0)
     np.testing.assert_allclose(both[found > 0].max(), exact[exact > 0].max(), rtol=1e-5)
-
-
-def changing(people: int = 400) -> Dataset:
-    """Of ten days the first seven are of people who take items with one rest by 4, the last three
-    of others, who take a row of ten: what goes with what has changed.
-    """
-    rng, rows = np.random.default_rng(0), []
-    for person in range(people):
-        late, kind = person % 2, int(rng.integers(4))
-        own = np.arange(10) + 10 * kind if late else np.arange(10) * 4 + kind
-        days = np.sort(rng.uniform(7, 10, 10) if late else rng.uniform(0, 7, 10))
-        for item, day in zip(rng.permutation(own), days, strict=True):
-            rows.append((f"u{person}", f"i{item:02d}", int(86400 * day)))
-    users, items, times = zip(*sorted(rows, key=lambda row: row[2]), strict=True)
-    catalog = Catalog.of([f"i{n:02d}" for n in range(40)])
-    log = EventLog.of(users, items, time=1_600_000_000 + np.array(times))
-    log = clean(log, catalog.ids)[0]
-    return Dataset(log, catalog, build_graph(log, catalog))
-
-
-def test_where_what_goes_together_changes_old_events_fade(tmp_path):
-    fitted = fit(changing(), "hash", RunConfig(
-        model={"dim": 8, "repeats": False}, train={"max_epochs": 1},
-    ), hold_out="time")  # fmt: skip
-    near = fitted.recommender.partners.neighbours
-    assert near is not None
-    assert near.half_life_days == pytest.approx(1.5 * fitted.split.period / 86400)
-    fitted.recommender.save(tmp_path / "run")
-    again = Recommender.load(tmp_path / "run").partners.neighbours
-    assert again is not None
-    assert again.half_life_days == near.half_life_days
-
-    def lately(partner: Neighbours) -> float:
-        """What items of one row say of each other, beside those of one column."""
-        weights, number = partner.links.toarray(), np.arange(40)
-        row, column = (number[:, None] // 10 == number // 10), (number[:, None] % 4 == number % 4)
-        return float(weights[row & ~column].mean() / weights[column & ~row].mean())
-
-    log, content = changing().log, np.zeros((40, 1), np.float32)
-    plain = replace(near, half_life_days=None).refit(log, content)
-    assert lately(near.refit(log, content)) > 3 * lately(plain)
-
-
-def test_half_lives_are_tried_where_the_split_is_by_time_only():
-    data = changing()
-    last = fit(data, "hash", RunConfig(
-        model={"dim": 8, "repeats": False}, train={"max_epochs": 1},
-    ), hold_out="last").recommender.partners.neighbours  # fmt: skip
-    assert last is None or last.half_life_days is None
