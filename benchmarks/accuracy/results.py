@@ -39,9 +39,8 @@ class Row:
 
     @property
     def settings(self) -> str:
-        """searched: they came from a file, that of a search; default: as the model has them."""
-        given = {"--params" in unit["command"].split() for unit in self.units}
-        return " and ".join(sorted("searched" if one else "default" for one in given))
+        """searched: tune.py found them; given: by hand; default: as the model has them."""
+        return " and ".join(sorted({unit["settings"] for unit in self.units}))
 
     @property
     def half(self) -> float:
@@ -64,8 +63,10 @@ def read_units(folder: Path, protocol: str, part: str) -> dict[str, list[Unit]]:
         if not file.with_suffix(".npz").exists():
             continue
         with np.load(file.with_suffix(".npz")) as own, np.load(people_file(file)) as people:
-            unit = json.loads(file.read_text(encoding="utf-8")), dict(people) | dict(own)
-        out.setdefault(unit[0]["model"], []).append(unit)
+            unit = json.loads(file.read_text(encoding="utf-8"))
+            arrays = dict(people) | dict(own)
+        told = unit | {"settings": _settings(file, unit)}
+        out.setdefault(unit["model"], []).append((told, arrays))
     if not out:
         raise DataError(
             f"No results of the {part} part by {protocol} in {folder}: run.py makes them."
@@ -78,6 +79,15 @@ def read_units(folder: Path, protocol: str, part: str) -> dict[str, list[Unit]]:
                 f"{model} was scored on {found}, others on {most}: run what is missing."
             )
     return out
+
+
+def _settings(file: Path, unit: dict[str, Any]) -> str:
+    """Whence the settings of the unit in `file` are, as `Row.settings` says."""
+    if "--params" not in unit["command"].split():
+        return "default"
+    best = file.parent / "tune" / "best.json"
+    found = json.loads(best.read_text(encoding="utf-8"))["params"] if best.exists() else None
+    return "searched" if found == unit["params"] else "given"
 
 
 def bare_units(folder: Path, protocol: str, part: str) -> list[dict[str, Any]]:

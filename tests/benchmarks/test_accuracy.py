@@ -317,15 +317,21 @@ def test_what_helps_is_bold_only_beyond_chance_and_another_seed(tmp_path):
     assert cells["sequence"] == "–"
 
 
-def test_a_row_says_where_its_settings_came_from(world):
+def test_a_row_says_where_its_settings_came_from(world, tmp_path):
     import results
 
     rows = results.rows_of(
         results.read_units(world[1] / "amazon-beauty", "loo", "valid"), "new", "all"
     )
     assert {row.settings for row in rows} == {"default"}
-    found = replace(rows[0], units=[{"command": "run.py --params DIR"}, {"command": "run.py"}])
+    found = replace(rows[0], units=[{"settings": "searched"}, {"settings": "default"}])
     assert found.settings == "default and searched"
+    place, unit = tmp_path / "0-test.json", {"command": "run.py --params DIR", "params": {"l2": 3}}
+    assert results._settings(place, unit) == "given"
+    (tmp_path / "tune").mkdir()
+    (tmp_path / "tune" / "best.json").write_text(json.dumps({"params": {"l2": 3}}))
+    assert results._settings(place, unit) == "searched"
+    assert results._settings(place, unit | {"params": {"l2": 4}}) == "given"
 
 
 def test_table_takes_seeds_together(world):
