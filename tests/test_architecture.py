@@ -33,13 +33,13 @@ def relative(paths: list[Path]) -> list[str]:
 
 
 def loaded_by(statement: str, cwd: Path) -> set[str]:
-    """Top-level modules in a fresh interpreter after the statement."""
+    """The modules in a fresh interpreter after the statement."""
     code = f"{statement}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
-    return {name.partition(".")[0] for name in json.loads(run.stdout.splitlines()[-1])}
+    return set(json.loads(run.stdout.splitlines()[-1]))
 
 
 def shipped_texts() -> Iterator[Path]:
@@ -83,6 +83,11 @@ def test_the_command_line_is_light(tmp_path):
     """`kgintent --help` must answer at once: what a command needs is imported when it runs."""
     heavy = {"torch", "torch_geometric", "transformers", "faiss", "polars", "sklearn"}
     assert not loaded_by("import recsys.cli", tmp_path) & heavy
+
+
+def test_what_only_answers_waits_for_no_library_of_the_training(tmp_path):
+    heavy = {"torch_geometric", "transformers", "sklearn", "scipy.optimize", "networkx", "faiss"}
+    assert not loaded_by("import recsys.recommender", tmp_path) & heavy
 
 
 def test_only_the_index_knows_faiss():

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch_geometric.nn import MessagePassing
 
 from models.gnn.adjacency import Adjacency, Neighbourhood
 
@@ -30,7 +30,32 @@ class _Multiply(torch.autograd.Function):
         return None, None, torch.sparse.mm(ctx.backward_matrix, grads[0].contiguous())
 
 
-class RelationalConv(MessagePassing):
+@cache
+def _mean() -> nn.Module:
+    """Weighted sums of messages, by torch-geometric; without parameters.
+
+    That is imported by the first message and not before: it takes half of the time of a command
+    that only answers, from what the graph has said already.
+    """
+    from torch_geometric.nn import MessagePassing
+
+    class Mean(MessagePassing):
+        def __init__(self) -> None:
+            super().__init__(aggr="sum")  # of messages whose weights sum to 1: a mean
+            self.fuse = True
+
+        def forward(self, x: Tensor, adjacency: Adjacency) -> Tensor:
+            return self.propagate(adjacency.forward, x=x, transposed=adjacency.backward, size=None)
+
+        def message_and_aggregate(
+            self, edge_index: Tensor, x: Tensor, transposed: Tensor
+        ) -> Tensor:
+            return _Multiply.apply(edge_index, transposed, x)
+
+    return Mean()
+
+
+class RelationalConv(nn.Module):
     """One relation: h_i = g · mean_{j in N(i)} x_j, with one learned gate g per relation.
 
     A scalar gate in place of RGCN's matrix per relation (Schlichtkrull et al. 2018) keeps rare
@@ -40,15 +65,11 @@ class RelationalConv(MessagePassing):
     """
 
     def __init__(self, gate: float = 0.3) -> None:
-        super().__init__(aggr="sum")  # of messages whose weights sum to 1: a mean
-        self.fuse = True
+        super().__init__()
         self.gate = nn.Parameter(torch.tensor(float(gate)))
 
     def forward(self, x: Tensor, adjacency: Adjacency) -> Tensor:
-        out = self.propagate(
-            adjacency.forward, x=x, transposed=adjacency.backward, size=None
-        )  # [N_target, D]
-        return self.gate * out
+        return self.gate * _mean()(x, adjacency)  # [N_target, D]
 
     def among(self, x: Tensor, near: Neighbourhood) -> Tensor:
         """The same for a few targets: x [S, D] of their sources -> [R, D]."""
@@ -57,9 +78,6 @@ class RelationalConv(MessagePassing):
             include_last_offset=True,
         )  # fmt: skip
         return self.gate * told
-
-    def message_and_aggregate(self, edge_index: Tensor, x: Tensor, transposed: Tensor) -> Tensor:
-        return _Multiply.apply(edge_index, transposed, x)
 
 
 class RelationalGNN(nn.Module):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import expit, log_softmax, softmax
 
 from models.text.encoder import Vectors
@@ -74,5 +73,7 @@ def best_scales(
         return value / rows, np.append(slope, wrong.sum() if many else []) / rows
 
     bounds = [(SMALLEST, LARGEST)] * parts + [(None, None)] * many
+    from scipy.optimize import minimize  # half a second that answering does not need
+
     found = minimize(loss, [1.0] * parts + [0.0] * many, jac=True, bounds=bounds).x.tolist()
     return found[:parts], found[parts] if many else 0.0
