@@ -30,7 +30,7 @@ graph; `verbalise` writes a history as a sentence that BERT can read. No torch h
     report      what is in a graph, and what is wrong with it
     leakage     does anything that is learned from know what comes after the cut?
     reading     what an encoder has read before
-    split       temporal_split and leave_one_out
+    split       temporal_split, leave_one_out, and make_split that chooses
     searches    searches of the same histories: a text and no item
     controls    facts and orders that say nothing, to compare with
     sequences   Sequences: histories as one ragged array

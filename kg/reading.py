@@ -69,6 +69,11 @@ def read_readings(folder: Path) -> list[Reading]:
         raise DataError(f"{file} cannot be read: {error}.") from None
 
 
+def encoder_readings(name: str) -> list[Reading]:
+    """What an encoder has read, by its name; nothing is known of what others trained."""
+    return read_readings(Path(name)) if name else []
+
+
 def readings_of(told: Sequence[dict[str, Any]]) -> list[Reading]:
     """From what JSON holds of them."""
     return [Reading(**one) for one in told]

@@ -14,6 +14,11 @@ import numpy as np
 
 from kg.errors import DataError, UsageError
 from kg.events import EventLog
+from kg.sequences import Sequences
+
+HoldOut = Literal["last", "time", "none"]
+REPEATS = 0.05
+"""From this share of events with an item that was met before, repeats are counted."""
 
 
 @dataclass(frozen=True)
@@ -151,3 +156,17 @@ def temporal_split(log: EventLog, test: float = 0.1, valid: float = 0.1) -> Spli
     is_test, is_train = log.time >= test_at, log.time < valid_at
     parts = (log.take(is_train), log.take(~is_train & ~is_test), log.take(is_test))
     return Split(*parts, by_time=True)
+
+
+def make_split(log: EventLog, hold_out: HoldOut) -> Split:
+    """last: each user's last event is test and the one before validation; time: the last tenth of
+    the log is test, the tenth before validation. none: no test part; validation is each user's last
+    event or, where people meet items again and times are known, the last tenth of the log: for when
+    is then part of the question.
+    """
+    if hold_out == "time":
+        return temporal_split(log)
+    timed = hold_out == "none" and log.time is not None and np.ptp(log.time) > 0
+    if timed and Sequences.of(log).repeat_share >= REPEATS:
+        return temporal_split(log, test=0)
+    return leave_one_out(log, test=hold_out == "last")

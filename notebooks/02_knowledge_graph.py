@@ -39,6 +39,7 @@ from kg.formats import read_any
 from kg.from_table import from_table
 from kg.leakage import leaks
 from kg.report import lines, page, report
+from kg.split import make_split
 from kg.testing import planted
 from recsys import (
     Catalog,
@@ -52,7 +53,6 @@ from recsys import (
     mask_parts,
 )
 from recsys.judging.ablate import RELATION, relations_of
-from recsys.training.fit import make_split
 
 pl.Config.set_tbl_rows(-1)
 pl.Config.set_fmt_str_lengths(60)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from kg.errors import DataError, UsageError, suggest
 from kg.folders import manifest
-from kg.split import Split
+from kg.split import HoldOut, Split, make_split
 from recsys.cli.output import Stopped, bars, say, show
 from recsys.judging.ablate import PARTS, RELATION, lacking, mask_parts, relations_of
 from recsys.judging.compare import Part, compare
@@ -21,7 +21,6 @@ from recsys.judging.steering import steering_report
 from recsys.recommender import Recommender
 from recsys.serving.live import as_learned
 from recsys.training.config import RunConfig
-from recsys.training.fit import HoldOut, make_split
 
 
 def judge_run(run: Path, json: bool) -> None:

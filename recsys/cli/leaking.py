@@ -9,12 +9,13 @@ from typing import cast
 from kg.errors import UsageError
 from kg.folders import kind_of, manifest
 from kg.leakage import Leak, leaks, reading_leaks, refuse
+from kg.reading import encoder_readings
+from kg.split import HoldOut, make_split
 from kg.storage import Dataset, load_dataset
 from recsys.cli.output import say, show
-from recsys.judging.leaks import encoder_readings, run_leaks
-from recsys.recommender import Recommender
-from recsys.store import KIND
-from recsys.training.fit import HoldOut, make_split
+
+RUN = "run"
+"""`recsys.store.KIND`, without what that imports: a data folder is looked at without torch."""
 
 
 def report_leaks(
@@ -22,7 +23,7 @@ def report_leaks(
 ) -> None:
     """A row for each leak of a data folder or a run; `DataError` if one is refused."""
     held = None if hold_out is None else checked_hold_out(hold_out)
-    if kind_of(place) == KIND:
+    if kind_of(place) == RUN:
         if encoder is not None:
             raise UsageError("A run has an encoder of its own: leave --encoder out.")
         found = _of_run(place, held)
@@ -38,7 +39,10 @@ def report_leaks(
 
 
 def _of_run(place: Path, held: HoldOut | None) -> list[Leak]:
-    told = manifest(place, KIND)
+    from recsys.judging.leaks import run_leaks
+    from recsys.recommender import Recommender
+
+    told = manifest(place, RUN)
     own = checked_hold_out(told.get("hold_out") or held or "none")
     if held is not None and held != own:
         raise UsageError(f"{place} was trained with --hold-out {own}. Got {held!r} instead.")

@@ -10,6 +10,7 @@ import numpy as np
 from kg.dates import UNDATED, dates
 from kg.folders import file_hash
 from kg.reading import Reading
+from kg.split import make_split
 from kg.storage import load_dataset
 from kg.tables import pick_columns, read_table
 from models.intent.pretrain import Examples, PretrainConfig, pretrain, twins
@@ -18,7 +19,6 @@ from recsys.cli.leaking import checked_hold_out
 from recsys.cli.output import say
 from recsys.intent.pretraining import examples_of
 from recsys.training.config import read_settings_file
-from recsys.training.fit import make_split
 
 TABLES = (".csv", ".tsv", ".parquet")
 COLUMNS = {"text": ("text", "sentence", "utterance", "message"),

@@ -9,13 +9,13 @@ from pathlib import Path
 from kg.errors import UsageError
 from kg.folders import check_place
 from kg.leakage import refuse
+from kg.reading import encoder_readings
 from kg.storage import load_dataset
 from kg.taxonomy import Taxonomy
 from kg.templates import Templates
 from recsys.cli.leaking import checked_hold_out, data_leaks
 from recsys.cli.output import Stopped, bars, say
 from recsys.index_plan import IndexConfig
-from recsys.judging.leaks import encoder_readings
 from recsys.recommender import Recommender
 from recsys.reindex import reindexed
 from recsys.store import KIND

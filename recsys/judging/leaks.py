@@ -8,17 +8,15 @@ the training part give one mean and unit variances, others do not.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kg.leakage import Leak, leaks, reading_leaks
-from kg.reading import Reading, read_readings, readings_of
-from kg.split import Split
+from kg.reading import Reading, encoder_readings, readings_of
+from kg.split import HoldOut, Split, make_split
 from models.whitening import Whitening
 from recsys.recommender import Recommender
-from recsys.training.fit import HoldOut, make_split
 
 CHECK = "whitening"
 CLOSE, ALIKE = 1e-6, 1e-3
@@ -36,11 +34,6 @@ def run_leaks(rec: Recommender, hold_out: HoldOut, trained: Mapping[str, Any]) -
         *reading_leaks(_readings(rec, trained), split, rec.log),
     ]
     return sorted(found, key=lambda leak: not leak.refused)
-
-
-def encoder_readings(name: str) -> list[Reading]:
-    """What an encoder has read, by its name; nothing is known of what others trained."""
-    return read_readings(Path(name)) if name else []
 
 
 def _readings(rec: Recommender, trained: Mapping[str, Any]) -> list[Reading]:

@@ -12,10 +12,9 @@ import numpy as np
 import torch
 
 from kg.errors import UsageError
-from kg.events import EventLog
 from kg.graph import KnowledgeGraph
 from kg.sequences import Sequences
-from kg.split import Split, leave_one_out, temporal_split
+from kg.split import REPEATS, HoldOut, Split, make_split
 from kg.storage import Dataset
 from kg.taxonomy import Taxonomy
 from kg.templates import Templates
@@ -38,7 +37,6 @@ from recsys.training.optimise import learning_device
 from recsys.training.settings import TrainConfig
 from recsys.training.train import EpochReport, follow, train
 
-HoldOut = Literal["last", "time", "none"]
 Say = Callable[[str], None]
 
 
@@ -67,24 +65,6 @@ class Fitted:
     reports: list[EpochReport]
     start: WarmStart | None = None
     again: list[EpochReport] = field(default_factory=list)
-
-
-REPEATS = 0.05
-"""From this share of events with an item that was met before, repeats are counted."""
-
-
-def make_split(log: EventLog, hold_out: HoldOut) -> Split:
-    """last: each user's last event is test and the one before validation; time: the last tenth of
-    the log is test, the tenth before validation. none: no test part; validation is each user's last
-    event or, where people meet items again and times are known, the last tenth of the log: for when
-    is then part of the question.
-    """
-    if hold_out == "time":
-        return temporal_split(log)
-    timed = hold_out == "none" and log.time is not None and np.ptp(log.time) > 0
-    if timed and Sequences.of(log).repeat_share >= REPEATS:
-        return temporal_split(log, test=0)
-    return leave_one_out(log, test=hold_out == "last")
 
 
 def fit(

@@ -26,9 +26,9 @@ from kg.labels import intent_labels
 from kg.storage import Dataset
 
 if TYPE_CHECKING:  # torch is loaded by the trials, not by who only reads the space
+    from kg.split import HoldOut
     from kg.templates import Templates
     from recsys.training.config import RunConfig
-    from recsys.training.fit import HoldOut
 
 Space = Mapping[str, tuple]
 """Name to (kind, low, high), kind int, float or log (a float by its logarithm), or to
@@ -104,8 +104,9 @@ def search_settings(
     training there. Texts are encoded once, into `cache` (FOLDER/texts if none is given). Raises at
     once: `UsageError` where the folder belongs to another search, `DataError` without validation.
     """
+    from kg.split import make_split
     from recsys.training.config import RunConfig
-    from recsys.training.fit import make_split, resolved
+    from recsys.training.fit import resolved
 
     _optuna()
     if trials < 1 or not hours > 0:

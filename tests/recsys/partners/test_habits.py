@@ -12,6 +12,7 @@ from kg.catalog import Catalog
 from kg.clean import clean
 from kg.events import EventLog
 from kg.sequences import Sequences
+from kg.split import make_split
 from kg.storage import Dataset
 from recsys import Recommender
 from recsys.judging.ablate import masked
@@ -19,7 +20,7 @@ from recsys.judging.compare import compare
 from recsys.partners.habits import LIFT, HabitConfig, Habits, features, item_facts
 from recsys.partners.habits import _window as window
 from recsys.training.config import RunConfig
-from recsys.training.fit import fit, judge, make_split
+from recsys.training.fit import fit, judge
 
 DAY = 86_400
 
