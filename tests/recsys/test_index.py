@@ -46,7 +46,7 @@ def test_faiss_equals_exact_on_real_numbers():
     vectors, queries = rng.normal(size=(500, 16)), rng.normal(size=(30, 16))
     a, b = both(vectors.astype(np.float32), queries.astype(np.float32), 20)
     np.testing.assert_array_equal(a.index, b.index)
-    np.testing.assert_allclose(a.score, b.score, rtol=1e-5)
+    np.testing.assert_allclose(a.score, b.score, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("items", [0, 1, 4])
@@ -132,7 +132,7 @@ def test_an_approximate_index_finds_most_and_its_scores_are_exact(kind):
     found, truth = index.search(queries, 10), index.exact(queries, 10)
     assert recalls(found, truth).mean() >= 0.98
     np.testing.assert_allclose(
-        found.score, np.take_along_axis(queries @ vectors.T, found.index, 1), rtol=1e-5
+        found.score, np.take_along_axis(queries @ vectors.T, found.index, 1), rtol=1e-5, atol=1e-6
     )
     little = index.probing(Probe(1, 1)).search(queries, 10)
     assert recalls(little, truth).mean() < recalls(found, truth).mean()
@@ -241,7 +241,7 @@ class Life(RuleBasedStateMachine):
         for row in hits.index:
             assert len(set(row[row >= 0])) == (row >= 0).sum()
         if self.kind != "pq":  # codes of half a byte may leave out what is nearly as good
-            np.testing.assert_allclose(hits.score, truth.score, rtol=1e-5)
+            np.testing.assert_allclose(hits.score, truth.score, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["exact", *APPROXIMATE])
