@@ -244,10 +244,10 @@ class _Reader:
 def _entity(node: str, data: Mapping[str, str]) -> tuple[str, str, str | None, str | None]:
     """(entity_id, type, name, item_id)."""
     kind, key = _pair(node)
-    classes = _classes(data.get("labels", ""))
-    type_ = _first(data, _TYPES) or (classes[0] if classes else kind or "entity")
-    item = _first(data, ("item_id",)) or (key if kind == "item" else None)
-    return (f"{kind}:{key}" if kind else node), type_, _first(data, _NAMES), item
+    classes, said = _classes(data.get("labels", "")), _lowered(data)
+    type_ = _first(said, _TYPES) or (classes[0] if classes else kind or "entity")
+    item = said.get("item_id") or (key if kind == "item" else None)
+    return (f"{kind}:{key}" if kind else node), type_, _first(said, _NAMES), item
 
 
 def _pair(node: str) -> tuple[str, str]:
@@ -267,16 +267,20 @@ def _classes(labels: str) -> list[str]:
 
 
 def _relation(key: str, data: Mapping[str, str]) -> str:
-    said = _first(data, _RELATIONS)
+    said = _first(_lowered(data), _RELATIONS)
     if said is not None:
         return said
     return "related" if _NUMBERED.fullmatch(key) else key
 
 
-def _first(data: Mapping[str, str], names: tuple[str, ...]) -> str | None:
-    """The first of these attributes that is there and not empty."""
-    small = {name.lower(): value for name, value in data.items() if value.strip()}
-    return next((small[name] for name in names if name in small), None)
+def _lowered(data: Mapping[str, str]) -> dict[str, str]:
+    """The attributes that are not empty, by their names without capitals."""
+    return {name.lower(): value for name, value in data.items() if value.strip()}
+
+
+def _first(said: Mapping[str, str], names: tuple[str, ...]) -> str | None:
+    """The first of these attributes that is there."""
+    return next((said[name] for name in names if name in said), None)
 
 
 def _note_left_out(

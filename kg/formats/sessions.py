@@ -204,10 +204,10 @@ def _read_diginetica(folder: Path) -> Tables:
 def _table(file: Path, names: tuple[str, ...]) -> pl.DataFrame:
     """These columns with NA as null, and `ms` where the file tells a day."""
     present = header_of(file)
-    other = {_SPELLED[name]: name for name in names if name not in present and name in _SPELLED}
-    other = {spelled: name for spelled, name in other.items() if spelled in present}
-    wanted = [next((key for key in other if other[key] == name), name) for name in names]
-    frame = headed_table(file, wanted).rename(other).with_columns(pl.all().replace("NA", None))
+    absent = {name: other for name, other in _SPELLED.items() if name not in present}
+    found = [absent[name] if absent.get(name) in present else name for name in names]
+    frame = headed_table(file, found).rename(dict(zip(found, names, strict=True)))
+    frame = frame.with_columns(pl.all().replace("NA", None))
     if "eventdate" not in names:
         return frame
     days = frame["eventdate"].str.to_date("%Y-%m-%d", strict=False)

@@ -14,16 +14,13 @@ from kg.split import HoldOut, make_split
 from kg.storage import Dataset, load_dataset
 from recsys.cli.output import say, show
 
-RUN = "run"
-"""`recsys.store.KIND`, without what that imports: a data folder is looked at without torch."""
-
 
 def report_leaks(
     place: Path, hold_out: str | None, encoder: str | None, accept: list[str], as_json: bool
 ) -> None:
     """A row for each leak of a data folder or a run; `DataError` if one is refused."""
     held = None if hold_out is None else checked_hold_out(hold_out)
-    if kind_of(place) == RUN:
+    if kind_of(place) == "run":
         if encoder is not None:
             raise UsageError("A run has an encoder of its own: leave --encoder out.")
         found = _of_run(place, held)
@@ -39,10 +36,10 @@ def report_leaks(
 
 
 def _of_run(place: Path, held: HoldOut | None) -> list[Leak]:
-    from recsys.judging.leaks import run_leaks
+    from recsys.judging.leaks import run_leaks  # torch, which a data folder does not need
     from recsys.recommender import Recommender
 
-    told = manifest(place, RUN)
+    told = manifest(place, "run")
     own = checked_hold_out(told.get("hold_out") or held or "none")
     if held is not None and held != own:
         raise UsageError(f"{place} was trained with --hold-out {own}. Got {held!r} instead.")
