@@ -19,6 +19,8 @@ from kg.sequences import Sequences
 HoldOut = Literal["last", "time", "none"]
 REPEATS = 0.05
 """From this share of events with an item that was met before, repeats are counted."""
+KNOWN = 0.5
+"""From this share of its people on who were there before, the end of the log is validation."""
 
 
 @dataclass(frozen=True)
@@ -162,11 +164,23 @@ def make_split(log: EventLog, hold_out: HoldOut) -> Split:
     """last: each user's last event is test and the one before validation; time: the last tenth of
     the log is test, the tenth before validation. none: no test part; validation is each user's last
     event or, where people meet items again and times are known, the last tenth of the log: for when
-    is then part of the question.
+    is then part of the question. That needs people who come back: where most of those in the last
+    tenth were not there before (users are sessions, say), it is the last event of each too.
     """
     if hold_out == "time":
         return temporal_split(log)
     timed = hold_out == "none" and log.time is not None and np.ptp(log.time) > 0
     if timed and Sequences.of(log).repeat_share >= REPEATS:
-        return temporal_split(log, test=0)
+        split = temporal_split(log, test=0)
+        if known_share(split) >= KNOWN:
+            return split
     return leave_one_out(log, test=hold_out == "last")
+
+
+def known_share(split: Split) -> float:
+    """Of the people with an item in the validation part, the share with one in the training part; 0
+    where nobody is in it.
+    """
+    held = np.unique(split.valid.user[split.valid.has_item])
+    before = np.unique(split.train.user[split.train.has_item])
+    return float(np.isin(held, before).mean()) if len(held) else 0.0

@@ -179,7 +179,8 @@ def training_batches(
 ) -> Iterator[Batch]:
     """One epoch: every history with two or more events once, next item at every event.
 
-    With `periods` the moments are the ends of visits, and wanted is each item of the period after.
+    With `periods` the moments are the ends of visits, and wanted is each item of the period after;
+    and searches, of which the next item event is wanted.
 
     A history longer than `max_length` + 1 gives its last window, or half of the time a random one.
     Batches are cut from histories sorted by length, each with about `targets` moments, so that
@@ -239,7 +240,8 @@ def _windows(
         ahead = np.concatenate([[0], np.cumsum(periods[1] > periods[0])])
         at = np.concatenate([[0], np.cumsum(sequences.item < sequences.num_items)])
         begin = sequences.offsets[rows] + start
-        moments = ahead[at[begin + window - 1]] - ahead[at[begin]]
+        searches = begin - at[begin], begin + window - 1 - at[begin + window - 1]
+        moments = ahead[at[begin + window - 1]] - ahead[at[begin]] + searches[1] - searches[0]
     order = np.lexsort((rng.random(len(rows)), window))
     filled = np.maximum(np.cumsum(moments[order]) - 1, 0) // max(targets, 1)
     return np.stack([rows, start, start + window])[:, order], filled
@@ -289,10 +291,12 @@ def _with_next(
 
 
 def _with_period(batch: Batch, sequences: Sequences, periods: Periods) -> Batch:
-    """The same histories, asked at the ends of visits."""
+    """The same histories, asked at the ends of visits, and at searches for the next event."""
     batch = replace(batch, target=batch.mask.clone())
     at = moments(batch, sequences)
     begin, stop = (np.where(at < 0, 0, bound[at]) for bound in periods)
+    if batch.query is not None:
+        begin, stop = _next_of_searches(batch, sequences, at, begin, stop)
     target = batch.target.numpy().copy()
     target[target] = begin < stop
     begin, size = begin[begin < stop], (stop - begin)[begin < stop]
@@ -303,3 +307,17 @@ def _with_period(batch: Batch, sequences: Sequences, periods: Periods) -> Batch:
     row, event = row[once], event[once]
     wanted = Wanted.of(row, whole.item[event], whole.behaviour[event])
     return replace(batch, target=torch.from_numpy(target), wanted=wanted)
+
+
+def _next_of_searches(
+    batch: Batch, sequences: Sequences, at: np.ndarray, begin: np.ndarray, stop: np.ndarray
+) -> Periods:
+    """The events from:to of each moment, int64 [P] each: of a search the one after it."""
+    assert batch.query is not None
+    whole = sequences.whole or sequences
+    row, column = np.nonzero(batch.target.numpy())
+    searched = batch.query.numpy()[row, column] >= 0
+    user = batch.user.numpy()[row]
+    following = np.where(at < 0, whole.offsets[user], at + 1)
+    last = np.minimum(following + 1, whole.offsets[user + 1])
+    return np.where(searched, following, begin), np.where(searched, last, stop)

@@ -14,7 +14,7 @@ import torch
 from kg.errors import UsageError
 from kg.graph import KnowledgeGraph
 from kg.sequences import Sequences
-from kg.split import REPEATS, HoldOut, Split, make_split
+from kg.split import KNOWN, REPEATS, HoldOut, Split, known_share, make_split
 from kg.storage import Dataset
 from kg.taxonomy import Taxonomy
 from kg.templates import Templates
@@ -100,6 +100,12 @@ def fit(
     split = split or make_split(data.log, hold_out)
     if later := data.graph.later_than(split.cut):
         say(f"{later:,} facts dated after the last training event are not learned from.")
+    if split.by_time and split.valid.has_item.any() and (known := known_share(split)) < KNOWN:
+        say(
+            f"{known:.0%} of the people of the validation part were there before it, so it says "
+            "little of what is best for the others: hold out the last event of each instead, where "
+            "users are sessions or seldom come back."
+        )
     store = TextCache(cache) if cache is not None else None
     texts = data.catalog.full_texts()
     device = learning_device(config.options)

@@ -20,6 +20,10 @@ from recsys.training.settings import TrainConfig
 from recsys.training.strangers import with_strangers
 from recsys.training.tasks import Tasks
 
+RETURN = 0.1
+"""Where fewer of the people with two events come back for a second visit, what follows a visit is
+not asked."""
+
 
 class Objective:
     """The loss of what comes next, over all items or a sample, and of the further tasks.
@@ -134,8 +138,11 @@ class Objective:
 def target_periods(config: TrainConfig, split: Split, histories: Sequences) -> Periods | None:
     """What follows each visit, or None where the target is the next event."""
     kind = config.target
-    if kind == "auto":
-        kind = "period" if split.by_time else "next"
-    if kind == "next":
+    if kind == "next" or (kind == "auto" and not split.by_time):
         return None
-    return histories.periods(PAUSE, split.period if kind == "period" else 0.0)
+    found = histories.periods(PAUSE, 0.0 if kind == "visit" else split.period)
+    if kind == "auto":
+        back = np.unique(histories.row[found[0] < found[1]])
+        if len(back) < RETURN * (histories.lengths > 1).sum():
+            return None
+    return found

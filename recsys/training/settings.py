@@ -58,7 +58,8 @@ class TrainConfig(BaseModel):
         "auto",
         description="next: the next event; visit: the items of the next visit, asked when one "
         "ends; period: those of as much time as the validation part has; auto: period where the "
-        "split is by time, for then nothing of a visit is known when it begins.",
+        "split is by time, for then nothing of a visit is known when it begins, and people come "
+        "back (a tenth of those with two events). Searches are asked for the next event in all.",
     )
     loss: Literal["auto", "full", "sampled"] = Field(
         "auto",

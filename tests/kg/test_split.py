@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kg.errors import DataError, UsageError
 from kg.events import EventLog
 from kg.schema import Behaviour
-from kg.split import Split, leave_one_out, merged, temporal_split
+from kg.split import Split, known_share, leave_one_out, make_split, merged, temporal_split
 
 
 def rows(log: EventLog) -> list[int]:
@@ -196,3 +196,20 @@ def test_refitted_leaves_the_test_part_and_remembers_the_period():
     assert whole.by_time
     assert whole.period == split.period > 0
     assert whole.refitted().train.row.tolist() == whole.train.row.tolist()
+
+
+@pytest.mark.parametrize("people", [20, 400])
+def test_the_end_of_the_log_is_held_out_where_people_come_back(people: int) -> None:
+    """2,000 events a minute apart, items met again; of 20 people in turn, or of sessions of 5."""
+    place = np.arange(2000)
+    user = place % people if people == 20 else place // 5
+    log = EventLog.of(user, place % 3, time=place * 60)
+    found = make_split(log, "none")
+    assert found.by_time == (people == 20)
+    assert len(found.test) == 0 < len(found.valid)
+    assert known_share(temporal_split(log, test=0)) == (people == 20)
+    assert make_split(log, "time").by_time
+
+
+def test_nobody_in_the_validation_part_is_known() -> None:
+    assert known_share(leave_one_out(EventLog.of(["u"], ["a"]))) == 0

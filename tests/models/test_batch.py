@@ -6,6 +6,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from kg.clean import clean
+from kg.events import EventLog
+from kg.ids import Vocab
 from kg.sequences import Sequences
 from models.batch import (
     GAP_EDGES,
@@ -154,6 +157,25 @@ def test_what_comes_after_each_visit():
     assert wanted.share.tolist() == [0.5, 0.5, 1]
     (longer,) = training_batches(sequences, 10, 100, rng, sequences.periods(50, 499))
     assert longer.wanted.item.tolist() == [2, 3, 5, 5]
+
+
+def test_a_search_is_asked_for_the_event_after_it_and_not_for_a_period():
+    events = [  # user, item, query, time
+        ("u", "", "blue", 0), ("u", "a", "", 1), ("u", "", "red", 2), ("u", "b", "", 3),
+        ("u", "", "blue", 900), ("u", "c", "", 901), ("u", "d", "", 902), ("u", "", "red", 903),
+        ("v", "c", "", 0), ("v", "", "red", 1),
+    ]  # fmt: skip
+    user, item, query, time = zip(*events, strict=True)
+    kinds = ["search" if text else "view" for text in query]
+    log = EventLog.of(user, item, query=query, behaviour=kinds, time=10**9 + np.array(time))
+    whole = Sequences.of(clean(log, Vocab(("a", "b", "c", "d"), "item"))[0])
+    sequences, periods = whole.interleaved(np.array([0, 1])), whole.periods(50)
+    batches = list(training_batches(sequences, 10, 100, np.random.default_rng(0), periods))
+    found = [
+        (int(place), sorted(batch.wanted.item[batch.wanted.row == row].tolist()))
+        for batch in batches for row, place in enumerate(moments(batch, sequences))
+    ]  # fmt: skip
+    assert found == [(-1, [0]), (0, [1]), (1, [2, 3]), (1, [2])]
 
 
 def test_every_visit_is_asked_about_as_often_whatever_the_batches():
