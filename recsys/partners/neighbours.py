@@ -50,8 +50,7 @@ class NeighbourConfig(BaseModel):
     l2: float | None = Field(
         None,
         gt=0,
-        description="Ridge of EASE; None: five times the events per item, but 200 to 700; times "
-        "the mean square of what a count makes of them.",
+        description="Ridge of EASE; None: five times the events per item, but 200 to 700.",
     )
     keeps: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (50, 200), min_length=1, description="Tried on validation: items that each item hears of."
@@ -200,16 +199,9 @@ def links(
     if kind_of(config, len(common)) == "rp3beta":
         return RP3beta.fit(log, neighbours=keep).weights
     few = log.take(log.has_item & (counts[log.item] >= COMMON))
-    l2 = config.l2 or float(np.clip(5 * len(few) / len(common), 200, 700)) * _size(few, count)
+    l2 = config.l2 or float(np.clip(5 * len(few) / len(common), 200, 700))
     model = EASE.fit(few, l2, counted=count == "log")
     return _largest(model.known, model.weights, keep, shape)
-
-
-def _size(log: EventLog, count: Count) -> float:
-    """The mean square of what EASE reads where an item was met: 1, or more where more counts."""
-    if count == "once":
-        return 1.0
-    return float(np.square(counted_matrix(Sequences.of(log)).data, dtype=np.float64).mean())
 
 
 def counts_of(log: EventLog, config: NeighbourConfig) -> tuple[Count, ...]:
