@@ -10,7 +10,7 @@ from kg.build import build_graph
 from kg.catalog import ITEM_COLUMNS, USER_COLUMNS, Catalog
 from kg.clean import clean
 from kg.errors import UsageError, suggest
-from kg.events import EVENT_COLUMNS, EventLog
+from kg.events import EVENT_COLUMNS, EventLog, read_events
 from kg.graph_store import load_graph
 from kg.joined import renumbered
 from kg.storage import Dataset, save_dataset
@@ -18,6 +18,7 @@ from kg.tables import column_names, unknown_columns
 from kg.triples import read_triples
 from kg.vectors import read_vectors
 from recsys.cli.output import columns_of, say
+from recsys.cli.told import say_event_columns, say_events
 
 
 def build_folder(
@@ -39,9 +40,11 @@ def build_folder(
     if catalog.ignored:
         say(f"  not used, nearly one value per item: {', '.join(catalog.ignored)}")
     catalog, aside = with_vectors(catalog, vectors, mapping)
-    log = EventLog.read(events, columns=mapping, use_time=not no_time, ordered=not no_order)
-    log, report = clean(log, catalog.ids)
+    read = read_events(events, columns=mapping, use_time=not no_time, ordered=not no_order)
+    say_event_columns(events, read, not no_time)
+    log, report = clean(read.log, catalog.ids, written=read.times)
     say(f"{events}: {report}")
+    say_events(log)
     people, more = _people(users, user_vectors, log, mapping)
     facts = None
     if triples is not None:
