@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from kg.catalog import CatalogFile
 from kg.events import EventFile, EventLog
 from kg.times import NO_TIME, spelled
 from recsys.cli.output import say
@@ -23,6 +24,26 @@ def roles_told(roles: Mapping[str, str], always: Mapping[str, str]) -> str:
     lacking = [f"{role} <- none" + (f" ({why})" if why else "")
                for role, why in always.items() if role not in roles]  # fmt: skip
     return ", ".join([*found, *lacking])
+
+
+def say_item_columns(where: object, file: CatalogFile) -> None:
+    """The columns of a table of items, and where there is nothing to read."""
+    untitled = "items are called by their ids"
+    if "text" not in file.roles:
+        untitled += " and have no text; --columns title=COLUMN names one"
+    say(f"{where}: {roles_told(file.roles, {'title': untitled, 'text': ''})}")
+    say_table(where, file, f"{len(file.catalog):,} items")
+
+
+def say_table(where: object, file: CatalogFile, counted: str) -> None:
+    """The attributes of a table, what was not used, and why, and what is doubtful."""
+    told = ", ".join(f"{a.name} ({len(a.values):,})" for a in file.catalog.attributes) or "none"
+    say(f"{where}: {counted}; attributes: {told}")
+    for why in dict.fromkeys(file.unused.values()):
+        names = ", ".join(name for name, reason in file.unused.items() if reason == why)
+        say(f"  not used, {why}: {names}")
+    for note in file.notes:
+        say(f"  {note}.")
 
 
 def say_event_columns(where: object, file: EventFile, use_time: bool) -> None:

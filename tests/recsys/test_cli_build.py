@@ -54,3 +54,27 @@ def test_a_time_that_cannot_be_read_is_kept_as_it_was_written(build, tmp_path):
     assert "1 no time (such as '03.01.2024 15:00' in row 2)" in err
     told = (tmp_path / "data" / "set_aside.csv").read_text(encoding="utf-8")
     assert told.splitlines()[1] == "u,b,view,03.01.2024 15:00,2,no time"
+
+
+def test_the_columns_of_items_are_told_and_that_there_is_nothing_to_read(build):
+    events = "user,item\nu,a\n"
+    assert "item_id <- item, title <- title, text <- none\n" in build(events)
+    items = ITEMS.replace("title", "Bezeichnung")
+    err = build(events, items)
+    assert "title <- none (items are called by their ids and have no text; --columns title=" in err
+    for name in ("itle", "titel", "name"):
+        err = build(events, items, "--columns", f"{name}=Bezeichnung")
+        assert f"makes facts called {name!r} of this column. Did you mean 'title'?" in err
+    assert "Did you mean" not in build(events, items, "--columns", "texture=Bezeichnung")
+
+
+def test_what_is_not_used_or_doubtful_is_told(build):
+    rows = "".join(
+        f"i{n},code {n},,{'n/a' if n else 'red'},{n},{n}{'x' * (n < 2)}\n" for n in range(30)
+    )
+    err = build("user,item\nu,i0\n", f"item,code,gone,colour,price,size\n{rows}")
+    assert "not used, nearly one value a row: code, size\n" in err
+    assert "not used, empty: gone\n" in err
+    assert "  29 cells that read n/a are taken as empty: colour.\n" in err
+    assert "  size: 2 of 30 cells are no number, such as '0x', so that" in err
+    assert "attributes: colour (1), price (5)\n" in err
