@@ -21,7 +21,7 @@ from kg.amounts import Amounts, read_amounts
 from kg.errors import DataError, UsageError
 from kg.events import EVENT_COLUMNS
 from kg.ids import Vocab
-from kg.tables import pick_columns, place, read_table
+from kg.tables import pick_columns, place, read_cells
 from kg.vectors import Vectors
 
 ITEM_COLUMNS: dict[str, tuple[str, ...]] = {
@@ -207,10 +207,11 @@ def read_catalog(
     """As `Catalog.read`, with what was made of the file."""
     if kind not in ("item", "user"):
         raise UsageError(f"The kind of a Catalog must be 'item' or 'user'. Got {kind!r} instead.")
-    frame = read_table(path)
     wanted = ITEM_COLUMNS if kind == "item" else USER_COLUMNS
     mapping = dict(columns or {})
     main = {role: name for role, name in mapping.items() if role in wanted}
+    own = [name for role, name in mapping.items() if role in main or role not in _ROLES]
+    frame, odd = read_cells(path, own)
     key = f"{kind}_id"
     roles = pick_columns(frame, wanted, main, needed=(key,), where=str(path))
     renamed = {n: r for r, n in mapping.items() if r not in _ROLES and n in frame.columns}
@@ -226,6 +227,7 @@ def read_catalog(
         )
     frame, said = _without_nulls(frame, roles[key])
     found = _columns(frame, set(roles.values()), renamed)
+    found.unused |= {name: f"of the type {kind.partition('(')[0]}" for name, kind in odd.items()}
     text = {role: frame[name].fill_null("").to_list() for role, name in roles.items()}
     try:
         catalog = Catalog.of(ids, text.get("title"), text.get("text"), found.cells, name=kind,

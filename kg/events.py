@@ -24,7 +24,7 @@ from kg.tables import (
     numbers,
     open_bytes,
     pick_columns,
-    read_table,
+    read_cells,
 )
 from kg.times import to_seconds
 
@@ -245,7 +245,8 @@ class EventLog:
 @dataclass(frozen=True)
 class EventFile:
     """A file of events as it was read: the log, which column plays which role ({role: column}),
-    the columns that play none, and the cells of time as they stand there, by row (None: no times).
+    the columns that play none (with the type of one that is no text), and the cells of time as
+    they stand there, by row (None: no times).
     """
 
     log: EventLog
@@ -265,10 +266,9 @@ def read_events(
     """As `EventLog.read`, with what was made of the file."""
     if _is_sequences(Path(path)):
         return EventFile(read_sequences(path, own=own, ordered=ordered), {})
-    frame = read_table(path)
-    roles = pick_columns(
-        frame, EVENT_COLUMNS, columns or {}, needed=("user", "item"), where=str(path)
-    )
+    mapping = {role: name for role, name in (columns or {}).items() if role in EVENT_COLUMNS}
+    frame, odd = read_cells(path, mapping.values())
+    roles = pick_columns(frame, EVENT_COLUMNS, mapping, needed=("user", "item"), where=str(path))
     if not (use_time and ordered):
         roles.pop("time", None)
     text = {role: frame[name].str.strip_chars() for role, name in roles.items()}
@@ -294,7 +294,10 @@ def read_events(
         own=own,
         ordered=ordered,
     )
-    unused = tuple(name for name in frame.columns if name not in roles.values())
+    unused = (
+        *(name for name in frame.columns if name not in roles.values()),
+        *(f"{name} ({kind.partition('(')[0]})" for name, kind in odd.items()),
+    )
     return EventFile(log, roles, unused, text.get("time"))
 
 
