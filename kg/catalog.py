@@ -244,16 +244,21 @@ NULLS = ("NULL", "Null", "null", "NaN", "nan", "None", "N/A", "n/a", "#N/A", "<N
 
 def _without_nulls(frame: pl.DataFrame, key: str) -> tuple[pl.DataFrame, list[str]]:
     """Cells without white space around them, null for `NULLS` beside the ids; a sentence of it."""
-    bare = frame.select(pl.all().str.strip_chars().replace("", None))
-    empty = bare.select(pl.exclude(key).is_in(NULLS).fill_null(False))
-    counts = {column.name: int(column.sum()) for column in empty}
-    named = [name for name, count in counts.items() if count]
-    if not named:
-        return bare, []
-    words = sorted({w for name in named for w in bare[name].filter(empty[name]).unique()})
-    clean = bare.with_columns(pl.col(named).replace(dict.fromkeys(NULLS, None)))
-    return clean, [f"{sum(counts.values()):,} cells that read {', '.join(words)} are taken as "
-                   f"empty: {', '.join(named)}"]  # fmt: skip
+    cells, counts, words = [], {}, set()
+    for column in frame:
+        text = column.str.strip_chars().replace("", None)
+        empty = text.is_in(NULLS).fill_null(False)
+        if column.name != key and empty.any():
+            counts[column.name] = int(empty.sum())
+            words |= set(text.filter(empty).unique())
+            text = text.set(empty, None)
+        cells.append(text)
+    if not counts:
+        return pl.DataFrame(cells), []
+    return pl.DataFrame(cells), [
+        f"{sum(counts.values()):,} cells that read {', '.join(sorted(words))} are taken as empty: "
+        + ", ".join(counts)
+    ]
 
 
 CATEGORY_NAMES = ("category", "categories", "in_category", "genre", "genres", "has_genre",
@@ -317,7 +322,7 @@ def _cells(text: pl.Series, amounts: Amounts, name: str, *, keep: bool) -> list[
     if plain is not None and plain.null_count() < len(plain):
         numbers = plain.drop_nulls()
         lonely = filled > FEW_ROWS and numbers.n_unique() > MAX_SHARE * filled
-        price = amounts.money or CALLED_PRICE.search(text.name) is not None
+        price = amounts.money or CALLED_PRICE.search(f"{text.name} {name}") is not None
         whole = bool((numbers % 1 == 0).all()) and not price
         if lonely and whole and not keep:
             return "whole numbers that hardly repeat"

@@ -163,9 +163,7 @@ class Facets:
         names = sorted(self.items.numbers) if numbers else self.names
         kind = "columns of numbers" if numbers else "facts or columns of numbers of this run"
         named = numbers and (name in self._relations or name in self._added)
-        why = (
-            " It is a fact: some cell of it is no number (`build` told which), so it has no range."
-        )
+        why = " Its values are names (`build` says which cells keep a column from being numbers)."
         return UsageError(
             f"The 'where' of a filter must name {kind}: {', '.join(names) or 'there are none'}. "
             f"Got {name!r} instead.{why if named else suggest(name, names)}"

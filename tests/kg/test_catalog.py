@@ -164,6 +164,9 @@ def test_prices_are_numbers_as_they_are_written(tmp_path: Path) -> None:
     assert file.unused == dict.fromkeys(("a", "code"), "whole numbers that hardly repeat")
     assert file.catalog.numbers["cost"].tolist() == [n + 0.5 for n in range(10, 50)]
     assert sorted(file.catalog.numbers) == ["Preis", "a", "code", "cost"]
+    priced = Catalog.read(path, columns={"price": "code"}).attribute("price")
+    assert priced is not None
+    assert len(priced.values) == 5
 
 
 def test_a_table_says_what_was_made_of_it(tmp_path: Path) -> None:
