@@ -334,16 +334,21 @@ def _cells(text: pl.Series, amounts: Amounts, name: str, *, keep: bool) -> list[
         list(dict.fromkeys(part.strip() for part in cell.split("|") if part.strip()))
         for cell in text.fill_null("").to_list()
     ]
-    if name.lower() in CATEGORY_NAMES and 2 * int(text.str.contains(_PATH).sum()) > filled:
-        return [
-            list(dict.fromkeys(v for path in cell for v in ancestry(path.replace("＞", ">"))))
-            for cell in cells
-        ]
+    if name.lower() in CATEGORY_NAMES:
+        cells = [_beginnings(cell) for cell in cells]
+        keep |= 2 * int(text.str.contains(_PATH).sum()) > filled  # many leaves, but few beginnings
     distinct = len({value for cell in cells for value in cell})
     if distinct == 0:
         return "empty"
     lonely = filled > FEW_ROWS and distinct > MAX_SHARE * filled
     return "nearly one value a row" if lonely and not keep else cells
+
+
+def _beginnings(cell: list[str]) -> list[str]:
+    """The values of a cell, of paths each beginning."""
+    if not any(re.search(_PATH, value) for value in cell):
+        return cell
+    return list(dict.fromkeys(v for path in cell for v in ancestry(path.replace("＞", ">"))))
 
 
 def ancestry(path: str, mark: str = ">") -> list[str]:
