@@ -162,11 +162,12 @@ class Facets:
     def _unknown(self, name: str, numbers: bool = False) -> UsageError:
         names = sorted(self.items.numbers) if numbers else self.names
         kind = "columns of numbers" if numbers else "facts or columns of numbers of this run"
-        named = numbers and (name in self._relations or name in self._added)
-        why = " Its values are names (`build` says which cells keep a column from being numbers)."
+        hint = suggest(name, names)
+        if numbers and not hint:
+            hint = " Which cells keep a column from being numbers is said by `kgintent build`."
         return UsageError(
             f"The 'where' of a filter must name {kind}: {', '.join(names) or 'there are none'}. "
-            f"Got {name!r} instead.{why if named else suggest(name, names)}"
+            f"Got {name!r} instead.{hint}"
         )
 
     def _unknown_value(self, name: str, value: object) -> UsageError:
