@@ -10,6 +10,7 @@ graph; `verbalise` writes a history as a sentence that BERT can read. No torch h
     schema      Behaviour: view, click, purchase, search, … with weight and phrase
     tables      CSV, TSV, Parquet, gzipped or not, every column as text
     times       epoch seconds, milliseconds or ISO 8601 to UTC seconds
+    amounts     numbers with marks between thousands and signs of currency
     events      EventLog
     clean       duplicates, bots, impossible times, unknown items: counted and kept aside
     catalog     Catalog: items (or users) with text and typed attributes

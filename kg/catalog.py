@@ -10,23 +10,24 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from kg.amounts import Amounts, read_amounts
 from kg.errors import DataError, UsageError
 from kg.events import EVENT_COLUMNS
 from kg.ids import Vocab
-from kg.tables import pick_columns, place, read_table
+from kg.tables import pick_columns, place, read_cells
 from kg.vectors import Vectors
 
 ITEM_COLUMNS: dict[str, tuple[str, ...]] = {
     "item_id": ("item_id", "item", "itemid", "id", "sku", "product_id", "productid", "movie_id",
                 "movieid", "asin", "article_id", "stock_code", "商品", "商品id"),
-    "title": ("title", "name", "item_name", "product_name", "标题", "名称"),
+    "title": ("title", "name", "item_name", "product_name", "标题", "名称", "商品名称"),
     "text": ("text", "description", "abstract", "plot", "描述", "简介"),
 }  # fmt: skip
 USER_COLUMNS: dict[str, tuple[str, ...]] = {
@@ -126,7 +127,7 @@ class Catalog:
         for attribute in self.attributes:
             if attribute.name in TEXT_ATTRIBUTES:
                 for row, cell in enumerate(attribute.cells(len(self))):
-                    parts[row].append(", ".join(cell))
+                    parts[row].append(", ".join(furthest(cell)))
         return [". ".join(p for p in part if p) for part in parts]
 
     @classmethod
@@ -182,40 +183,82 @@ class Catalog:
 
         `columns` maps a role (item_id, title, text) to a column name; any other role, such as
         `category=cat`, renames an attribute and keeps it whatever it holds. Roles of other files
-        (user, time, …) are passed over. Cells may hold several values joined by '|'.
+        (user, time, …) are passed over. Cells may hold several values joined by '|'; a category
+        that is a path ("Home > Garden") is each of its beginnings. Cells of `NULLS` are empty.
         """
-        if kind not in ("item", "user"):
-            raise UsageError(
-                f"The kind of a Catalog must be 'item' or 'user'. Got {kind!r} instead."
-            )
-        frame = read_table(path)
-        wanted = ITEM_COLUMNS if kind == "item" else USER_COLUMNS
-        mapping = dict(columns or {})
-        main = {role: name for role, name in mapping.items() if role in wanted}
-        key = f"{kind}_id"
-        roles = pick_columns(frame, wanted, main, needed=(key,), where=str(path))
-        renamed = {n: r for r, n in mapping.items() if r not in _ROLES and n in frame.columns}
-        attributes, ignored = _attributes(frame, set(roles.values()), renamed)
-        numbers = _numbers(frame, set(roles.values()), renamed)
-        ids = frame[roles[key]].str.strip_chars().fill_null("").to_list()
-        if "" in ids:
-            raise DataError(
-                f"{place(path, ids.index('') + 1)}: column {roles[key]!r} must not be empty."
-            )
-        if not (once := frame[roles[key]].str.strip_chars().is_first_distinct()).all():
-            row = int(np.flatnonzero(~once.to_numpy())[0])
-            raise DataError(
-                f"{place(path, row + 1)}: each {kind} id must stand once. Got {ids[row]!r} again."
-            )
-        text = {
-            role: frame[name].str.strip_chars().fill_null("").to_list()
-            for role, name in roles.items()
-        }
-        try:
-            return cls.of(ids, text.get("title"), text.get("text"), attributes, name=kind,
-                          ignored=ignored, numbers=numbers)  # fmt: skip
-        except DataError as error:
-            raise DataError(f"{path}: {error}") from None
+        return read_catalog(path, columns=columns, kind=kind).catalog
+
+
+@dataclass(frozen=True)
+class CatalogFile:
+    """A table as it was read: which column plays which role ({role: column}), the columns that
+    nothing is made of ({column: why}), and sentences on cells that were not taken as they stand.
+    """
+
+    catalog: Catalog
+    roles: Mapping[str, str]
+    unused: Mapping[str, str]
+    notes: tuple[str, ...]
+
+
+def read_catalog(
+    path: str | Path, *, columns: Mapping[str, str] | None = None, kind: str = "item"
+) -> CatalogFile:
+    """As `Catalog.read`, with what was made of the file."""
+    if kind not in ("item", "user"):
+        raise UsageError(f"The kind of a Catalog must be 'item' or 'user'. Got {kind!r} instead.")
+    wanted = ITEM_COLUMNS if kind == "item" else USER_COLUMNS
+    mapping = dict(columns or {})
+    main = {role: name for role, name in mapping.items() if role in wanted}
+    own = [name for role, name in mapping.items() if role in main or role not in _ROLES]
+    frame, odd = read_cells(path, own)
+    key = f"{kind}_id"
+    roles = pick_columns(frame, wanted, main, needed=(key,), where=str(path))
+    renamed = {n: r for r, n in mapping.items() if r not in _ROLES and n in frame.columns}
+    ids = frame[roles[key]].str.strip_chars().fill_null("").to_list()
+    if "" in ids:
+        raise DataError(
+            f"{place(path, ids.index('') + 1)}: column {roles[key]!r} must not be empty."
+        )
+    if not (once := frame[roles[key]].str.strip_chars().is_first_distinct()).all():
+        row = int(np.flatnonzero(~once.to_numpy())[0])
+        raise DataError(
+            f"{place(path, row + 1)}: each {kind} id must stand once. Got {ids[row]!r} again."
+        )
+    frame, said = _without_nulls(frame, roles[key])
+    found = _columns(frame, set(roles.values()), renamed)
+    found.unused |= {name: f"of the type {kind.partition('(')[0]}" for name, kind in odd.items()}
+    text = {role: frame[name].fill_null("").to_list() for role, name in roles.items()}
+    try:
+        catalog = Catalog.of(ids, text.get("title"), text.get("text"), found.cells, name=kind,
+                             ignored=tuple(found.unused), numbers=found.numbers)  # fmt: skip
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    return CatalogFile(catalog, roles, found.unused, (*said, *found.notes))
+
+
+NULLS = ("NULL", "Null", "null", "NaN", "nan", "None", "N/A", "n/a", "#N/A", "<NA>")
+"""What programs write where they know nothing: such a cell is empty. 'NA' may be a country, and
+'none' an answer."""
+
+
+def _without_nulls(frame: pl.DataFrame, key: str) -> tuple[pl.DataFrame, list[str]]:
+    """Cells without white space around them, null for `NULLS` beside the ids; a sentence of it."""
+    cells, counts, words = [], {}, set()
+    for column in frame:
+        text = column.str.strip_chars().replace("", None)
+        empty = text.is_in(NULLS).fill_null(False)
+        if column.name != key and empty.any():
+            counts[column.name] = int(empty.sum())
+            words |= set(text.filter(empty).unique())
+            text = text.set(empty, None)
+        cells.append(text)
+    if not counts:
+        return pl.DataFrame(cells), []
+    return pl.DataFrame(cells), [
+        f"{sum(counts.values()):,} cells that read {', '.join(sorted(words))} are taken as empty: "
+        + ", ".join(counts)
+    ]
 
 
 CATEGORY_NAMES = ("category", "categories", "in_category", "genre", "genres", "has_genre",
@@ -226,77 +269,98 @@ _ROLES = {*EVENT_COLUMNS, *ITEM_COLUMNS, *USER_COLUMNS}
 FEW_ROWS = 20
 """Up to so many filled rows nothing is taken for an identifier."""
 CALLED_ID = re.compile(r"(^|[_\W])(id|ID|Id)$|[a-z]I[Dd]$")
+CALLED_PRICE = re.compile(r"price|preis|prix|precio|prezzo|cost|价", re.IGNORECASE)
+_PATH = r"\S\s*[>＞]\s*\S"
 MANY_NUMBERS = 200
 """A column of numbers with more distinct values than this becomes bands."""
 
 
-def _attributes(
-    frame: pl.DataFrame, used: set[str], renamed: Mapping[str, str]
-) -> tuple[dict[str, list[list[str]]], tuple[str, ...]]:
-    """Attribute cells per column, and the columns that group nothing (nearly one value a row)."""
-    found: dict[str, list[list[str]]] = {}
-    ignored: list[str] = []
+@dataclass
+class _Columns:
+    """What is made of the columns that play no role."""
+
+    cells: dict[str, list[list[str]]] = field(default_factory=dict)
+    numbers: dict[str, np.ndarray] = field(default_factory=dict)
+    unused: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def _columns(frame: pl.DataFrame, used: set[str], renamed: Mapping[str, str]) -> _Columns:
+    """Values of each row and float64 [N] of columns that are numbers, NaN where a cell is empty;
+    why nothing is made of a column; what is doubtful. The cells have no white space around them.
+    """
+    out = _Columns()
     for column in frame.columns:
         if column in used:
             continue
         asked = column in renamed
-        overruled = not asked and column in renamed.values()
-        cells = _cells(frame[column], keep=asked)
-        if cells is None or overruled:
-            ignored.append(column)
-        else:
-            found[renamed.get(column, column)] = cells
-    return found, tuple(ignored)
-
-
-def _numbers(
-    frame: pl.DataFrame, used: set[str], renamed: Mapping[str, str]
-) -> dict[str, np.ndarray]:
-    """float64 [N] of each column that holds numbers and nothing else, NaN where a cell is empty."""
-    out = {}
-    for column in frame.columns:
-        if column in used:
+        if not asked and column in renamed.values():
+            out.unused[column] = "another column has this name"
             continue
-        plain = _as_numbers(frame[column].str.strip_chars().replace("", None))
-        if plain is not None and plain.null_count() < len(plain):
-            out[renamed.get(column, column)] = plain.cast(pl.Float64).to_numpy().astype(float)
+        name = renamed.get(column, column)
+        amounts = read_amounts(frame[column])
+        if amounts.note:
+            out.notes.append(f"{column}: {amounts.note}")
+        if amounts.values is not None and amounts.values.null_count() < len(frame):
+            out.numbers[name] = amounts.values.to_numpy().astype(float)
+        cells = _cells(frame[column], amounts, name, keep=asked)
+        if isinstance(cells, str):
+            out.unused[column] = cells
+        else:
+            out.cells[name] = cells
     return out
 
 
-def _cells(column: pl.Series, *, keep: bool) -> list[list[str]] | None:
-    """The values of each row; None for an empty column or (unless `keep`) an identifier.
+def _cells(text: pl.Series, amounts: Amounts, name: str, *, keep: bool) -> list[list[str]] | str:
+    """The values of each row; why not, for an empty column or (unless `keep`) an identifier.
 
     Many numbers become bands, unless the column is called an id (manufacturer_id): then equal
-    numbers are one thing. Whole numbers that hardly repeat are an identifier, prices are not.
+    numbers are one thing. Whole numbers that hardly repeat are an identifier, prices are not. A
+    category that is a path is each of its beginnings too.
     """
-    text = column.str.strip_chars().replace("", None)
-    filled = text.len() - text.null_count()
-    plain = _as_numbers(text)
-    if plain is not None:
+    filled, plain = text.len() - text.null_count(), amounts.values
+    if plain is not None and plain.null_count() < len(plain):
         numbers = plain.drop_nulls()
         lonely = filled > FEW_ROWS and numbers.n_unique() > MAX_SHARE * filled
-        whole = bool((numbers % 1 == 0).all())
+        price = amounts.money or CALLED_PRICE.search(f"{text.name} {name}") is not None
+        whole = bool((numbers % 1 == 0).all()) and not price
         if lonely and whole and not keep:
-            return None
+            return "whole numbers that hardly repeat"
         many = numbers.n_unique() > MANY_NUMBERS
-        if not CALLED_ID.search(column.name) and (many or (lonely and not whole)):
+        if not CALLED_ID.search(text.name) and (many or (lonely and not whole)):
             return _bands(plain)
         text = text.set(plain.is_null(), None)
     cells = [
         list(dict.fromkeys(part.strip() for part in cell.split("|") if part.strip()))
         for cell in text.fill_null("").to_list()
     ]
+    if name.lower() in CATEGORY_NAMES:
+        cells = [_beginnings(cell) for cell in cells]
+        keep |= 2 * int(text.str.contains(_PATH).sum()) > filled  # many leaves, but few beginnings
     distinct = len({value for cell in cells for value in cell})
+    if distinct == 0:
+        return "empty"
     lonely = filled > FEW_ROWS and distinct > MAX_SHARE * filled
-    return None if distinct == 0 or (lonely and not keep) else cells
+    return "nearly one value a row" if lonely and not keep else cells
 
 
-def _as_numbers(text: pl.Series) -> pl.Series | None:
-    """The numbers of a column in which every filled cell is a finite one ('nan': none), or None."""
-    plain = text.cast(pl.Float64, strict=False)
-    if plain.null_count() > text.null_count() or plain.is_infinite().any():
-        return None
-    return plain.fill_nan(None)
+def _beginnings(cell: list[str]) -> list[str]:
+    """The values of a cell, of paths each beginning."""
+    if not any(re.search(_PATH, value) for value in cell):
+        return cell
+    return list(dict.fromkeys(v for path in cell for v in ancestry(path.replace("＞", ">"))))
+
+
+def ancestry(path: str, mark: str = ">") -> list[str]:
+    """The beginnings of a path, each written with ' > ': "A>B" gives "A", "A > B"."""
+    parts = [part for part in map(str.strip, path.split(mark)) if part]
+    return [" > ".join(parts[: depth + 1]) for depth in range(len(parts))]
+
+
+def furthest(values: Iterable[str]) -> list[str]:
+    """Those that are the beginning of no other one."""
+    every = list(values)
+    return [v for v in every if not any(other.startswith(f"{v} > ") for other in every)]
 
 
 def _bands(plain: pl.Series, count: int = 5) -> list[list[str]]:

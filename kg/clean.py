@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time as clock
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from kg.errors import DataError
 from kg.events import NOBODY, EventLog
 from kg.ids import Vocab
-from kg.times import NO_TIME
+from kg.times import NO_TIME, spelled
 
 
 class CleanConfig(BaseModel):
@@ -32,16 +33,26 @@ class CleanConfig(BaseModel):
 
 @dataclass(frozen=True)
 class CleanReport:
-    """What was read, kept and kept aside (by reason); `aside` holds the rows with their reason."""
+    """What was read, kept and kept aside (by reason); `aside` holds the rows with their reason.
+    `examples`, by reason, are sentences on a cell of time that cannot be used.
+    """
 
     read: int
     kept: int
     reasons: dict[str, int]
     aside: pl.DataFrame = field(repr=False)
+    examples: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        told = ", ".join(f"{n:,} {reason}" for reason, n in self.reasons.items()) or "none"
+        told = _told(self.reasons, self.examples) or "none"
         return f"{self.read:,} events read, {self.kept:,} kept, kept aside: {told}"
+
+
+def _told(reasons: Mapping[str, int], examples: Mapping[str, str]) -> str:
+    return ", ".join(
+        f"{n:,} {reason}" + (f" ({examples[reason]})" if reason in examples else "")
+        for reason, n in reasons.items()
+    )
 
 
 def clean(
@@ -50,12 +61,15 @@ def clean(
     config: CleanConfig | None = None,
     *,
     now: float | None = None,
+    written: pl.Series | None = None,
 ) -> tuple[EventLog, CleanReport]:
     """The usable events, numbered by the catalogue's `items`, and a report of the rest.
 
     Kept aside, by the first reason that holds: no user, unknown item, no item (and no query), no
     time, impossible time (1970 or before, or later than `now`), duplicate, bot. Duplicates and
     bots are looked for only where times are known: without them a repetition may be meant.
+    `written` holds the cells of time by row of the file (`kg.events.EventFile`): what is kept aside
+    then has them, not seconds.
     Raises `DataError` if no event is left.
     """
     config = config or CleanConfig()
@@ -76,7 +90,7 @@ def clean(
     if config.drop_duplicates and log.time is not None:
         mark("duplicate", _duplicates(log, reason == ""))
     mark("bot", _bots(log, reason == "", config.max_events_per_day))
-    return _split_off(log, code, reason, items)
+    return _split_off(log, code, reason, items, written)
 
 
 def _item_codes(log: EventLog, items: Vocab) -> np.ndarray:
@@ -115,25 +129,49 @@ def _bots(log: EventLog, among: np.ndarray, limit: int) -> np.ndarray:
 
 
 def _split_off(
-    log: EventLog, code: np.ndarray, reason: np.ndarray, items: Vocab
+    log: EventLog, code: np.ndarray, reason: np.ndarray, items: Vocab, written: pl.Series | None
 ) -> tuple[EventLog, CleanReport]:
     names, counts = np.unique(reason[reason != ""], return_counts=True)
     reasons = dict(zip(names.tolist(), counts.tolist(), strict=True))
     keep = reason == ""
+    examples = _examples(log, reason, written)
     if not keep.any():
-        told = ", ".join(f"{count} {name}" for name, count in reasons.items())
+        told = _told(reasons, examples)
         raise DataError(
             f"No valid event is left of {len(log)}: {told or 'the log is empty'}."
             + (_strangers(log, items) if "unknown item" in reasons else "")
         )
     aside = log.take(~keep).to_frame()
-    row = log.row if log.row is not None else np.arange(1, len(log) + 1)
+    row = _rows(log)[~keep]
     aside = aside.with_columns(
-        pl.col("user").replace(NOBODY, ""), pl.Series("row", row[~keep]),
+        pl.col("user").replace(NOBODY, ""), pl.Series("row", row),
         pl.Series("reason", reason[~keep].tolist(), dtype=pl.String),
     )  # fmt: skip
+    if written is not None:
+        aside = aside.with_columns(written.gather(row - 1).alias("time"))
+    elif log.time is not None:
+        aside = aside.with_columns(pl.col("time").replace(int(NO_TIME), None))
     kept = _renumbered(log.take(keep), code[keep], items)
-    return kept, CleanReport(len(log), int(keep.sum()), reasons, aside)
+    return kept, CleanReport(len(log), int(keep.sum()), reasons, aside, examples)
+
+
+def _rows(log: EventLog) -> np.ndarray:
+    return log.row if log.row is not None else np.arange(1, len(log) + 1)
+
+
+def _examples(log: EventLog, reason: np.ndarray, written: pl.Series | None) -> dict[str, str]:
+    """Of each way in which a time cannot be used: the first row of the file with a cell of it."""
+    if written is None or log.time is None:
+        return {}
+    out, rows = {}, _rows(log)
+    for name in ("no time", "impossible time"):
+        at = np.flatnonzero(reason == name)
+        filled = at[written.gather(rows[at] - 1).fill_null("").to_numpy() != ""]
+        if filled.size:
+            first = int(filled[rows[filled].argmin()])
+            read = "" if name == "no time" else f", read as {spelled(log.time[first])}"
+            out[name] = f"such as {written[int(rows[first]) - 1]!r} in row {rows[first]}{read}"
+    return out
 
 
 def _strangers(log: EventLog, items: Vocab) -> str:

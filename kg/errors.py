@@ -14,9 +14,9 @@ class DataError(ValueError):
     """The data are wrong: another file, or a mended one, would make it right."""
 
 
-def suggest(name: str, known: list[str]) -> str:
-    """' Did you mean 'x'?' for the nearest known name, or an empty string."""
+def suggest(name: str, known: list[str], least: float = 0.6) -> str:
+    """' Did you mean 'x'?' for the nearest known name that is `least` alike, or an empty string."""
     import difflib
 
-    near = difflib.get_close_matches(name, known, n=1)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=least)
     return f" Did you mean {near[0]!r}?" if near else ""

@@ -24,7 +24,7 @@ from kg.tables import (
     numbers,
     open_bytes,
     pick_columns,
-    read_table,
+    read_cells,
 )
 from kg.times import to_seconds
 
@@ -221,36 +221,7 @@ class EventLog:
         the events of each user are a bag. Without a behaviour column, a row with a value
         in a column called 'rating' is a rating, and any other row a view.
         """
-        if _is_sequences(Path(path)):
-            return read_sequences(path, own=own, ordered=ordered)
-        frame = read_table(path)
-        roles = pick_columns(
-            frame, EVENT_COLUMNS, columns or {}, needed=("user", "item"), where=str(path)
-        )
-        text = {role: frame[name].str.strip_chars() for role, name in roles.items()}
-        timed = use_time and ordered
-        users = text["user"].fill_null("")
-        if (users == "").all():
-            raise DataError(f"{path}: column {roles['user']!r} must not be empty in every row.")
-        value = numbers(text["value"], str(path)) if "value" in text else None
-        if value is not None and np.isnan(value).all():
-            value = None
-        behaviour: str | list[str]
-        if "behaviour" in text:
-            behaviour = text["behaviour"].replace("", None).fill_null("view").to_list()
-        else:
-            rated = value is not None and roles["value"].strip().lower() == "rating"
-            behaviour = _rated_or_viewed(value) if value is not None and rated else "view"
-        return cls.of(
-            users.replace("", NOBODY).to_list(),  # such a row belongs to no one: clean counts it
-            text["item"].fill_null("").to_list(),
-            behaviour=behaviour,
-            time=to_seconds(text["time"], str(path)) if timed and "time" in text else None,
-            value=value,
-            query=text["query"].fill_null("").to_list() if "query" in text else None,
-            own=own,
-            ordered=ordered,
-        )
+        return read_events(path, columns=columns, use_time=use_time, own=own, ordered=ordered).log
 
     def to_frame(self) -> pl.DataFrame:
         """The events with external ids, in the order of the log."""
@@ -269,6 +240,65 @@ class EventLog:
         if self.query is not None:
             data["query"] = pl.Series(list(self.query), dtype=pl.String)
         return pl.DataFrame(data)
+
+
+@dataclass(frozen=True)
+class EventFile:
+    """A file of events as it was read: the log, which column plays which role ({role: column}),
+    the columns that play none (with the type of one that is no text), and the cells of time as
+    they stand there, by row (None: no times).
+    """
+
+    log: EventLog
+    roles: Mapping[str, str]
+    unused: tuple[str, ...] = ()
+    times: pl.Series | None = None
+
+
+def read_events(
+    path: str | Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    use_time: bool = True,
+    own: tuple[Behaviour, ...] = (),
+    ordered: bool = True,
+) -> EventFile:
+    """As `EventLog.read`, with what was made of the file."""
+    if _is_sequences(Path(path)):
+        return EventFile(read_sequences(path, own=own, ordered=ordered), {})
+    mapping = {role: name for role, name in (columns or {}).items() if role in EVENT_COLUMNS}
+    frame, odd = read_cells(path, mapping.values())
+    roles = pick_columns(frame, EVENT_COLUMNS, mapping, needed=("user", "item"), where=str(path))
+    if not (use_time and ordered):
+        roles.pop("time", None)
+    text = {role: frame[name].str.strip_chars() for role, name in roles.items()}
+    users = text["user"].fill_null("")
+    if (users == "").all():
+        raise DataError(f"{path}: column {roles['user']!r} must not be empty in every row.")
+    value = numbers(text["value"], str(path)) if "value" in text else None
+    if value is not None and np.isnan(value).all():
+        value = None
+    behaviour: str | list[str]
+    if "behaviour" in text:
+        behaviour = text["behaviour"].replace("", None).fill_null("view").to_list()
+    else:
+        rated = value is not None and roles["value"].strip().lower() == "rating"
+        behaviour = _rated_or_viewed(value) if value is not None and rated else "view"
+    log = EventLog.of(
+        users.replace("", NOBODY).to_list(),  # such a row belongs to no one: clean counts it
+        text["item"].fill_null("").to_list(),
+        behaviour=behaviour,
+        time=to_seconds(text["time"], str(path)) if "time" in text else None,
+        value=value,
+        query=text["query"].fill_null("").to_list() if "query" in text else None,
+        own=own,
+        ordered=ordered,
+    )
+    unused = (
+        *(name for name in frame.columns if name not in roles.values()),
+        *(f"{name} ({kind.partition('(')[0]})" for name, kind in odd.items()),
+    )
+    return EventFile(log, roles, unused, text.get("time"))
 
 
 def _or_nan(log: EventLog) -> np.ndarray:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from kg.catalog import ITEM_COLUMNS, USER_COLUMNS, quantile_bands
+from kg.catalog import ITEM_COLUMNS, USER_COLUMNS, ancestry, quantile_bands
 from kg.columns import ColumnRelation, Guess, guess_relations, parse_relations
 from kg.dates import dates
 from kg.errors import DataError, UsageError, suggest
@@ -199,8 +199,7 @@ def _values(relation: ColumnRelation, cell: str) -> list[str]:
         return [cell]
     out: list[str] = []
     for path in cell.split("|") if relation.mark != "|" else [cell]:
-        parts = [part for part in map(str.strip, path.split(relation.mark)) if part]
-        out += [f" {MARK} ".join(parts[: depth + 1]) for depth in range(len(parts))]
+        out += ancestry(path, relation.mark)
     return list(dict.fromkeys(out))
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,15 +30,62 @@ def read_table(path: str | Path) -> pl.DataFrame:
     """Every column of the file as text (null where empty).
 
     Columns without a name (the row numbers that pandas writes) and empty rows at the end are left
-    out. Raises `UsageError` if there is no such file, `DataError` if it is empty or cannot be read.
+    out. Raises `UsageError` if there is no such file, `DataError` if it is empty or cannot be read,
+    or holds a column that is no text (a struct).
+    """
+    frame, odd = read_cells(path)
+    for name, kind in odd.items():
+        raise _no_cells(path, name, kind)
+    return frame
+
+
+def read_cells(
+    path: str | Path, asked: Collection[str] = ()
+) -> tuple[pl.DataFrame, dict[str, str]]:
+    """As `read_table`, without the columns that are no text, and those with their types; one that
+    is `asked` for is an error.
     """
     file = existing_file(path)
     raw = _bytes(file)
-    frame = _read_parquet(raw, file) if _is_parquet(raw, file) else _read_csv(raw, file)
+    if _is_parquet(raw, file):
+        frame, odd = _read_parquet(raw, file)
+    else:
+        _check_kind(raw, file)
+        frame, odd = _read_csv(raw, file), {}
+    for name in asked:
+        if name in odd:
+            raise _no_cells(path, name, odd[name])
     frame = frame.head(_filled_height(frame))
     if frame.height == 0:
         raise DataError(f"{file} has a header and no rows: at least one row is needed.")
-    return frame
+    return frame, odd
+
+
+def _no_cells(path: str | Path, name: str, kind: str) -> DataError:
+    return DataError(
+        f"{path}: column {name!r} must hold text, numbers, times or lists of them. "
+        f"Got the type {kind} instead: leave it out or write it as text."
+    )
+
+
+_JSON = re.compile(rb"\s*(?:\[\s*)?\{\s*[\"}]")
+
+
+def _check_kind(start: bytes, file: Path) -> None:
+    """`DataError` for files that are no tables, by the first bytes of what they hold."""
+    what = None
+    zipped = start.startswith(b"PK\x03\x04")
+    if _JSON.match(start.removeprefix(_BOM)):
+        what = "JSON"
+    elif zipped and file.suffix.lower() not in (".xlsx", ".xlsm", ".ods"):
+        what = "a zip archive"
+    elif zipped or start.startswith(b"\xd0\xcf\x11\xe0"):  # of old Excel
+        what = "a spreadsheet"
+    if what is not None:
+        raise DataError(
+            f"{file} holds {what}, which is not read as a table. CSV, TSV and Parquet are, also "
+            "gzipped: save it as one of these (CSV in UTF-8)."
+        )
 
 
 def column_names(path: str | Path) -> list[str]:
@@ -46,11 +94,13 @@ def column_names(path: str | Path) -> list[str]:
     try:
         with open_bytes(file) as handle:
             start = handle.read(65536)
-            if _is_parquet(start, file):
-                schema = pl.read_parquet_schema(io.BytesIO(start + handle.read()))
-                return [name for name in schema if not _unnamed(name)]
+            parquet = _is_parquet(start, file)
+            schema = pl.read_parquet_schema(io.BytesIO(start + handle.read())) if parquet else {}
     except UNREADABLE + _BROKEN as error:
         raise DataError(f"{file} cannot be read: {_first_line(error)}.") from None
+    if parquet:
+        return [name for name in schema if not _unnamed(name)]
+    _check_kind(start, file)
     start, _, _ = _plain(start).replace(b"\r", b"\n").partition(b"\n")
     names = _header(start.decode("utf-8", "replace"), _separator(start), file)
     return [name for name in names if not _unnamed(name)]
@@ -126,23 +176,27 @@ def _first_line(error: BaseException) -> str:
 # Parquet
 
 
-def _read_parquet(raw: bytes, file: Path) -> pl.DataFrame:
+def _read_parquet(raw: bytes, file: Path) -> tuple[pl.DataFrame, dict[str, str]]:
+    """The columns that can be text as text, and the types of the others."""
     try:
         frame = pl.read_parquet(io.BytesIO(raw))
-        return frame.select(_as_text(frame[name], file) for name in frame.columns
-                            if not _unnamed(name))  # fmt: skip
-    except DataError:
-        raise
+        named = [name for name in frame.columns if not _unnamed(name)]
+        text = {name: _as_text(frame[name]) for name in named}
     except UNREADABLE + _BROKEN as error:
         raise DataError(f"{file} is not a readable Parquet file: {_first_line(error)}.") from None
+    odd = {name: str(frame[name].dtype) for name in named if text[name] is None}
+    return pl.DataFrame([column for column in text.values() if column is not None]), odd
 
 
-def _as_text(column: pl.Series, file: Path) -> pl.Series:
+def _as_text(column: pl.Series) -> pl.Series | None:
+    """None for a type that is no text, number or time and no list of them."""
     kind = column.dtype
     try:
         if isinstance(kind, pl.Array):
             column = column.arr.to_list()
         if isinstance(column.dtype, pl.List):
+            if isinstance(column.dtype.inner, pl.Struct):
+                return None
             return column.list.eval(pl.element().cast(pl.String)).list.join("|").replace("", None)
         if kind == pl.Datetime:  # a time with a zone becomes UTC
             return column.cast(pl.Datetime("us")).dt.strftime("%Y-%m-%dT%H:%M:%S")
@@ -150,14 +204,9 @@ def _as_text(column: pl.Series, file: Path) -> pl.Series:
             column = column.fill_nan(None)
             if _all_whole(column):  # pandas turns whole numbers with gaps into floats
                 return column.cast(pl.Int64).cast(pl.String)
-        if kind != pl.Struct:
-            return column.cast(pl.String)
+        return None if kind == pl.Struct else column.cast(pl.String)
     except pl.exceptions.PolarsError:
-        pass
-    raise DataError(
-        f"{file}: column {column.name!r} must hold text, numbers, times or lists of them. "
-        f"Got the type {kind} instead: leave it out or write it as text."
-    )
+        return None
 
 
 def _all_whole(column: pl.Series) -> bool:

@@ -14,10 +14,11 @@ NO_TIME = np.int64(-(2**62))
 def to_seconds(column: pl.Series, where: str) -> np.ndarray:
     """int64 [n] UTC seconds from epoch seconds, milli- or microseconds, or ISO 8601 text.
 
-    The unit of numbers is judged by their median (a second count of today has ten digits); eight
-    digits that all spell a day, such as 20240131, are dates. A time without a zone is read as
-    UTC. A cell that is empty or cannot be read becomes `NO_TIME`; a column in which no cell can
-    be read raises `DataError`.
+    The unit of numbers is judged by their median (a second count of today has ten digits); 8, 12
+    or 14 digits that all spell a moment, such as 20240131 or 202401311405, are dates. Days may be
+    written 2024/1/31, 2024.01.31 or 2024年1月31日. A time without a zone is read as UTC. A cell
+    that is empty or cannot be read becomes `NO_TIME`; a column in which no cell can be read raises
+    `DataError`.
     """
     text = column.str.strip_chars().replace("", None)
     plain = _finite(text.cast(pl.Float64, strict=False))
@@ -28,12 +29,20 @@ def to_seconds(column: pl.Series, where: str) -> np.ndarray:
         if plain.is_not_null().sum() > (seconds != NO_TIME).sum():
             seconds = _from_numbers(text, plain)
     if (seconds == NO_TIME).all():
+        filled = np.flatnonzero(text.is_not_null().to_numpy())
+        row = int(filled[0]) if filled.size else 0
         raise DataError(
             f"{where}: column {column.name!r} must hold epoch seconds, milliseconds or ISO 8601 "
-            f"times. Got {column[0]!r} in its first row instead. For rows that are already in "
-            "order and have no time, use --no-time."
+            f"times. Got {column[row]!r} in row {row + 1} instead: write it with the year first "
+            "and 24 hours, such as 2026-11-03 14:05 (whether 03/11 is March or November is not "
+            "guessed). For rows that are already in order and have no time, use --no-time."
         )
     return seconds
+
+
+def spelled(seconds: int) -> str:
+    """'2026-11-03 14:05:00', the moment of these UTC seconds (of any year)."""
+    return str(np.datetime64(int(seconds), "s")).replace("T", " ")
 
 
 def _finite(values: pl.Series) -> pl.Series:
@@ -41,12 +50,15 @@ def _finite(values: pl.Series) -> pl.Series:
     return values.set(~values.is_finite().fill_null(False), None)
 
 
+_COMPACT = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+
+
 def _from_numbers(text: pl.Series, plain: pl.Series) -> np.ndarray:
-    days = text.str.to_date("%Y%m%d", strict=False)
-    days = days.set(~days.dt.year().is_between(1900, 2199) | (text.str.len_chars() != 8), None)
-    if days.null_count() == plain.null_count():
-        stamps = days.cast(pl.Datetime("us")).dt.epoch("s").fill_null(int(NO_TIME))
-        return stamps.to_numpy().astype(np.int64)
+    for length, form in _COMPACT.items():
+        days = _moments(text.set(text.str.len_chars() != length, None), form)
+        days = days.set(~days.dt.year().is_between(1900, 2199), None)
+        if days.null_count() == plain.null_count():
+            return days.dt.epoch("s").fill_null(int(NO_TIME)).to_numpy().astype(np.int64)
     values = plain.to_numpy().astype(np.float64)  # null becomes NaN
     median = float(np.nanmedian(np.abs(values)))
     unit = 1.0 if median < 1e11 else 1e3 if median < 1e14 else 1e6 if median < 1e17 else 1e9
@@ -55,26 +67,30 @@ def _from_numbers(text: pl.Series, plain: pl.Series) -> np.ndarray:
     return np.where(ok, np.floor(np.where(ok, values, 0)), NO_TIME).astype(np.int64)
 
 
-_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d", "%Y/%m/%dT%H:%M:%S%.f",
-            "%Y/%m/%dT%H:%M", "%Y/%m/%d")  # fmt: skip
+_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d")
+_YEAR_FIRST = r"^(\d{4})[/.年](\d{1,2})[/.月](\d{1,2})日?"
 _ZONE = r"(T[0-9:.]+) ?(Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)$"
 
 
 def _from_iso(text: pl.Series) -> np.ndarray:
-    joined = text.str.replace(r"^(\S+)\s+", "${1}T", n=1)
+    dashed = text.str.replace(_YEAR_FIRST, "${1}-${2}-${3} ").str.strip_chars()
+    joined = dashed.str.replace(r"^(\S+?)(\s+T?|T)", "${1}T", n=1)
     zone = joined.str.extract(_ZONE, 2)
     bare = joined.str.replace(_ZONE, "${1}")
     seconds = pl.Series([None] * len(text), dtype=pl.Int64)
     for form in _FORMATS:
-        if "%H" in form:
-            parsed = bare.str.to_datetime(form, strict=False, time_unit="us")
-        else:
-            parsed = bare.str.to_date(form, strict=False).cast(pl.Datetime("us"))
-        seconds = seconds.zip_with(seconds.is_not_null(), parsed.dt.epoch("s"))
+        seconds = seconds.zip_with(seconds.is_not_null(), _moments(bare, form).dt.epoch("s"))
         if seconds.null_count() == text.null_count():
             break
     known = seconds.is_not_null().to_numpy()
     return np.where(known, seconds.fill_null(0).to_numpy() - _shift(zone), NO_TIME).astype(np.int64)
+
+
+def _moments(text: pl.Series, form: str) -> pl.Series:
+    """Of this form, null where a cell is of another."""
+    if "%H" in form:
+        return text.str.to_datetime(form, strict=False, time_unit="us")
+    return text.str.to_date(form, strict=False).cast(pl.Datetime("us"))
 
 
 def _shift(zone: pl.Series) -> np.ndarray:

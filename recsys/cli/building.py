@@ -7,10 +7,10 @@ from pathlib import Path
 import polars as pl
 
 from kg.build import build_graph
-from kg.catalog import ITEM_COLUMNS, USER_COLUMNS, Catalog
+from kg.catalog import ITEM_COLUMNS, USER_COLUMNS, Catalog, read_catalog
 from kg.clean import clean
 from kg.errors import UsageError, suggest
-from kg.events import EVENT_COLUMNS, EventLog
+from kg.events import EVENT_COLUMNS, EventLog, read_events
 from kg.graph_store import load_graph
 from kg.joined import renumbered
 from kg.storage import Dataset, save_dataset
@@ -18,6 +18,7 @@ from kg.tables import column_names, unknown_columns
 from kg.triples import read_triples
 from kg.vectors import read_vectors
 from recsys.cli.output import columns_of, say
+from recsys.cli.told import say_event_columns, say_events, say_item_columns, say_table
 
 
 def build_folder(
@@ -33,15 +34,14 @@ def build_folder(
     made = load_graph(graph) if graph is not None else None
     mapping = columns_of(columns)
     _check_mapping(mapping, events, items, users)
-    catalog = Catalog.read(items, columns=mapping)
-    told = ", ".join(f"{a.name} ({len(a.values):,})" for a in catalog.attributes) or "none"
-    say(f"{items}: {len(catalog):,} items; attributes: {told}")
-    if catalog.ignored:
-        say(f"  not used, nearly one value per item: {', '.join(catalog.ignored)}")
-    catalog, aside = with_vectors(catalog, vectors, mapping)
-    log = EventLog.read(events, columns=mapping, use_time=not no_time, ordered=not no_order)
-    log, report = clean(log, catalog.ids)
+    table = read_catalog(items, columns=mapping)
+    say_item_columns(items, table)
+    catalog, aside = with_vectors(table.catalog, vectors, mapping)
+    read = read_events(events, columns=mapping, use_time=not no_time, ordered=not no_order)
+    say_event_columns(events, read, not no_time)
+    log, report = clean(read.log, catalog.ids, written=read.times)
     say(f"{events}: {report}")
+    say_events(log)
     people, more = _people(users, user_vectors, log, mapping)
     facts = None
     if triples is not None:
@@ -69,11 +69,12 @@ def _people(
     users: Path | None, options: list[str], log: EventLog, columns: dict[str, str]
 ) -> tuple[Catalog | None, pl.DataFrame]:
     """The table of users with their vectors; without a file it has the people of the log."""
-    people = Catalog.read(users, columns=columns, kind="user") if users is not None else None
-    if people is not None:
+    people = None
+    if users is not None:
+        table = read_catalog(users, columns=columns, kind="user")
+        people = table.catalog
         there = int((log.users.encode(people.ids.ids, missing="negative") >= 0).sum())
-        told = ", ".join(f"{a.name} ({len(a.values):,})" for a in people.attributes) or "none"
-        say(f"{users}: {len(people):,} users, {there:,} of them in the events; attributes: {told}")
+        say_table(users, table, f"{len(people):,} users, {there:,} of them in the events")
     if not options:
         return people, _NONE
     return with_vectors(people or Catalog.of(log.users.ids, name="user"), options, columns)
@@ -111,7 +112,9 @@ def _named_files(options: list[str]) -> list[tuple[str, Path]]:
 
 
 def _check_mapping(mapping: dict[str, str], events: Path, items: Path, users: Path | None) -> None:
-    """A column that no file has is a mistake; so is a role that no reader takes."""
+    """A column that no file has is a mistake; so is a role that no reader takes. One that is nearly
+    called like a role may be meant.
+    """
     if not mapping or events.name.endswith((".txt", ".txt.gz")):
         return
     of_items = column_names(items)
@@ -124,3 +127,7 @@ def _check_mapping(mapping: dict[str, str], events: Path, items: Path, users: Pa
                 f"The option --columns has {role}={name}: {role!r} is no role of events, and only "
                 f"a column of {items.name} can be renamed.{suggest(role, roles)}"
             )
+        if role not in roles:
+            spelled = next((r for r in ("title", "text") if role.lower() in ITEM_COLUMNS[r]), role)
+            if hint := suggest(spelled, roles, 0.75):
+                say(f"--columns {role}={name} makes facts called {role!r} of this column.{hint}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy import sparse
 
-from kg.catalog import CATEGORY_NAMES, Catalog
+from kg.catalog import CATEGORY_NAMES, Catalog, furthest
 from kg.events import EventLog
 from kg.graph import KnowledgeGraph
 from kg.labels import IntentLabels, next_intents
@@ -196,7 +196,9 @@ def with_categories(catalog: Catalog) -> Catalog:
         if attribute is not None:
             cells = attribute.cells(len(catalog))
             titles = tuple(
-                f"{catalog.title(code)} ({', '.join(cell[-3:])})" if cell else catalog.title(code)
+                f"{catalog.title(code)} ({', '.join(furthest(cell)[-3:])})"
+                if cell
+                else catalog.title(code)
                 for code, cell in enumerate(cells)
             )
             return replace(catalog, titles=titles)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from kg.catalog import furthest
 from kg.errors import UsageError, suggest
 from kg.graph import KnowledgeGraph, Relation
 from kg.hierarchy import beginnings, whole
@@ -113,7 +114,9 @@ class Facets:
         return out
 
     def values(self, name: str, codes: np.ndarray) -> list[set[str]]:
-        """What each of these items [M] holds of a fact, as ids of nodes or as it was added."""
+        """What each of these items [M] holds of a fact, as ids of nodes or as it was added; of
+        paths, the furthest.
+        """
         if name not in self._relations and name not in self._added:
             raise self._unknown(name)
         out: dict[int, set[str]] = {int(code): set() for code in codes}
@@ -125,7 +128,7 @@ class Facets:
                 out[code].add(whole(keys[node]))
         for code, own in out.items():
             own |= {whole(value) for value in self.items.told.get(code, {}).get(name, ())}
-        return [out[int(code)] for code in codes]
+        return [set(furthest(out[int(code)])) for code in codes]
 
     def _current(self, codes: np.ndarray) -> np.ndarray:
         """Those of trained items that were not replaced since: newer rows tell of themselves."""
@@ -159,9 +162,12 @@ class Facets:
     def _unknown(self, name: str, numbers: bool = False) -> UsageError:
         names = sorted(self.items.numbers) if numbers else self.names
         kind = "columns of numbers" if numbers else "facts or columns of numbers of this run"
+        hint = suggest(name, names)
+        if numbers and not hint:
+            hint = " Which cells keep a column from being numbers is said by `kgintent build`."
         return UsageError(
             f"The 'where' of a filter must name {kind}: {', '.join(names) or 'there are none'}. "
-            f"Got {name!r} instead.{suggest(name, names)}"
+            f"Got {name!r} instead.{hint}"
         )
 
     def _unknown_value(self, name: str, value: object) -> UsageError:

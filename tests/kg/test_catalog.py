@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kg.catalog import Attribute, Catalog
+from kg.catalog import Attribute, Catalog, ancestry, furthest, read_catalog
 from kg.errors import DataError, UsageError
 from kg.ids import Vocab
 
@@ -114,6 +114,68 @@ def test_a_column_that_is_asked_for_is_kept_under_its_new_name(tmp_path: Path) -
     assert place is not None
     assert place.of_row(0) == ["1000"]
     assert catalog.ignored == ("place",)  # the column that had the name
+
+
+def test_categories_that_are_paths_are_each_of_their_beginnings(tmp_path: Path) -> None:
+    paths = [f"Home > Garden>Kind {n}" for n in range(30)]
+    catalog = wide(tmp_path, "category", [*paths, "Home＞Bath|Toys"])
+    category = catalog.attribute("category")
+    assert category is not None
+    assert catalog.ignored == ()
+    of = dict(zip(catalog.ids.ids, category.cells(31), strict=True))
+    assert of["i7"] == ["Home", "Home > Garden", "Home > Garden > Kind 7"]
+    assert of["i30"] == ["Home", "Home > Bath", "Toys"]
+    assert catalog.full_texts()[catalog.ids.ids.index("i30")] == "Home > Bath, Toys"
+    assert wide(tmp_path, "notes", paths).ignored == ("notes",)  # of categories only
+    few = wide(tmp_path, "category", ["Home > Bath", "Toys", "Cars", ">3"]).attribute("category")
+    assert few is not None
+    assert few.values.ids == (">3", "Cars", "Home", "Home > Bath", "Toys")
+    codes = [f"c{n}" for n in range(30)]
+    assert wide(tmp_path, "category", [*codes, "a > b"]).ignored == ("category",)
+
+
+def test_beginnings_and_the_furthest_of_paths() -> None:
+    assert ancestry("A>B > C") == ["A", "A > B", "A > B > C"]
+    assert ancestry("A/B", "/") == ["A", "A > B"]
+    assert furthest(["A", "A > B", "AB", "C > D"]) == ["A > B", "AB", "C > D"]
+
+
+def test_what_programs_write_for_nothing_is_empty(tmp_path: Path) -> None:
+    path = save(
+        tmp_path / "items.csv",
+        "item_id,title,colour,price\nNULL,null,red,1\nb,Bell,None,n/a\nc,none,NA,2.5\n",
+    )
+    file = read_catalog(path)
+    assert file.catalog.ids.ids == ("NULL", "b", "c")  # ids stay as they are
+    assert file.catalog.titles == ("", "Bell", "none")
+    colour = file.catalog.attribute("colour")
+    assert colour is not None
+    assert colour.values.ids == ("NA", "red")
+    np.testing.assert_array_equal(file.catalog.numbers["price"], [1, np.nan, 2.5])
+    assert file.notes == (
+        "3 cells that read None, n/a, null are taken as empty: title, colour, price",
+    )
+
+
+def test_prices_are_numbers_as_they_are_written(tmp_path: Path) -> None:
+    rows = "".join(f"i{n},{n},{n:02d} €,{1000 + 37 * n},{1000 + 37 * n}\n" for n in range(10, 50))
+    path = save(tmp_path / "items.csv", f"sku,a,cost,Preis,code\n{rows}".replace(" €", ".5 €"))
+    file = read_catalog(path)
+    assert {a.name: len(a.values) for a in file.catalog.attributes} == {"cost": 5, "Preis": 5}
+    assert file.unused == dict.fromkeys(("a", "code"), "whole numbers that hardly repeat")
+    assert file.catalog.numbers["cost"].tolist() == [n + 0.5 for n in range(10, 50)]
+    assert sorted(file.catalog.numbers) == ["Preis", "a", "code", "cost"]
+    priced = Catalog.read(path, columns={"price": "code"}).attribute("price")
+    assert priced is not None
+    assert len(priced.values) == 5
+
+
+def test_a_table_says_what_was_made_of_it(tmp_path: Path) -> None:
+    rows = "".join(f"i{n},T {n},{n},{'?' if n == 3 else n}\n" for n in range(30))
+    file = read_catalog(save(tmp_path / "items.csv", f"sku,Name,text,stock\n{rows}"))
+    assert file.roles == {"item_id": "sku", "title": "Name", "text": "text"}
+    assert file.unused == {"stock": "nearly one value a row"}
+    assert file.notes[0].startswith("stock: 1 of 30 cells is no number, such as '?'")
 
 
 def test_columns_are_named_and_those_of_the_events_passed_over(tmp_path: Path) -> None:

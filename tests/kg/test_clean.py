@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from kg.clean import CleanConfig, clean
 from kg.errors import DataError
-from kg.events import EventLog
+from kg.events import EventLog, read_events
 from kg.ids import Vocab
 
 ITEMS = Vocab(("a", "b", "c", "d"), "item")
@@ -108,6 +108,27 @@ def test_behaviours_that_nobody_shows_leave() -> None:
     kept = clean(log, ITEMS)[0]
     assert [kind.name for kind in kept.behaviours] == ["view"]
     assert kept.behaviour.tolist() == [0]
+
+
+def test_what_is_kept_aside_has_its_time_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "e.csv"
+    path.write_text(
+        "user,item,time\nv,a,2024-01-02\nv,b,03.01.2024 15:00\nu,a,\nu,b,4.1.2024\nu,a,2100-01-01\n"
+    )
+    file = read_events(path)
+    report = clean(file.log, ITEMS, written=file.times)[1]
+    told = report.aside.sort("row").select("row", "time", "reason").rows()
+    assert told == [
+        (2, "03.01.2024 15:00", "no time"), (3, None, "no time"), (4, "4.1.2024", "no time"),
+        (5, "2100-01-01", "impossible time"),
+    ]  # fmt: skip
+    assert "3 no time (such as '03.01.2024 15:00' in row 2)" in str(report)
+    assert "(such as '2100-01-01' in row 5, read as 2100-01-01 00:00:00)" in str(report)
+    assert clean(file.log, ITEMS)[1].aside["time"].to_list().count(None) == 3  # never -2**62
+    path.write_text("user,item,time\nv,a,2100-01-01\n")
+    file = read_events(path)
+    with pytest.raises(DataError, match=r"of 1: 1 impossible time \(such as '2100-01-01' in row 1"):
+        clean(file.log, ITEMS, written=file.times)
 
 
 def test_nothing_left_is_an_error_that_counts() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kg.errors import DataError, UsageError
-from kg.events import NOBODY, EventLog, read_sequences
+from kg.events import NOBODY, EventLog, read_events, read_sequences
 from kg.ids import Vocab
 from kg.schema import BEHAVIOURS, Behaviour
 from kg.times import NO_TIME
@@ -174,6 +174,18 @@ def test_columns_are_named_and_those_of_the_catalogue_passed_over(tmp_path: Path
     assert EventLog.read(path, columns=both).to_frame().rows() == [("u", "a", "purchase", 5)]
     with pytest.raises(DataError, match=r"no column 'hwo' \(asked for as 'user'\).*'who'\?"):
         EventLog.read(path, columns={**both, "user": "hwo"})
+
+
+def test_a_file_says_which_columns_were_taken(tmp_path: Path) -> None:
+    path = save(tmp_path / "e.csv", "User,item,Datum,ts\nv,b,x, 5\nu,a,y,soon\n")
+    file = read_events(path)
+    assert file.roles == {"user": "User", "item": "item", "time": "ts"}
+    assert file.unused == ("Datum",)
+    assert file.times is not None
+    assert file.times.to_list() == ["5", "soon"]
+    untimed = read_events(path, use_time=False)
+    assert (untimed.unused, untimed.times) == (("Datum", "ts"), None)
+    assert read_events(save(tmp_path / "s.txt", "u a b\n")).roles == {}
 
 
 def test_rows_without_a_user_are_kept_aside_not_lost(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kg.catalog import read_catalog
 from kg.errors import DataError, UsageError
-from kg.events import EventLog
-from kg.tables import column_names, numbers, pick_columns, read_table, unknown_columns
+from kg.events import EventLog, read_events
+from kg.tables import column_names, numbers, pick_columns, read_cells, read_table, unknown_columns
 
 Write = Callable[..., Path]
 
@@ -173,6 +174,45 @@ def test_a_parquet_type_that_is_no_cell_is_named(tmp_path: Path) -> None:
     pl.DataFrame({"ok": [1], "gone": [dt.timedelta(1)]}).write_parquet(path)
     with pytest.raises(DataError, match=r"t.parquet: column 'gone' must hold text.*Duration"):
         read_table(path)
+    frame, odd = read_cells(path, ["ok"])
+    assert frame.rows() == [("1",)]
+    assert odd == {"gone": "Duration(time_unit='us')"}
+    with pytest.raises(DataError, match=r"column 'gone' must hold text.*Duration"):
+        read_cells(path, ["gone"])
+
+
+def test_structs_that_nobody_asked_for_are_left_out_and_told(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pl.DataFrame({
+        "user": ["u"], "item": ["a"], "ctx": [{"os": "x"}], "many": [[{"os": "x"}]],
+    }).write_parquet(path)  # fmt: skip
+    file = read_events(path)
+    assert len(file.log) == 1
+    assert file.unused == ("ctx (Struct)", "many (List)")
+    with pytest.raises(DataError, match="column 'ctx' must hold text"):
+        read_events(path, columns={"time": "ctx"})
+    table = read_catalog(path, columns={"time": "ctx"})  # a role of events
+    assert table.unused == {"ctx": "of the type Struct", "many": "of the type List"}
+    with pytest.raises(DataError, match="column 'ctx' must hold text"):
+        read_catalog(path, columns={"place": "ctx"})
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("t.jsonl", b'{"user": "u", "item": "a"}\n', "JSON"),
+        ("t.json", b'\xef\xbb\xbf[\n {"user": "u"}]', "JSON"),
+        ("t.xlsx", b"PK\x03\x04rest", "a spreadsheet"),
+        ("t.xls", b"\xd0\xcf\x11\xe0rest", "a spreadsheet"),
+        ("t.csv.zip", b"PK\x03\x04rest", "a zip archive"),
+    ],
+)
+def test_what_is_no_table_is_named(tmp_path: Path, name: str, content: bytes, what: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    for read in (read_table, column_names):
+        with pytest.raises(DataError, match=f"^[^:]*{name} holds {what}, which is not read.*CSV"):
+            read(path)
 
 
 def test_numbers_names_the_row() -> None:

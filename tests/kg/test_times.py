@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kg.errors import DataError
-from kg.times import NO_TIME, to_seconds
+from kg.times import NO_TIME, spelled, to_seconds
 
 AT = 1704164645
 
@@ -34,14 +34,31 @@ def seconds(*cells: str | None) -> list[int]:
         "2024-01-02 11:04:05 +0800",
         "2024-01-02T11:04:05+08",
         "2024-01-01T23:34:05-03:30",
+        "2024-01-02T11:04:05 +0800",
         "2024/01/02 03:04:05",
+        "2024/1/2 3:04:05",
+        "2024.01.02 03:04:05",
+        "2024年1月2日 03:04:05",
+        "2024年01月02日03:04:05",
+        "20240102030405",
     ],
 )
 def test_one_moment_written_in_many_ways(cell: str) -> None:
     assert seconds(cell) == [AT]
 
 
-@pytest.mark.parametrize("cell", ["2024-01-02", "2024/01/02", "20240102", "2024-01-02T00:00"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "2024-01-02",
+        "2024/01/02",
+        "2024.1.2",
+        "2024年1月2日",
+        "20240102",
+        "202401020000",
+        "2024-01-02T00:00",
+    ],
+)
 def test_a_day_is_its_first_second(cell: str) -> None:
     assert seconds(cell) == [AT - (3 * 3600 + 4 * 60 + 5)]
 
@@ -54,6 +71,19 @@ def test_the_median_judges_the_unit_of_a_whole_column() -> None:
 def test_eight_digits_are_days_only_if_all_of_them_are() -> None:
     assert seconds("19700102", "19700103") == [86400, 2 * 86400]
     assert seconds("19700102", "19709999") == [19700102, 19709999]
+    assert seconds("202401020304", "nan", "202401020305") == [AT - 5, int(NO_TIME), AT + 55]
+    assert seconds("202401020304", "202413020304") == [202401020, 202413020]  # milliseconds
+
+
+@pytest.mark.parametrize("cell", ["03/11/2026 14:05", "03.11.2026", "2026-11-03 2:05 PM"])
+def test_the_form_to_write_is_named_and_no_order_of_day_and_month_guessed(cell: str) -> None:
+    with pytest.raises(DataError, match=rf"Got '{cell}' in row 2 .*such as 2026-11-03 14:05"):
+        seconds("", cell)
+
+
+def test_a_moment_is_spelled_of_any_year() -> None:
+    assert spelled(AT) == "2024-01-02 03:04:05"
+    assert spelled(2**53).startswith("285428")
 
 
 def test_cells_that_cannot_be_read_have_no_time() -> None:

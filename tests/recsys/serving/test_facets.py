@@ -207,5 +207,7 @@ def test_mistakes_of_diversity_are_told(rec, asked):
 def test_facets_of_no_facts_say_so(rec):
     bare = replace(rec.model.graph, edges={}, events=frozenset())
     none = Facets(bare, replace(rec.items, numbers={}))
+    with pytest.raises(UsageError, match=r"Got 'brand' instead. Which cells keep a column"):
+        rec.facets.allowed(where={"brand": (1, 2)})
     with pytest.raises(UsageError, match="there are none"):
         none.allowed({"brand": "Acme"})

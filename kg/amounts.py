@@ -1,0 +1,93 @@
+"""Numbers as people write them: 1299, 1,299.00, 1.299,00 €, $1299, 1 299."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+_SIGN = r"(?:\p{Sc}|EUR|USD|GBP|CHF|CNY|RMB|JPY|SEK|NOK|DKK|PLN|CZK|元|円|zł|kr\.?)"
+_SAME = {"EUR": "€", "USD": "$", "GBP": "£", "￥": "¥", "CNY": "¥", "RMB": "¥", "元": "¥"}
+_SPACED = "^[+-]?\\d{1,3}(?:[ '’\u00a0\u202f]\\d{3})+(?:[.,]\\d+)?$"
+_POINT = r"^[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?$"  # 1,299.00
+_COMMA = r"^[+-]?(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,\d+)?$"  # 1.299,00
+_THOUSANDS = r"^[+-]?[1-9]\d{0,2}\.\d{3}$"  # 1.299 may be meant so
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """The numbers of a column, Float64 with null where a cell is empty, or None where some cell
+    is no number; whether they are money; and a sentence on what is doubtful or keeps them from
+    being numbers ('': nothing).
+    """
+
+    values: pl.Series | None
+    money: bool = False
+    note: str = ""
+
+
+def read_amounts(text: pl.Series) -> Amounts:
+    """Of cells [n] without white space around them, null where empty.
+
+    A sign of one currency and marks between thousands are passed over; whether the decimals stand
+    behind a point or a comma is judged by the whole column, and where both readings would do and
+    differ, the column is no numbers. Cells 'nan' are empty.
+    """
+    plain = text.cast(pl.Float64, strict=False)
+    if plain.null_count() == text.null_count():
+        if plain.is_infinite().any():
+            return Amounts(None)
+        return Amounts(plain.fill_nan(None), False, _doubt(text))
+    bare, signs = _without_signs(text)
+    if len(signs) > 1:
+        return Amounts(None, True, f"amounts in {' and '.join(signs)} are not read as numbers")
+    point, comma = _read(bare, _POINT, ","), _read(bare, _COMMA, ".")
+    least = min(point.null_count(), comma.null_count()) - text.null_count()
+    if least:
+        return Amounts(None, bool(signs), _strangers(text, point, comma, least))
+    if point.null_count() == comma.null_count() and not point.equals(comma):
+        odd = int((point != comma).fill_null(False).arg_max() or 0)
+        both = f"{text[odd]!r} may be {point[odd]:g} or {comma[odd]:g}"
+        return Amounts(None, bool(signs), f"{both}, so that the column is not read as numbers: "
+                       "write decimals behind a point and nothing between thousands")  # fmt: skip
+    whole = point if point.null_count() == text.null_count() else comma
+    return Amounts(whole, bool(signs))
+
+
+def _without_signs(text: pl.Series) -> tuple[pl.Series, list[str]]:
+    """Without a sign of currency at either end and white space between thousands; the signs."""
+    before = text.str.extract(rf"^[+-]?({_SIGN})\s*[+-]?\d", 1)
+    after = text.str.extract(rf"\d\s*({_SIGN})$", 1)
+    found = pl.concat([before, after]).drop_nulls().unique().to_list()
+    signs = sorted({_SAME.get(sign, sign) for sign in found})
+    bare = text.str.replace(rf"^([+-]?){_SIGN}\s*", "${1}").str.replace(rf"\s*{_SIGN}$", "")
+    packed = bare.str.replace_all("[ '’\u00a0\u202f]", "")
+    return packed.zip_with(bare.str.contains(_SPACED).fill_null(False), bare), signs
+
+
+def _read(bare: pl.Series, form: str, between: str) -> pl.Series:
+    """Float64, null where a cell is not of this form with this mark between thousands."""
+    fits = bare.set(~bare.str.contains(form).fill_null(False), None)
+    packed = fits.str.replace_all(between, "", literal=True)
+    return packed.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
+
+
+def _strangers(text: pl.Series, point: pl.Series, comma: pl.Series, least: int) -> str:
+    """What keeps a column of numbers, but for less than half of its cells, from being one."""
+    filled = len(text) - text.null_count()
+    if 2 * least >= filled:
+        return ""
+    best = point if point.null_count() <= comma.null_count() else comma
+    first = text.filter(best.is_null() & text.is_not_null())[0]
+    verb = "is" if least == 1 else "are"
+    return (f"{least:,} of {filled:,} cells {verb} no number, such as {first!r}, so that the "
+            "column is not read as numbers")  # fmt: skip
+
+
+def _doubt(text: pl.Series) -> str:
+    """Where every point stands before three digits, it may be meant as a mark of thousands."""
+    pointed = text.filter(text.str.contains(".", literal=True).fill_null(False))
+    if len(pointed) == 0 or not pointed.str.contains(_THOUSANDS).all():
+        return ""
+    return (f"{pointed[0]!r} is read as {float(pointed[0]):g}: write nothing between thousands "
+            "if more is meant")  # fmt: skip

@@ -1,0 +1,62 @@
+"""Numbers as people write them; what is doubtful is told."""
+
+import polars as pl
+import pytest
+
+from kg.amounts import read_amounts
+
+
+def amounts(*cells: str | None):  # type: ignore[no-untyped-def]
+    return read_amounts(pl.Series("price", cells, dtype=pl.String))
+
+
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (("12", "1.5", "nan", None), [12, 1.5, None, None]),
+        (("129,00 €", "1.299,00 €", None), [129, 1299, None]),
+        (("1,299.00", "899.00"), [1299, 899]),
+        (("$1299", "$5.5", "US"), None),
+        (("$1299", "$5.5", "7"), [1299, 5.5, 7]),
+        (("EUR 5", "6,5 €", "-€ 3"), [5, 6.5, -3]),
+        (("￥1,299.5", "¥3", "4元"), [1299.5, 3, 4]),
+        (("1 299,00", "1\u00a0299\u00a0000,5"), [1299, 1299000.5]),
+        (("1'299.00", "5"), [1299, 5]),
+        (("1.299.000", "5"), [1299000, 5]),
+        (("9,5", "12"), [9.5, 12]),
+        (("1,2,3", "4"), None),
+        (("2024-01-02", "12:30"), None),
+        (("5", "inf"), None),
+        ((None, None), [None, None]),
+    ],
+)
+def test_a_column_is_read_as_a_whole(
+    cells: tuple[str | None, ...], values: list[float] | None
+) -> None:
+    found = amounts(*cells).values
+    assert (None if found is None else found.to_list()) == values
+
+
+def test_money_is_known_by_its_sign() -> None:
+    assert amounts("5 €", "6").money
+    assert not amounts("5", "6").money
+
+
+@pytest.mark.parametrize(
+    ("cells", "read", "note"),
+    [
+        (("1.299", "899"), True, "'1.299' is read as 1.299: write nothing between thousands"),
+        (("899", "1,299"), False, "'1,299' may be 1299 or 1.299"),
+        (("1.299 €", "899 €"), False, "'1.299 €' may be 1.299 or 1299"),
+        (("5", "$6", "7 €"), False, "amounts in $ and €"),
+        (("12,5", "13", "ask"), False, "1 of 3 cells is no number, such as 'ask'"),
+        (("0.125", "0.250"), True, ""),
+        (("1.299", "899.5"), True, ""),
+        (("red", "blue", "5"), False, ""),
+    ],
+)
+def test_what_is_doubtful_is_told(cells: tuple[str, ...], read: bool, note: str) -> None:
+    found = amounts(*cells)
+    assert (found.values is not None) is read
+    assert found.note.startswith(note)
+    assert bool(found.note) is bool(note)

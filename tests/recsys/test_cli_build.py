@@ -1,0 +1,80 @@
+"""What `kgintent build` says of the files that it reads."""
+
+import pytest
+
+ITEMS = "item,title\na,Anvil\nb,Bell\n"
+
+
+@pytest.fixture
+def build(call, tmp_path):
+    """Builds of these events and items; gives stderr of what must work."""
+
+    def run(events, items=ITEMS, *options, code=0):
+        (tmp_path / "events.csv").write_text(events, encoding="utf-8")
+        (tmp_path / "items.csv").write_text(items, encoding="utf-8")
+        files = [tmp_path / "events.csv", tmp_path / "items.csv"]
+        found, _, err = call("build", *files, "-o", tmp_path / "data", *options)
+        assert found == code, err
+        return err
+
+    return run
+
+
+def test_the_columns_and_the_span_are_told(build):
+    events = "who,item,Aktion,at\nu,a,buy,2024-01-02 10:00\nu,b,view,2024-03-04\n"
+    err = build(events, ITEMS, "--columns", "user=who")
+    assert "user <- who, item <- item, time <- at, behaviour <- none; not used: Aktion\n" in err
+    assert "behaviour: view 2; times: 2024-01-02 … 2024-03-04\n" in err
+    err = build(events, ITEMS, "--columns", "user=who,behaviour=Aktion", "--no-time")
+    assert "behaviour <- Aktion, time <- none (--no-time); not used: at\n" in err
+    assert "behaviour: purchase 1, view 1\n" in err
+    err = build(events.replace("at\n", "Datum\n"), ITEMS, "--columns", "user=who")
+    assert "time <- none (rows are taken in file order); not used: Aktion, Datum\n" in err
+
+
+@pytest.mark.parametrize(
+    ("cell", "read"),
+    [
+        ("46090.5875", "1970-01-01 12:48:10"),  # a day of Excel
+        ("492849", "1970-01-06 16:54:09"),  # hours since 1970
+        ("03112026", "1970-02-06 00:27:06"),
+    ],
+)
+def test_times_that_are_hardly_meant_so_are_told(build, cell, read):
+    err = build(f"user,item,time\nu,a,{cell}\nv,b,{cell}\n")
+    assert f"Most times lie before 1990 or more than a year ahead. '{cell}' in row 1" in err
+    assert f"was read as {read}" in err
+    assert "Most times" not in build(
+        "user,item,time\nu,a,2024-01-02\nv,b,2024-01-02\nv,a,1970-01-02\n"
+    )
+
+
+def test_a_time_that_cannot_be_read_is_kept_as_it_was_written(build, tmp_path):
+    err = build("user,item,time\nu,a,2024-01-02\nu,b,03.01.2024 15:00\nv,b,2024-01-04\n")
+    assert "1 no time (such as '03.01.2024 15:00' in row 2)" in err
+    told = (tmp_path / "data" / "set_aside.csv").read_text(encoding="utf-8")
+    assert told.splitlines()[1] == "u,b,view,03.01.2024 15:00,2,no time"
+
+
+def test_the_columns_of_items_are_told_and_that_there_is_nothing_to_read(build):
+    events = "user,item\nu,a\n"
+    assert "item_id <- item, title <- title, text <- none\n" in build(events)
+    items = ITEMS.replace("title", "Bezeichnung")
+    err = build(events, items)
+    assert "title <- none (items are called by their ids and have no text; --columns title=" in err
+    for name in ("itle", "titel", "name"):
+        err = build(events, items, "--columns", f"{name}=Bezeichnung")
+        assert f"makes facts called {name!r} of this column. Did you mean 'title'?" in err
+    assert "Did you mean" not in build(events, items, "--columns", "texture=Bezeichnung")
+
+
+def test_what_is_not_used_or_doubtful_is_told(build):
+    rows = "".join(
+        f"i{n},code {n},,{'n/a' if n else 'red'},{n},{n}{'x' * (n < 2)}\n" for n in range(30)
+    )
+    err = build("user,item\nu,i0\n", f"item,code,gone,colour,price,size\n{rows}")
+    assert "not used, nearly one value a row: code, size\n" in err
+    assert "not used, empty: gone\n" in err
+    assert "  29 cells that read n/a are taken as empty: colour.\n" in err
+    assert "  size: 2 of 30 cells are no number, such as '0x', so that" in err
+    assert "attributes: colour (1), price (5)\n" in err
