@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import reduce
 from itertools import chain
 from pathlib import Path
@@ -18,7 +17,7 @@ from models.intent.picture import shown, told
 from models.intent.rules import RulesClassifier
 from models.intent.settings import TextTraining
 from recsys.cli.encoding import lines_of
-from recsys.cli.output import say, show
+from recsys.cli.output import lines_wanted, say, show
 from recsys.intent.classify import IntentClassifier
 from recsys.intent.store import KIND
 from recsys.training.config import read_settings_file
@@ -67,10 +66,11 @@ def predict_intents(
         raise UsageError("Say what to read: --text (repeatable) or a FILE, one of them.")
     said = texts if file is None else texts_of(file, column)
     made = IntentClassifier.load(folder, encoder)
+    lines = lines_wanted(json)
     rows: list[dict[str, Any]] = []
     for found in made.predict(said, k):
         best = [{"intent": i.name, "probability": round(i.probability, 4)} for i in found.intents]
-        if json:
+        if lines:
             rows.append({"text": found.text, "intents": best, "out_of_scope": found.out_of_scope,
                          "confidence": found.confidence})  # fmt: skip
         else:
@@ -90,7 +90,7 @@ def explain_intent(
     if html is not None:
         write_text(html, shown(found))
         say(f"{html}: the picture.")
-    if json or not sys.stdout.isatty():
+    if lines_wanted(json):
         show([found.as_dict()], True)
     else:
         print(told(found))
@@ -108,7 +108,7 @@ def evaluate_intents(
     found = IntentClassifier.load(folder, encoder).evaluate(parts[name], out_of_scope)
     if unknown := found["unknown_labels"]:
         say(f"  never learned, so always missed: {', '.join(unknown)}")
-    if json:
+    if lines_wanted(json):
         show([found], True)
     else:
         show([{"": key, "value": value} for key, value in found.items()

@@ -13,6 +13,7 @@ from models.intent.contract import Reading
 from models.intent.folds import fifths
 from models.intent.settings import TextTraining
 from recsys import IntentClassifier, label_curves
+from recsys.cli.intent import predict_intents
 from recsys.cli.labelling import label_texts
 
 WANTS = {"refund": "money back please", "parcel": "where is my parcel", "size": "which size fits"}
@@ -221,6 +222,35 @@ def test_from_a_file_to_answers(call, file, tmp_path):
     assert [row["text"] for row in rows_of(told)] == ["where is my parcel", "包裹在哪里"]
     code, told, _ = call("intent", "rules", out, "--json")
     assert {"intent", "term", "weight"} == set(rows_of(told)[0])
+
+
+def test_what_is_piped_is_what_json_gives(call, file, tmp_path):
+    out, long = tmp_path / "c", "where is my parcel " * 5
+    split = ("--split", "split")
+    code, _, err = call("intent", "train", file, "-o", out, "--method", "svm", *split)
+    assert code == 0, err
+    for words in [
+        ("predict", out, "--text", long), ("evaluate", out, file, *split),
+        ("explain", out, "--text", "my parcel"),
+        ("curve", file, *split, "--encoder", "hash", "--start", 6, "--step", 6, "--rounds", 0),
+    ]:  # fmt: skip
+        code, told, err = call("intent", *words)
+        assert code == 0, err
+        assert told == call("intent", *words, "--json")[1]
+    (row,) = rows_of(call("intent", "predict", out, "--text", long)[1])
+    assert (row["text"], row["out_of_scope"]) == (long, False)
+    (row,) = rows_of(call("intent", "evaluate", out, file, *split)[1])
+    assert row["unknown_labels"] == []
+
+
+def test_a_terminal_shows_a_short_table(call, file, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "c"
+    call("intent", "train", file, "-o", out, "--method", "svm")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "120")
+    predict_intents(out, ["parcel " * 20], None, "text", 1, None, False)
+    table = capsys.readouterr().out
+    assert ("parcel 0." in table, "probability" in table, "parcel " * 9 in table) == (1, 0, 0)
 
 
 @pytest.mark.parametrize("method", ["frozen", "full", "lora"])
