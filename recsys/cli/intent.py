@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from kg.errors import DataError, UsageError
+from kg.errors import DataError, UsageError, suggest
 from kg.folders import check_place, files_below, write_text
 from kg.labelled import LabelledTexts, read_labelled
-from kg.tables import existing_file, pick_columns, read_table
+from kg.tables import existing_file, read_table
 from models.intent.epochs import TextEpoch
 from models.intent.moves import BACK
 from models.intent.picture import shown, told
@@ -45,7 +46,7 @@ def train_intents(
         say("  each text is translated there and back before the first epoch")
     made = IntentClassifier.fit(
         data, method, valid=parts.get("valid"), out_of_scope=out_of_scope, encoder=encoder,
-        unlabelled=() if unlabelled is None else texts_of(unlabelled, text),
+        unlabelled=() if unlabelled is None else texts_of(unlabelled, text, "--text"),
         config=settings, options=RunOptions(seed=seed, precision=precision, device=device),
         cache=out.with_name(f"{out.name}.texts"), on_epoch=tell,
     )  # fmt: skip
@@ -101,7 +102,7 @@ def evaluate_intents(
     out_of_scope: str | None, encoder: str | None, json: bool,
 ) -> None:  # fmt: skip
     """Accuracy, precision, recall, F1 and calibration on one part of a file."""
-    parts = read_labelled(file, text=text, label=label, split=split)
+    parts = labelled_of(file, text, label, split)
     name = part if split is not None else "train"
     if name not in parts:
         raise UsageError(f"{file} has no {part} rows; it has {', '.join(sorted(parts))}.")
@@ -132,22 +133,43 @@ def merge_intents(folder: Path, out: Path, encoder: str | None) -> None:
 
 def _told(file: Path, text: str, label: str, split: str | None) -> dict[str, LabelledTexts]:
     """The labelled rows of a file; how many have a text and no intent is said."""
-    parts = read_labelled(file, text=text, label=label, split=split, skip=True)
+    parts = labelled_of(file, text, label, split, skip=True)
     rows = sum(len(part) for part in parts.values())
     if left := sum(bool(said.strip()) for said in texts_of(file, text)) - rows:
         say(f"  {file}: {left:,} rows without an intent are left out.")
     return parts
 
 
-def texts_of(file: Path, column: str) -> list[str]:
-    """The texts of a table's column, or of a .txt file's lines."""
+def labelled_of(
+    file: Path, text: str, label: str, split: str | None, skip: bool = False
+) -> dict[str, LabelledTexts]:
+    """`read_labelled`, by the columns that --text, --label and --split name."""
+    named = {"--text": text, "--label": label} | ({} if split is None else {"--split": split})
+    _check_columns(file, read_table(file).columns, named)
+    return read_labelled(file, text=text, label=label, split=split, skip=skip)
+
+
+def texts_of(file: Path, column: str, option: str = "--column") -> list[str]:
+    """The texts of a table's column, or of a .txt file's lines; `option` names the column."""
     if existing_file(file).suffix == ".txt":
         return list(lines_of(file))
     frame = read_table(file)
-    name = pick_columns(
-        frame, {"text": (column,)}, {"text": column}, needed=("text",), where=str(file)
-    )["text"]
-    return frame[name].fill_null("").to_list()
+    _check_columns(file, frame.columns, {option: column})
+    return frame[column].fill_null("").to_list()
+
+
+def _check_columns(file: Path, there: Sequence[str], named: Mapping[str, str]) -> None:
+    """`DataError` for columns that a table lacks, with the options that say which to take."""
+    absent = {option: name for option, name in named.items() if name not in there}
+    if absent:
+        none = " and no column ".join(repr(name) for name in absent.values())
+        options = " ".join(f"{option} NAME" for option in absent)
+        near = "".join(suggest(name, list(there)) for name in absent.values())
+        more = " …" if len(there) > 20 else ""
+        raise DataError(
+            f"{file} has no column {none}: say which with {options}.{near} "
+            f"Its columns: {', '.join(there[:20])}{more}."
+        )
 
 
 def _warn(data: LabelledTexts) -> None:

@@ -14,7 +14,7 @@ from kg.errors import DataError, UsageError, suggest
 from kg.folders import whole_file
 from kg.labelled import read_labelled
 from models.intent.active import STRATEGIES
-from recsys.cli.intent import texts_of
+from recsys.cli.intent import labelled_of, texts_of
 from recsys.cli.output import say, show
 from recsys.intent.classify import IntentClassifier, RecognisedIntent
 from recsys.intent.curves import checked_strategy, label_curves, usual_strategy
@@ -116,7 +116,7 @@ def show_curve(
     """
     for name in strategies:
         checked_strategy(name)
-    parts = read_labelled(file, text=text, label=label, split=split)
+    parts = labelled_of(file, text, label, split)
     data = parts["train"]
     held = parts.get("valid")
     if held is None:

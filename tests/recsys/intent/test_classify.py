@@ -316,11 +316,25 @@ def test_no_text_is_translated_again_for_another_round(monkeypatch):
 
 
 def test_mistakes_on_the_command_line(call, file, tmp_path):
-    out = tmp_path / "c"
+    out, bare = tmp_path / "c", tmp_path / "bare.csv"
+    bare.write_text("内容\n包裹在哪里\n", "utf-8")
     for words, code, told in [
         (["train", file, "-o", out, "--method", "swm"], 2, "must be one of"),
         (["train", tmp_path / "no.csv", "-o", out], 2, "There is no file"),
-        (["train", file, "-o", out, "--label", "intend"], 1, "no column 'intend'"),
+        (
+            ["train", file, "-o", out, "--label", "intend"],
+            1,
+            "no column 'intend': say which with --label NAME. Did you mean 'intent'? "
+            "Its columns: text, intent, split.",
+        ),
+        (
+            ["train", file, "-o", out, "--text", "a", "--label", "b"],
+            1,
+            "no column 'a' and no column 'b': say which with --text NAME --label NAME. Its columns",
+        ),
+        (["train", file, "-o", out, "--split", "part"], 1, "say which with --split NAME"),
+        (["train", file, "-o", out, "--unlabelled", bare], 1, "say which with --text NAME"),
+        (["curve", bare], 1, "say which with --text NAME --label NAME. Its columns: 内容."),
         (["predict", tmp_path, "--text", "a"], 1, "manifest.json"),
         (["predict", out], 2, "Say what to read"),
     ]:
@@ -328,6 +342,8 @@ def test_mistakes_on_the_command_line(call, file, tmp_path):
         assert (found, told in err) == (code, True), err
         assert not out.exists()
     call("intent", "train", file, "-o", out, "--method", "svm")
+    found, _, err = call("intent", "predict", out, bare)
+    assert (found, "say which with --column NAME. Its columns: 内容." in err) == (1, True)
     found, _, err = call("intent", "rules", out)
     assert (found, "only 'rules' can be printed" in err) == (2, True)
     found, _, err = call("intent", "evaluate", out, file, "--split", "split", "--part", "valid")
