@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from itertools import chain
 from pathlib import Path
@@ -50,6 +51,8 @@ def train_intents(
         config=settings, options=RunOptions(seed=seed, precision=precision, device=device),
         cache=out.with_name(f"{out.name}.texts"), on_epoch=tell,
     )  # fmt: skip
+    columns = {"text": text, "label": label} | ({} if split is None else {"split": split})
+    made = replace(made, facts={**made.facts, "columns": columns})  # `intent label` writes such
     made.save(out)
     size = sum(part.stat().st_size for part in files_below(out)) / 1e6
     more = f" and {made.facts['believed']:,} believed ones" if unlabelled is not None else ""

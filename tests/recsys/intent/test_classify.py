@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import shutil
 
 import numpy as np
@@ -425,6 +426,28 @@ def test_files_go_together_and_a_filled_in_file_is_one_of_them(call, file, tmp_p
     assert "complaint" in IntentClassifier.load(out).labels
     code, _, err = call("intent", "label", out, pool, "-o", tmp_path / "x", "--strategy", "marge")
     assert (code, "Did you mean 'margin'" in err) == (2, True)
+
+
+def test_labels_are_written_under_the_names_of_the_columns_that_taught(call, file, tmp_path):
+    named = tmp_path / "消息.csv"
+    named.write_text(
+        file.read_text("utf-8").replace("text,intent,split", "内容,意图,一 部"), "utf-8"
+    )
+    pool, out, ask = tmp_path / "pool.csv", tmp_path / "c", tmp_path / "ask.csv"
+    pool.write_text("said\nmoney parcel\nwhere is my parcel\n", "utf-8")
+    words = ("--text", "内容", "--label", "意图", "--split", "一 部")
+    code, _, err = call("intent", "train", named, "-o", out, "--method", "svm", *words)
+    assert code == 0, err
+    code, _, err = call("intent", "label", out, pool, "--column", "said", "-o", ask)
+    told = f"Fill in the column 意图, then: kgintent intent train LABELLED.csv {ask} -o NEW"
+    assert (code, f"{told} --text '内容' --label '意图' --split '一 部'" in err) == (0, True), err
+    filled = ask.read_text("utf-8").replace(",,train", ",complaint,train")
+    assert filled.startswith("内容,guess,probability,意图,一 部\n")
+    ask.write_text(filled, "utf-8")
+    more = shlex.split(err)[-6:]
+    code, _, err = call("intent", "train", named, ask, "-o", out, "--method", "svm", *more)
+    assert code == 0, err
+    assert "complaint" in IntentClassifier.load(out).labels
 
 
 def test_labels_are_asked_for_on_a_terminal_and_kept_one_by_one(call, file, tmp_path, monkeypatch):
