@@ -49,7 +49,7 @@ def train_intents(
         data, method, valid=parts.get("valid"), out_of_scope=out_of_scope, encoder=encoder,
         unlabelled=() if unlabelled is None else texts_of(unlabelled, text, "--text"),
         config=settings, options=RunOptions(seed=seed, precision=precision, device=device),
-        cache=out.with_name(f"{out.name}.texts"), on_epoch=tell,
+        cache=out.with_name(f"{out.name}.texts"), on_epoch=tell, say=lambda line: say(f"  {line}"),
     )  # fmt: skip
     columns = {"text": text, "label": label} | ({} if split is None else {"split": split})
     made = replace(made, facts={**made.facts, "columns": columns})  # `intent label` writes such

