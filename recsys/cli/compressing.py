@@ -8,14 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from kg.errors import DataError
-from kg.folders import check_place
 from models.intent.distil import Teaching
 from models.intent.folds import divided
-from recsys.cli.intent import labelled_of, tell, texts_of
+from recsys.cli.intent import claim, labelled_of, tell, texts_of
 from recsys.cli.output import say, show
 from recsys.intent.classify import IntentClassifier
 from recsys.intent.compress import check_how, compressed, costs
-from recsys.intent.store import KIND
 from recsys.training.settings import RunOptions
 
 
@@ -25,7 +23,7 @@ def compress_intents(
     unlabelled: Path | None, out_of_scope: str | None, encoder: str | None, seed: int, json: bool,
 ) -> None:  # fmt: skip
     """Each step of `how` on what the one before left; publish the last; a row for each."""
-    check_place(out, KIND)
+    claim(out)
     for step in how:
         check_how(step)
     parts = labelled_of(file, text, label, split)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kg.errors import DataError, UsageError, suggest
-from kg.folders import check_place, files_below, write_text
+from kg.folders import check_place, files_below, kind_of, manifest, write_text
 from kg.labelled import LabelledTexts, read_labelled
 from kg.tables import existing_file, read_table
 from models.intent.epochs import TextEpoch
@@ -32,7 +32,7 @@ def train_intents(
     epochs: int | None, seed: int, precision: Any, device: str,
 ) -> None:  # fmt: skip
     """Learn from all files together and publish."""
-    check_place(out, KIND)
+    claim(out)
     read = [_told(file, text, label, split) for file in files]
     parts = {name: reduce(LabelledTexts.and_, [part[name] for part in read if name in part])
              for name in dict.fromkeys(chain.from_iterable(read))}  # fmt: skip
@@ -59,6 +59,17 @@ def train_intents(
     say(f"{out}: {len(made.labels)} intents from {len(data):,} texts{more} by {method}, "
         f"{size:.1f} MB. Next: "
         f"kgintent intent predict {out} --text '{data.texts[0][:40]}'")  # fmt: skip
+
+
+def claim(out: Path) -> None:
+    """`check_place` for a classifier, before long work; one that it would replace is told."""
+    check_place(out, KIND)
+    if kind_of(out) == KIND:
+        try:
+            labels = f" of {manifest(out, KIND)['labels']} intents"
+        except (DataError, KeyError):  # of another version: replaced all the same
+            labels = ""
+        say(f"  {out}: a classifier{labels} stands there and will be replaced")
 
 
 def predict_intents(

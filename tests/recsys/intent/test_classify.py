@@ -248,6 +248,17 @@ def test_texts_in_a_language_that_the_encoder_does_not_read_are_told(
     assert (code, "unknown" in err) == (0, False), err
 
 
+def test_a_classifier_that_is_replaced_is_told_of(call, file, tmp_path):
+    out, other = tmp_path / "c", tmp_path / "two.csv"
+    other.write_text("text,intent\nyes,a\nyes yes,a\nno,b\nno no,b\n", "utf-8")
+    words = ("--method", "rules")
+    assert "replaced" not in call("intent", "train", file, "-o", out, *words)[2]
+    code, _, err = call("intent", "train", other, "-o", out, *words)
+    assert (code, f"{out}: a classifier of 4 intents stands there and will be" in err) == (0, True)
+    code, _, err = call("intent", "train", file, "-o", out, *words)
+    assert (code, "a classifier of 2 intents" in err) == (0, True)
+
+
 def test_what_is_piped_is_what_json_gives(call, file, tmp_path):
     out, long = tmp_path / "c", "where is my parcel " * 5
     split = ("--split", "split")
