@@ -8,15 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from kg.errors import DataError
-from kg.folders import check_place
-from kg.labelled import read_labelled
 from models.intent.distil import Teaching
 from models.intent.folds import divided
-from recsys.cli.intent import tell, texts_of
+from recsys.cli.intent import claim, labelled_of, tell, texts_of
 from recsys.cli.output import say, show
 from recsys.intent.classify import IntentClassifier
 from recsys.intent.compress import check_how, compressed, costs
-from recsys.intent.store import KIND
 from recsys.training.settings import RunOptions
 
 
@@ -26,10 +23,10 @@ def compress_intents(
     unlabelled: Path | None, out_of_scope: str | None, encoder: str | None, seed: int, json: bool,
 ) -> None:  # fmt: skip
     """Each step of `how` on what the one before left; publish the last; a row for each."""
-    check_place(out, KIND)
+    claim(out)
     for step in how:
         check_how(step)
-    parts = read_labelled(file, text=text, label=label, split=split)
+    parts = labelled_of(file, text, label, split)
     if "train" not in parts:
         raise DataError(f"{file} must have train rows in column {split!r}. Got none.")
     made = IntentClassifier.load(folder, encoder)
@@ -43,7 +40,7 @@ def compress_intents(
         say(f"  {step}")
         made = compressed(
             made, step, parts["train"], valid=parts.get("valid"),
-            unlabelled=() if unlabelled is None else texts_of(unlabelled, text),
+            unlabelled=() if unlabelled is None else texts_of(unlabelled, text, "--text"),
             out_of_scope=out_of_scope, heads=heads, forward=forward, layers=layers,
             teaching=Teaching(epochs=epochs or 0), options=RunOptions(seed=seed, precision="auto"),
             on_epoch=tell,

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from kg.errors import DataError, UsageError
-from kg.folders import check_place, files_below, write_text
+from kg.errors import DataError, UsageError, suggest
+from kg.folders import check_place, files_below, kind_of, manifest, write_text
 from kg.labelled import LabelledTexts, read_labelled
-from kg.tables import existing_file, pick_columns, read_table
+from kg.tables import existing_file, read_table
 from models.intent.epochs import TextEpoch
 from models.intent.moves import BACK
 from models.intent.picture import shown, told
 from models.intent.rules import RulesClassifier
 from models.intent.settings import TextTraining
 from recsys.cli.encoding import lines_of
-from recsys.cli.output import say, show
+from recsys.cli.output import lines_wanted, say, show
 from recsys.intent.classify import IntentClassifier
 from recsys.intent.store import KIND
 from recsys.training.config import read_settings_file
@@ -31,7 +32,7 @@ def train_intents(
     epochs: int | None, seed: int, precision: Any, device: str,
 ) -> None:  # fmt: skip
     """Learn from all files together and publish."""
-    check_place(out, KIND)
+    claim(out)
     read = [_told(file, text, label, split) for file in files]
     parts = {name: reduce(LabelledTexts.and_, [part[name] for part in read if name in part])
              for name in dict.fromkeys(chain.from_iterable(read))}  # fmt: skip
@@ -46,16 +47,29 @@ def train_intents(
         say("  each text is translated there and back before the first epoch")
     made = IntentClassifier.fit(
         data, method, valid=parts.get("valid"), out_of_scope=out_of_scope, encoder=encoder,
-        unlabelled=() if unlabelled is None else texts_of(unlabelled, text),
+        unlabelled=() if unlabelled is None else texts_of(unlabelled, text, "--text"),
         config=settings, options=RunOptions(seed=seed, precision=precision, device=device),
-        cache=out.with_name(f"{out.name}.texts"), on_epoch=tell,
+        cache=out.with_name(f"{out.name}.texts"), on_epoch=tell, say=lambda line: say(f"  {line}"),
     )  # fmt: skip
+    columns = {"text": text, "label": label} | ({} if split is None else {"split": split})
+    made = replace(made, facts={**made.facts, "columns": columns})  # `intent label` writes such
     made.save(out)
     size = sum(part.stat().st_size for part in files_below(out)) / 1e6
     more = f" and {made.facts['believed']:,} believed ones" if unlabelled is not None else ""
     say(f"{out}: {len(made.labels)} intents from {len(data):,} texts{more} by {method}, "
         f"{size:.1f} MB. Next: "
         f"kgintent intent predict {out} --text '{data.texts[0][:40]}'")  # fmt: skip
+
+
+def claim(out: Path) -> None:
+    """`check_place` for a classifier, before long work; one that it would replace is told."""
+    check_place(out, KIND)
+    if kind_of(out) == KIND:
+        try:
+            labels = f" of {manifest(out, KIND)['labels']} intents"
+        except (DataError, KeyError):  # of another version: replaced all the same
+            labels = ""
+        say(f"  {out}: a classifier{labels} stands there and will be replaced")
 
 
 def predict_intents(
@@ -67,10 +81,11 @@ def predict_intents(
         raise UsageError("Say what to read: --text (repeatable) or a FILE, one of them.")
     said = texts if file is None else texts_of(file, column)
     made = IntentClassifier.load(folder, encoder)
+    lines = lines_wanted(json)
     rows: list[dict[str, Any]] = []
     for found in made.predict(said, k):
         best = [{"intent": i.name, "probability": round(i.probability, 4)} for i in found.intents]
-        if json:
+        if lines:
             rows.append({"text": found.text, "intents": best, "out_of_scope": found.out_of_scope,
                          "confidence": found.confidence})  # fmt: skip
         else:
@@ -90,7 +105,7 @@ def explain_intent(
     if html is not None:
         write_text(html, shown(found))
         say(f"{html}: the picture.")
-    if json or not sys.stdout.isatty():
+    if lines_wanted(json):
         show([found.as_dict()], True)
     else:
         print(told(found))
@@ -101,14 +116,14 @@ def evaluate_intents(
     out_of_scope: str | None, encoder: str | None, json: bool,
 ) -> None:  # fmt: skip
     """Accuracy, precision, recall, F1 and calibration on one part of a file."""
-    parts = read_labelled(file, text=text, label=label, split=split)
+    parts = labelled_of(file, text, label, split)
     name = part if split is not None else "train"
     if name not in parts:
         raise UsageError(f"{file} has no {part} rows; it has {', '.join(sorted(parts))}.")
     found = IntentClassifier.load(folder, encoder).evaluate(parts[name], out_of_scope)
     if unknown := found["unknown_labels"]:
         say(f"  never learned, so always missed: {', '.join(unknown)}")
-    if json:
+    if lines_wanted(json):
         show([found], True)
     else:
         show([{"": key, "value": value} for key, value in found.items()
@@ -132,22 +147,43 @@ def merge_intents(folder: Path, out: Path, encoder: str | None) -> None:
 
 def _told(file: Path, text: str, label: str, split: str | None) -> dict[str, LabelledTexts]:
     """The labelled rows of a file; how many have a text and no intent is said."""
-    parts = read_labelled(file, text=text, label=label, split=split, skip=True)
+    parts = labelled_of(file, text, label, split, skip=True)
     rows = sum(len(part) for part in parts.values())
     if left := sum(bool(said.strip()) for said in texts_of(file, text)) - rows:
         say(f"  {file}: {left:,} rows without an intent are left out.")
     return parts
 
 
-def texts_of(file: Path, column: str) -> list[str]:
-    """The texts of a table's column, or of a .txt file's lines."""
+def labelled_of(
+    file: Path, text: str, label: str, split: str | None, skip: bool = False
+) -> dict[str, LabelledTexts]:
+    """`read_labelled`, by the columns that --text, --label and --split name."""
+    named = {"--text": text, "--label": label} | ({} if split is None else {"--split": split})
+    _check_columns(file, read_table(file).columns, named)
+    return read_labelled(file, text=text, label=label, split=split, skip=skip)
+
+
+def texts_of(file: Path, column: str, option: str = "--column") -> list[str]:
+    """The texts of a table's column, or of a .txt file's lines; `option` names the column."""
     if existing_file(file).suffix == ".txt":
         return list(lines_of(file))
     frame = read_table(file)
-    name = pick_columns(
-        frame, {"text": (column,)}, {"text": column}, needed=("text",), where=str(file)
-    )["text"]
-    return frame[name].fill_null("").to_list()
+    _check_columns(file, frame.columns, {option: column})
+    return frame[column].fill_null("").to_list()
+
+
+def _check_columns(file: Path, there: Sequence[str], named: Mapping[str, str]) -> None:
+    """`DataError` for columns that a table lacks, with the options that say which to take."""
+    absent = {option: name for option, name in named.items() if name not in there}
+    if absent:
+        none = " and no column ".join(repr(name) for name in absent.values())
+        options = " ".join(f"{option} NAME" for option in absent)
+        near = "".join(suggest(name, list(there)) for name in absent.values())
+        more = " …" if len(there) > 20 else ""
+        raise DataError(
+            f"{file} has no column {none}: say which with {options}.{near} "
+            f"Its columns: {', '.join(there[:20])}{more}."
+        )
 
 
 def _warn(data: LabelledTexts) -> None:

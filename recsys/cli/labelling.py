@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import os
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,27 +15,31 @@ from kg.errors import DataError, UsageError, suggest
 from kg.folders import whole_file
 from kg.labelled import read_labelled
 from models.intent.active import STRATEGIES
-from recsys.cli.intent import texts_of
+from recsys.cli.intent import labelled_of, texts_of
 from recsys.cli.output import say, show
 from recsys.intent.classify import IntentClassifier, RecognisedIntent
 from recsys.intent.curves import checked_strategy, label_curves, usual_strategy
 
-HEADER = ("text", "guess", "probability", "intent")
+USUAL = {"text": "text", "label": "intent"}
+"""The columns that `intent train` reads unless told others, by its options."""
 
 
 def label_texts(
     folder: Path, pool: Path, column: str, out: Path, k: int, strategy: str | None,
-    encoder: str | None,
-    seed: int,
+    encoder: str | None, seed: int,
 ) -> None:  # fmt: skip
-    """Ask for the k texts that teach most: on a terminal one by one, else by a file to fill in."""
+    """Ask for the k texts that teach most: on a terminal one by one, else by a file to fill in.
+
+    The columns are called as in the table that taught the classifier, so that both teach together.
+    """
     if strategy is not None:
         checked_strategy(strategy)
     asked = sys.stdin.isatty() and sys.stdout.isatty()
     if not asked and out.exists():
         raise UsageError(f"{out} exists, and what was filled in would be lost: give another name.")
     made = IntentClassifier.load(folder, encoder)
-    known = set(read_labelled(out, skip=True)["train"].texts) if out.exists() else set()
+    columns = {**USUAL, "text": column, **made.facts.get("columns", {})}
+    known = _labelled_in(out, columns) if out.exists() else set()
     texts = [t for t in dict.fromkeys(texts_of(pool, column)) if t.strip() and t not in known]
     if not texts:
         raise DataError(f"{pool} has no text that is not labelled in {out} already.")
@@ -44,15 +49,34 @@ def label_texts(
     at = STRATEGIES[chosen](p, reading.vectors, min(k, len(texts)), np.random.default_rng(seed))
     found = [(one.text, one.intents) for one in made.predict([texts[i] for i in at.tolist()])]
     if asked:
-        _ask(found, made.labels, out)
+        _ask(found, made.labels, out, columns)
         return
     with whole_file(out) as handle:
         rows = csv.writer(handle)
-        rows.writerow(HEADER)
+        rows.writerow(_header(columns))
         for text, guesses in found:
-            rows.writerow([text, *_best(guesses), ""])
-    say(f"{out}: {len(found)} texts. Fill in the column intent, then: "
-        f"kgintent intent train LABELLED.csv {out} -o NEW")  # fmt: skip
+            rows.writerow(_row(text, guesses, "", columns))
+    told = "".join(f" --{role} {shlex.quote(name)}" for role, name in columns.items()
+                   if name != USUAL.get(role))  # fmt: skip
+    say(f"{out}: {len(found)} texts. Fill in the column {columns['label']}, then: "
+        f"kgintent intent train LABELLED.csv {out} -o NEW{told}")  # fmt: skip
+
+
+def _labelled_in(out: Path, columns: Mapping[str, str]) -> set[str]:
+    parts = read_labelled(out, text=columns["text"], label=columns["label"], skip=True)
+    return set(parts["train"].texts)
+
+
+def _header(columns: Mapping[str, str]) -> list[str]:
+    split = [columns["split"]] if "split" in columns else []
+    return [columns["text"], "guess", "probability", columns["label"], *split]
+
+
+def _row(
+    text: str, guesses: Sequence[RecognisedIntent], label: str, columns: Mapping[str, str]
+) -> list[str]:
+    """As the header; where parts are told apart, what is labelled is to be learned."""
+    return [text, *_best(guesses), label, *(["train"] if "split" in columns else [])]
 
 
 def _best(guesses: Sequence[RecognisedIntent]) -> tuple[str, str]:
@@ -60,8 +84,9 @@ def _best(guesses: Sequence[RecognisedIntent]) -> tuple[str, str]:
 
 
 def _ask(
-    found: list[tuple[str, tuple[RecognisedIntent, ...]]], labels: tuple[str, ...], out: Path
-) -> None:
+    found: list[tuple[str, tuple[RecognisedIntent, ...]]], labels: tuple[str, ...], out: Path,
+    columns: Mapping[str, str],
+) -> None:  # fmt: skip
     say("A number takes a guess, a name any intent, Enter passes, q ends.")
     done = 0
     for number, (text, guesses) in enumerate(found, start=1):
@@ -72,7 +97,7 @@ def _ask(
         if answer is None:
             break
         if answer:
-            _append(out, [text, *_best(guesses), answer])
+            _append(out, _row(text, guesses, answer, columns), _header(columns))
             done += 1
     say(f"{out}: {done} more labels.")
 
@@ -93,13 +118,13 @@ def _answer(guesses: Sequence[RecognisedIntent], labels: tuple[str, ...]) -> str
             f"To add it all the same, say it again.")  # fmt: skip
 
 
-def _append(out: Path, row: Sequence[str]) -> None:
+def _append(out: Path, row: Sequence[str], header: Sequence[str]) -> None:
     """One row more, on disk before the next question."""
     fresh = not out.exists()
     with open(out, "a", encoding="utf-8", newline="") as handle:
         rows = csv.writer(handle)
         if fresh:
-            rows.writerow(HEADER)
+            rows.writerow(header)
         rows.writerow(row)
         handle.flush()
         os.fsync(handle.fileno())
@@ -116,7 +141,7 @@ def show_curve(
     """
     for name in strategies:
         checked_strategy(name)
-    parts = read_labelled(file, text=text, label=label, split=split)
+    parts = labelled_of(file, text, label, split)
     data = parts["train"]
     held = parts.get("valid")
     if held is None:

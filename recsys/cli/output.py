@@ -17,9 +17,14 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def lines_wanted(as_json: bool) -> bool:
+    """Whether stdout takes JSON lines: with --json or when piped, all that there is to say."""
+    return as_json or not sys.stdout.isatty()
+
+
 def show(rows: Sequence[dict[str, Any]], as_json: bool, title: str = "") -> None:
     """Rows as a table on a terminal, as JSON lines with --json or when piped."""
-    if as_json or not sys.stdout.isatty():
+    if lines_wanted(as_json):
         for row in rows:
             print(json.dumps(row, ensure_ascii=False))
         return

@@ -9,7 +9,7 @@ from typing import Any
 from kg.errors import UsageError
 from kg.tables import existing_file, read_table
 from recsys.cli.intent import texts_of
-from recsys.cli.output import show
+from recsys.cli.output import lines_wanted, show
 from recsys.intent.classify import IntentClassifier
 from recsys.intent.service import Desk
 
@@ -26,10 +26,11 @@ def reply_messages(
     desk = Desk(IntentClassifier.load(folder, encoder), answers, close=close, least=least)
     said = list(texts) if file is None else texts_of(file, column)
     own = [{} for _ in said] if file is None else _columns(file, column, len(said))
+    lines = lines_wanted(json)
     rows: list[dict[str, Any]] = []
     for message, facts in zip(said, own, strict=True):
         found = desk.reply(message, given | facts, language)
-        if json:
+        if lines:
             rows.append({"message": message, **found.as_dict()})
         else:
             sure = round(found.confidence, 4)

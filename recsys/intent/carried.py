@@ -1,7 +1,7 @@
 """Which named intents each item carries: those of training, and those added since.
 
 Trained items carry what intents were learned from (`IntentSignals.labels`). An added item carries
-what its categories say; where it has none, what its text is near to.
+what its categories say; where it has none, or where an intent lists none, what its text is near to.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
+from kg.categories import categories_left
 from kg.errors import UsageError, suggest
 from kg.graph import KnowledgeGraph, Relation
 from kg.hierarchy import beginnings, joined, segments, spellings, whole
@@ -20,7 +21,7 @@ from kg.labels import category_facts, item_facts
 from kg.taxonomy import Taxonomy
 from models.intent import zero_shot
 from models.text.encoder import unit_rows
-from recsys.intent.named import likeliest
+from recsys.intent.named import RIVALS, likeliest, listing_none
 from recsys.intent.signals import IntentSignals
 from recsys.serving.items import ItemStore
 
@@ -163,10 +164,16 @@ def _of_added(
         for code in range(items.trained, len(items))
     ]
     carried = _by_categories(told, keys, taxonomy)
+    trained, added = items.text[: items.trained], items.text[items.trained :]
     silent = [row for row, names in enumerate(told) if not names]
-    near = _by_text(known, items.text[: items.trained], items.text[items.trained :][silent])
-    for row, numbers in zip(silent, near, strict=True):
+    for row, numbers in zip(silent, _by_text(known, trained, added[silent]), strict=True):
         carried[row] |= numbers
+    if taxonomy is not None and (by_text := _of_no_category(taxonomy, keys)) and speaking:
+        rivals = _left_over(taxonomy, speaking, graph, items.trained)
+        spoken = [row for row, names in enumerate(told) if names]
+        near = _by_text(sparse.hstack([known, rivals]).tocsr(), trained, added[spoken])
+        for row, numbers in zip(spoken, near, strict=True):
+            carried[row] |= numbers & by_text
     carried = _with_ancestors(carried, keys, taxonomy)
     pairs = [(row, number) for row, numbers in enumerate(carried) for number in numbers]
     at = np.array(pairs, np.int64).reshape(-1, 2).T
@@ -206,6 +213,29 @@ def _by_categories(
             said = [word for name in names for word in spellings(name)]
         out.append(set().union(*(by_word.get(word, ()) for word in said)))
     return out
+
+
+def _of_no_category(taxonomy: Taxonomy, keys: Sequence[str]) -> set[int]:
+    """The intents that trained items have by their texts, where others list categories."""
+    none = listing_none(taxonomy)
+    return {keys.index(key) for key, without in zip(taxonomy.keys, none, strict=True) if without}
+
+
+def _left_over(
+    taxonomy: Taxonomy, speaking: Sequence[Relation], graph: KnowledgeGraph, trained: int
+) -> sparse.csr_matrix:
+    """float32 [trained, C], the items of categories that no intent lists: see `RIVALS`."""
+    left = categories_left(taxonomy, graph)[:RIVALS]
+    pairs = [np.empty((2, 0), np.int64)]
+    for relation in speaking:
+        names = [graph.name(relation[2], node) for node in range(graph.num_nodes[relation[2]])]
+        column = np.array([left.index(name) if name in left else -1 for name in names], np.int64)
+        heads, tails = graph.edges[relation]
+        there = (column[tails] >= 0) & (heads < trained)
+        pairs.append(np.stack([heads[there], column[tails[there]]]))
+    at = np.unique(np.concatenate(pairs, axis=1), axis=1)
+    ones = np.ones(at.shape[1], np.float32)
+    return sparse.csr_matrix((ones, (at[0], at[1])), shape=(trained, len(left)))
 
 
 def _by_text(known: sparse.csr_matrix, trained: np.ndarray, added: np.ndarray) -> list[set[int]]:

@@ -93,6 +93,7 @@ class IntentClassifier:
         options: RunOptions | None = None,
         cache: str | Path | None = None,
         on_epoch: OnEpoch | None = None,
+        say: Callable[[str], None] = lambda text: None,
     ) -> IntentClassifier:
         """Learn the labels of `data`; calibrate on `valid`, or on a share of `data` kept back, or
         where few texts are quick to learn (`CHEAP`) on each fifth, read by what the others taught.
@@ -103,14 +104,15 @@ class IntentClassifier:
         `out_of_scope` is the label of texts that are none of the intents: they are no class, but
         show where to stop believing. Of `unlabelled` the surest are learned as well, in
         `config.rounds` rounds (`models.intent.selftrain`); tuned methods, and those beside
-        "frozen", learn what "frozen" believes of them in the end. Raises `UsageError` for an
+        "frozen", learn what "frozen" believes of them in the end. `say` hears of texts in a
+        language that the encoder does not read. Raises `UsageError` for an
         unknown method or fewer than two labels, `DataError` for an encoder that does not fit.
         """
         from recsys.intent.fit import fit_classifier
 
         return fit_classifier(
             data, method, valid, unlabelled, out_of_scope, encoder, config or TextTraining(),
-            options or RunOptions(), cache, on_epoch,
+            options or RunOptions(), cache, on_epoch, say,
         )  # fmt: skip
 
     def recalibrated(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from models.intent.selftrain import shares, sure_labels
 from models.intent.settings import CHEAP, READERS, TUNED, TextTraining
 from models.intent.tuned import base_hash
 from models.text import TextCache
+from models.text.choose import READS_MORE, unknown_words
 from models.text.encoder import checked_texts
 from models.text.folder import find_folder
 from recsys.encoders import LazyEncoder
@@ -35,7 +36,7 @@ FEW = 3000
 def fit_classifier(
     data: LabelledTexts, method: str, valid: LabelledTexts | None, unlabelled: Sequence[str],
     out_of_scope: str | None, encoder: str | Path, config: TextTraining, options: RunOptions,
-    cache: str | Path | None, on_epoch: OnEpoch | None,
+    cache: str | Path | None, on_epoch: OnEpoch | None, say: Callable[[str], None],
 ) -> IntentClassifier:  # fmt: skip
     """See `IntentClassifier.fit`."""
     names = checked_methods(method)
@@ -51,6 +52,8 @@ def fit_classifier(
     crossed = valid is None and cheap and 0 < len(data) <= FEW and config.validation > 0
     own = whole if crossed else train
     with LazyEncoder(str(encoder), device=device).remembering(TextCache(cache)) as lazy:
+        if set(names) & set(READERS):  # the copy for tuned ones alone is not kept
+            _warn(lazy if "frozen" in names else LazyEncoder(str(encoder)), data.texts, say)
         teacher = _Teacher(
             lazy, folder, config, rng, moves, short_products(options), device, on_epoch, more
         )
@@ -127,6 +130,13 @@ class _Teacher:
             believed = LabelledTexts(texts, guess.labels, carries)
         assert believed is not None, "there is a round"
         return believed
+
+
+def _warn(encoder: LazyEncoder, texts: Sequence[str], say: Callable[[str], None]) -> None:
+    """Say so where the encoder does not read the language of the texts."""
+    if (unknown := unknown_words(encoder.inner, texts)) is not None:
+        say(f"{unknown}, which then tells them apart by hardly more than their length: "
+            f"name {READS_MORE}.")  # fmt: skip
 
 
 def _check(data: LabelledTexts, out_of_scope: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy import sparse
@@ -22,6 +23,9 @@ LEAST = 0.3
 """From this probability an item has an intent that only its text speaks for."""
 MOST = 2
 """So many intents an item has at most by its text (and their ancestors)."""
+RIVALS = 50
+"""Categories that no intent lists, those of most items: an item that is nearer to them has none of
+the intents that lie by text beside others that lie by category."""
 
 
 def graph_labels(
@@ -56,26 +60,62 @@ def named_labels(
     cache: TextCache | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> IntentLabels:
-    """The taxonomy's intents by the categories of items; where it lists none of them, by texts.
+    """The taxonomy's intents by the categories of items; by texts those that list none, neither
+    they nor the intents below them, and all of them where items have no category that is listed.
 
-    `language` is that of the titles, in which descriptions are read. What was found is said.
+    `language` is that of the titles, in which descriptions are read. What was found is said, and
+    which intents no item has.
     """
     facts = graph.facts()
     labels = taxonomy_labels(taxonomy, facts, relation)
     if len(labels):
-        say(f"Intents by category: {_reach(labels, taxonomy)}.")
-        if left := categories_left(taxonomy, facts, relation):
-            say(f"  Categories that no intent lists: {_few(left)}.")
-        if absent := categories_absent(taxonomy, facts, relation):
-            listed = sum(len(intent.categories) for intent in taxonomy.intents)
-            few = 2 * len(absent) <= listed  # else a list for many shops: names would tell nothing
-            told = _few(absent) if few else f"{len(absent):,} of {listed:,}"
-            say(f"  Listed categories that no item has: {told}.")
-        return labels
-    labels = text_labels(taxonomy, catalog, encoder, language, cache)
-    say(f"The taxonomy lists no category of these items, so the nearness of texts to its "
-        f"descriptions gives intents: {_reach(labels, taxonomy)}.")  # fmt: skip
+        left = categories_left(taxonomy, facts, relation)
+        _say_categories(labels, taxonomy, left, categories_absent(taxonomy, facts, relation), say)
+        if (silent := listing_none(taxonomy)).any():
+            say(f"  Some list no category: the texts of {len(catalog):,} items are read for them.")
+            own = replace(
+                catalog, attributes=()
+            )  # else each text names its category, nearest to it
+            near = _near(taxonomy, own, encoder, language, cache, left[:RIVALS]) * silent
+            labels = _with_texts(labels, taxonomy, near)
+            found = [f"{taxonomy.name(taxonomy.keys[n], language)} ({near[:, n].sum():,} items)"
+                     for n in np.flatnonzero(near.any(0))]  # fmt: skip
+            say(f"  By the nearness of texts: {_few(found) or 'none'}.")
+    else:
+        labels = text_labels(taxonomy, catalog, encoder, language, cache)
+        say(f"The taxonomy lists no category of these items, so the nearness of texts to its "
+            f"descriptions gives intents: {_reach(labels, taxonomy)}.")  # fmt: skip
+    if none := [taxonomy.name(key, language) for key in taxonomy.keys if key not in labels.names]:
+        say(f"  Intents that no item has: {_few(none)}.")
     return labels
+
+
+def _say_categories(
+    labels: IntentLabels, taxonomy: Taxonomy, left: list[str], absent: list[str],
+    say: Callable[[str], None],
+) -> None:  # fmt: skip
+    say(f"Intents by category: {_reach(labels, taxonomy)}.")
+    if left:
+        say(f"  Categories that no intent lists: {_few(left)}.")
+    if absent:
+        listed = sum(len(intent.categories) for intent in taxonomy.intents)
+        few = 2 * len(absent) <= listed  # else a list for many shops: names would tell nothing
+        told = _few(absent) if few else f"{len(absent):,} of {listed:,}"
+        say(f"  Listed categories that no item has: {told}.")
+
+
+def listing_none(taxonomy: Taxonomy) -> np.ndarray:
+    """bool [L]: neither the intent nor one below it lists a category."""
+    listing = [intent.key for intent in taxonomy.intents if intent.categories]
+    told = {*listing, *(above for key in listing for above in taxonomy.ancestors(key))}
+    return np.array([key not in told for key in taxonomy.keys])
+
+
+def _with_texts(labels: IntentLabels, taxonomy: Taxonomy, near: np.ndarray) -> IntentLabels:
+    """Those by category, and beside them what bool [N_item, L] says by texts."""
+    has = near.astype(np.float32)
+    has[:, [taxonomy.keys.index(name) for name in labels.names]] += labels.item.toarray()
+    return labels_of(taxonomy, sparse.csr_matrix(has), labels.relation)
 
 
 def text_labels(
@@ -90,15 +130,24 @@ def text_labels(
 
     In a catalogue all of one kind the common kind is centred away, and only differences are told.
     """
-    texts = catalog.full_texts()
-    p = np.zeros((len(texts), len(taxonomy)), np.float32)
-    if len(taxonomy) > 1:
+    near = _near(taxonomy, catalog, encoder, language, cache)
+    return labels_of(taxonomy, sparse.csr_matrix(near.astype(np.float32)))
+
+
+def _near(
+    taxonomy: Taxonomy, catalog: Catalog, encoder: TextEncoder, language: str,
+    cache: TextCache | None, rivals: Sequence[str] = (),
+) -> np.ndarray:  # fmt: skip
+    """bool [N_item, L], see `text_labels`; `rivals` are words that items may be nearer to."""
+    texts, known = catalog.full_texts(), [*describe(taxonomy, language), *rivals]
+    p = np.zeros((len(texts), len(known)), np.float32)
+    if len(known) > 1:
         vectors = encode_texts(encoder, texts, cache)
         told = vectors.any(1)
-        intents = encode_texts(encoder, describe(taxonomy, language), cache)
+        intents = encode_texts(encoder, known, cache)
         mean = vectors[told].mean(0) if told.sum() > 1 else None
         p[told] = zero_shot(vectors[told], intents, mean=mean)
-    return labels_of(taxonomy, sparse.csr_matrix(p * likeliest(p)))
+    return likeliest(p)[:, : len(taxonomy)]
 
 
 def likeliest(p: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ from recsys.intent.classify import ENCODER, IntentClassifier
 
 KIND = "intent"
 FILE, SCOPE = "intent.json", "scope.safetensors"
-KEPT = ("texts", "labels", "compressed", "kept_back")
+KEPT = ("texts", "labels", "compressed", "kept_back", "columns")
 """What a classifier tells about itself that is read back."""
 VERSIONS = ("kgintent", "torch", "transformers", "numpy", "scikit-learn")
 

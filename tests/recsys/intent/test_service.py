@@ -219,7 +219,8 @@ def test_replies_on_the_command_line(call, saved, answers, tmp_path):
     lines = tmp_path / "m.txt"
     lines.write_text("where is my parcel\n", "utf-8")
     code, out, _ = call(*words, lines)
-    assert rows_of(out)[0]["reply"] == "It is on its way."
+    assert rows_of(out)[0]["text"] == "It is on its way."
+    assert out == call(*words, lines, "--json")[1]
 
 
 def test_mistakes_on_the_command_line(call, saved, answers, tmp_path):
