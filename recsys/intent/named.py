@@ -73,9 +73,8 @@ def named_labels(
         _say_categories(labels, taxonomy, left, categories_absent(taxonomy, facts, relation), say)
         if (silent := listing_none(taxonomy)).any():
             say(f"  Some list no category: the texts of {len(catalog):,} items are read for them.")
-            own = replace(
-                catalog, attributes=()
-            )  # else each text names its category, nearest to it
+            # With its facts each text names its category, and would be nearest to that.
+            own = replace(catalog, attributes=())
             near = _near(taxonomy, own, encoder, language, cache, left[:RIVALS]) * silent
             labels = _with_texts(labels, taxonomy, near)
             found = [f"{taxonomy.name(taxonomy.keys[n], language)} ({near[:, n].sum():,} items)"
