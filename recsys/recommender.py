@@ -43,6 +43,7 @@ from recsys.serving.answers import (
     check_many,
     first_intents,
     tell_fewer,
+    tell_nothing,
     tell_unknown,
 )
 from recsys.serving.diversity import Spread
@@ -50,7 +51,7 @@ from recsys.serving.explain import Explanation, explain_item
 from recsys.serving.facets import Facets, Where
 from recsys.serving.items import ItemStore
 from recsys.serving.nearness import cosines
-from recsys.serving.queries import profile_of, query_of, searched_vectors
+from recsys.serving.queries import profile_of, query_of, searched_vectors, tell_unheard
 from recsys.serving.quota import likely_shares
 from recsys.serving.steering import Wish, steered
 from recsys.serving.titles import told_titles
@@ -170,7 +171,9 @@ class Recommender:
         read as an event where the model has learned to, and by intents everywhere).
 
         `profile` ({"age": "18-25", "likes": ["tea", "cake"]}) tells attributes and vectors of the
-        person by name, in place of those of the table of users; alone it is enough to ask with.
+        person by name, in place of those of the table of users; alone it is enough to ask with. A
+        value that nobody has, and a search where the model has not learned to read any, says
+        nothing or little: a `NotHeard` warning tells.
         `filter_seen` leaves out what the history holds; None: unless people meet items again in
         these data, as in a food shop, and the model counts repeats.
         Without an event or a profile to go by, the most popular items. May return fewer than k
@@ -197,6 +200,7 @@ class Recommender:
             raise UsageError("Say either an intent_quota or diversity and at_most, not both.")
         allowed = self.facets.allowed(where, only, without)
         query, one = query_of(self, user, history, profile)
+        tell_unheard(self, history, profile)
         pool = k if spread is None else min(spread.pool(k), MAX_K)
         if wish is not None:
             wish = self._shared(wish, user, history)
@@ -386,9 +390,12 @@ class Recommender:
                 raise UsageError("similar(text=…) needs the encoder that this run was made with.")
             if not text.strip():
                 raise UsageError("The text of similar must not be empty.")
+            if not self.items.text.any():
+                raise UsageError("No item of this run has a text that one could be compared with.")
             space, query, own = self.items.text, self.encoder.encode([text])[0], -1
         if not query.any():
-            return []  # nothing is known of it, so nothing is near
+            tell_nothing(item, text)
+            return []
         cosine = cosines(space, query)
         cosine[self.items.hidden] = -np.inf
         if own >= 0:

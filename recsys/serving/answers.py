@@ -69,7 +69,11 @@ class LeftOut(UserWarning):
 
 
 class NothingKnown(UserWarning):
-    """Items were added of which the model knows nothing."""
+    """Items were added, or asked for, of which the model knows nothing."""
+
+
+class NotHeard(UserWarning):
+    """Something was told of a person that the run cannot count."""
 
 
 def tell_unknown(ids: Sequence[str], unknown: np.ndarray) -> None:
@@ -82,6 +86,12 @@ def tell_unknown(ids: Sequence[str], unknown: np.ndarray) -> None:
             "popular until they have events.",
             NothingKnown, stacklevel=3,
         )  # fmt: skip
+
+
+def tell_nothing(item: object | None, text: str | None) -> None:
+    """Warns of an item, or a text, of which nothing is known: nothing is near to it."""
+    what = f"the text {text!r}" if item is None else f"the item {str(item)!r}"
+    warnings.warn(f"Nothing is known of {what}: nothing is near.", NothingKnown, stacklevel=3)
 
 
 def tell_fewer(

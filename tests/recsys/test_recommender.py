@@ -228,6 +228,9 @@ def test_similar_to_a_text(rec):
             rec.similar(**kwargs)
     with pytest.raises(UsageError, match="needs the encoder"):
         replace(rec, encoder=None).similar(text="pen")
+    blank = replace(rec, items=replace(rec.items, text=np.zeros_like(rec.items.text)))
+    with pytest.raises(UsageError, match="No item of this run has a text"):
+        blank.similar(text="pen")
 
 
 def test_intents_are_sorted_probabilities(rec):
@@ -344,7 +347,8 @@ def test_unknown_attributes_and_an_item_with_nothing_at_all(rec):
     assert "void" in names(more.recommend(history=[], k=1000))
     void = more.items.code("void")
     assert not more.items.vectors[void].any()
-    assert more.similar("void") == []  # nothing is known of it, so nothing is near
+    with pytest.warns(NothingKnown, match="known of the item 'void': nothing is near"):
+        assert more.similar("void") == []
     assert "void" not in names(more.similar(text="anything red", k=1000))
     told = more.explain("u00001", item="void")
     assert (told.title, told.nearest_text, told.score) == ("void", None, 0)
