@@ -53,6 +53,7 @@ from recsys.serving.items import ItemStore
 from recsys.serving.nearness import cosines
 from recsys.serving.queries import profile_of, query_of, searched_vectors, tell_unheard
 from recsys.serving.quota import likely_shares
+from recsys.serving.renewal import renewed
 from recsys.serving.steering import Wish, steered
 from recsys.serving.titles import told_titles
 
@@ -207,7 +208,7 @@ class Recommender:
         found = self._ranked(query, one, pool, filter_seen, allowed, wish)
         if spread is not None:
             found = self._spread(spread, found, k)
-        tell_fewer(len(found), k, allowed, at_most)
+        tell_fewer(len(found), k, self._living(allowed), at_most)
         return [self._answer(code, score) for code, score in found]
 
     def _ranked(
@@ -243,6 +244,10 @@ class Recommender:
     def facets(self) -> Facets:
         """What items can be filtered by."""
         return Facets(self.model.graph, self.items)
+
+    def _living(self, allowed: np.ndarray | None) -> np.ndarray | None:
+        """What a filter says of the items that there are, each once."""
+        return None if allowed is None else allowed[self.items.living]
 
     def _shared(self, wish: Wish, user: object | None, history: Sequence[object] | None) -> Wish:
         """A wish for the person's own mix of intents, once it is known."""
@@ -403,7 +408,7 @@ class Recommender:
         if allowed is not None:
             cosine[~allowed] = -np.inf
         found = self._named(top_k(cosine[None], k))
-        tell_fewer(len(found), k, allowed)
+        tell_fewer(len(found), k, self._living(allowed))
         return found
 
     # ---- intents and reasons -------------------------------------------------------------
@@ -451,7 +456,8 @@ class Recommender:
     # ---- changes -------------------------------------------------------------------------
 
     def with_items(self, new: Catalog) -> Recommender:
-        """These items too, recommendable at once; an id that exists is replaced.
+        """These items too, recommendable at once; an id that exists is replaced, unless it says
+        what is known of it already: then it stays as it is, in answers again if it was removed.
 
         A text, a fact that the graph knows or a named vector is enough. An item with none of them
         is in no list until it has events (`with_events`): a `NothingKnown` warning says so.
@@ -463,8 +469,8 @@ class Recommender:
             raise UsageError("To add items with a text, the encoder of this run is needed.")
         else:
             vectors = np.zeros((len(new), self.items.text.shape[1]), np.float32)
-        store = self.items.added(self.model, self.model.graph, new, vectors)
-        tell_unknown(new.ids.ids, store.unknown[len(self.items) :])
+        store = renewed(self.items, self.model, self.catalog, new, vectors)
+        tell_unknown(new.ids.ids, store.unknown[[store.code(key) for key in new.ids.ids]])
         return replace(self, items=store).beside(self.partners.with_items(store.content))
 
     def with_events(self, new: EventLog, *, refit: bool = False) -> Recommender:

@@ -33,12 +33,16 @@ def items_add(
     mapping = columns_of(columns)
     new, _ = with_vectors(Catalog.read(file, columns=mapping), vectors or [], mapping)
     strange = unmatched(rec.model.graph, new)
+    old = rec.items
     rec = rec.with_items(new)
     publish_items(rec, run)
     if strange:
         told = ", ".join(f"{count:,} of {name}" for name, count in strange.items())
         say(f"  values that the graph does not know, so that only filters see them: {told}")
-    say(f"{run}: {len(new):,} items added, {len(rec.items):,} in all.")
+    stored, known = len(rec.items) - len(old), set(old.ids)
+    fresh = sum(key not in known for key in new.ids.ids)
+    say(f"{run}: {fresh:,} new, {stored - fresh:,} replaced, {len(new) - stored:,} unchanged, "
+        f"{rec.items.living.sum():,} in all.")  # fmt: skip
 
 
 @items_app.command("remove")
@@ -52,7 +56,7 @@ def items_remove(
 
     rec = Recommender.load(run).without_items(item)
     publish_items(rec, run)
-    say(f"{run}: {len(item):,} removed, {int(rec.items.hidden.sum()):,} hidden in all.")
+    say(f"{run}: {len(item):,} removed, {rec.items.living.sum():,} in all.")
 
 
 @items_app.command("stock")
@@ -75,4 +79,6 @@ def items_stock(
     rec = Recommender.load(run).with_stock(flags)
     publish_items(rec, run)
     gone = int(rec.items.absent.sum())
-    say(f"{run}: {len(flags):,} items told of, {gone:,} of {len(rec.items):,} out of stock.")
+    say(
+        f"{run}: {len(flags):,} items told of, {gone:,} of {rec.items.living.sum():,} out of stock."
+    )

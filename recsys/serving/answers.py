@@ -77,11 +77,11 @@ class NotHeard(UserWarning):
 
 
 def tell_unknown(ids: Sequence[str], unknown: np.ndarray) -> None:
-    """Warns of added items that are `unknown`, bool [M]."""
+    """Warns of items that were added and are `unknown`, bool [M]."""
     rows = np.flatnonzero(unknown)
     if len(rows):
         warnings.warn(
-            f"{len(rows)} of the {len(ids)} new items ({ids[rows[0]]!r} first) have no text, no "
+            f"{len(rows)} of the {len(ids)} items ({ids[rows[0]]!r} first) have no text, no "
             "fact that the graph knows and no vector: they are in no list but that of what is "
             "popular until they have events.",
             NothingKnown, stacklevel=3,
@@ -106,7 +106,7 @@ def tell_fewer(
         why = f"no more fit with at most {caps}"
     elif allowed is not None and allowed.sum() > found:
         why = (f"the filter leaves {int(allowed.sum())} of {len(allowed)}, some of them met "
-               "before, removed or out of stock")  # fmt: skip
+               "before or out of stock")  # fmt: skip
     warnings.warn(f"{found} of the {k} items asked for: {why}.", FewerItems, stacklevel=3)
 
 

@@ -340,7 +340,7 @@ def test_unknown_attributes_and_an_item_with_nothing_at_all(rec):
     odd = Catalog.of(
         ["odd"], ["Odd Thing"], None, {"category": [["never seen"]], "colour": [["blue"]]}
     )
-    with pytest.warns(NothingKnown, match="1 of the 1 new items"):
+    with pytest.warns(NothingKnown, match="1 of the 1 items"):
         more = rec.with_items(odd).with_items(new_items(("void", "", "", [])))
     assert "odd" in names(more.recommend("u00001", k=1000))
     assert "void" not in names(more.recommend("u00001", k=1000))
@@ -619,7 +619,7 @@ def test_a_text_or_a_fact_alone_is_enough(rec, title, kind, parts):
 
 
 def test_an_item_of_which_nothing_is_known_is_told_and_waits_for_events(rec):
-    with pytest.warns(NothingKnown, match="1 of the 2 new items"):
+    with pytest.warns(NothingKnown, match="1 of the 2 items"):
         found = rec.with_items(Catalog.of(["a", "b"], ["", "B"]))
     assert not found.items.vectors[found.items.code("a")].any()
     assert "a" not in names(found.recommend(history=[], k=20))
