@@ -395,11 +395,10 @@ class Recommender:
                 raise UsageError("similar(text=…) needs the encoder that this run was made with.")
             if not text.strip():
                 raise UsageError("The text of similar must not be empty.")
-            if not self.items.text.any():
-                raise UsageError("No item of this run has a text that one could be compared with.")
             space, query, own = self.items.text, self.encoder.encode([text])[0], -1
-        if not query.any():
-            tell_nothing(item, text)
+        if not (query.any() and space.any()):
+            tell_nothing(f"the item {item!r}" if text is None else f"the text {text!r}",
+                         "" if space.any() else "no item of this run has a text")  # fmt: skip
             return []
         cosine = cosines(space, query)
         cosine[self.items.hidden] = -np.inf

@@ -88,10 +88,10 @@ def tell_unknown(ids: Sequence[str], unknown: np.ndarray) -> None:
         )  # fmt: skip
 
 
-def tell_nothing(item: object | None, text: str | None) -> None:
-    """Warns of an item, or a text, of which nothing is known: nothing is near to it."""
-    what = f"the text {text!r}" if item is None else f"the item {str(item)!r}"
-    warnings.warn(f"Nothing is known of {what}: nothing is near.", NothingKnown, stacklevel=3)
+def tell_nothing(what: str, why: str) -> None:
+    """Warns that nothing is near to an item or a text, by default since nothing is known of it."""
+    why = why or "nothing is known of it"
+    warnings.warn(f"Nothing is near to {what}: {why}.", NothingKnown, stacklevel=3)
 
 
 def tell_fewer(
