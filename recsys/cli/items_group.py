@@ -68,14 +68,15 @@ def items_stock(
     ] = None,
     out: Annotated[list[str] | None, typer.Option("--out", help="An id that is sold out.")] = None,
     back: Annotated[list[str] | None, typer.Option("--in", help="An id that is back.")] = None,
+    columns: Columns = None,
 ) -> None:
     """Items that are sold out in no answer until they are back; publish."""
-    from recsys.cli.output import say
+    from recsys.cli.output import columns_of, say
     from recsys.cli.runs import publish_items
     from recsys.cli.stock import stock_flags
     from recsys.recommender import Recommender
 
-    flags = stock_flags(file, out or [], back or [])
+    flags = stock_flags(file, out or [], back or [], columns_of(columns))
     rec = Recommender.load(run).with_stock(flags)
     publish_items(rec, run)
     gone = int(rec.items.absent.sum())

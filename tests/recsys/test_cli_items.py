@@ -114,6 +114,15 @@ def test_stock_from_a_table_and_from_options(call, run):
     assert rows(call, "recommend", run, *USER, "-k", 1)[0] == [first]
 
 
+def test_the_columns_of_a_stock_table_can_be_named(call, run):
+    file = run.parent / "stock.csv"
+    file.write_text("Artikelnummer,Lieferbar\ni0001,0\n", encoding="utf-8")
+    assert "--columns item_id=NAME" in sentence(call, 1, "items", "stock", run, file)
+    words = ("--columns", "item_id=Artikelnummer,in_stock=Lieferbar")
+    assert "1 of 120 out" in sentence(call, 0, "items", "stock", run, file, *words)
+    assert "needs a FILE" in sentence(call, 2, "items", "stock", run, "--out", "i0001", *words)
+
+
 @pytest.mark.parametrize(
     ("cells", "said"),
     [
