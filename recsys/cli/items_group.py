@@ -39,8 +39,7 @@ def items_add(
     if strange:
         told = ", ".join(f"{count:,} of {name}" for name, count in strange.items())
         say(f"  values that the graph does not know, so that only filters see them: {told}")
-    stored, known = len(rec.items) - len(old), set(old.ids)
-    fresh = sum(key not in known for key in new.ids.ids)
+    stored, fresh = len(rec.items) - len(old), int((old.find(new.ids.ids) < 0).sum())
     say(f"{run}: {fresh:,} new, {stored - fresh:,} replaced, {len(new) - stored:,} unchanged, "
         f"{rec.items.living.sum():,} in all.")  # fmt: skip
 

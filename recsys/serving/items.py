@@ -6,7 +6,7 @@ and hides the old one, so that nothing trained ever moves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -101,6 +101,11 @@ class ItemStore:
                 f"run.{suggest(str(key), list(self.ids[:20000]))}"
             )
         return code
+
+    def find(self, keys: Sequence[str]) -> np.ndarray:
+        """int64 [M], the numbers of these ids; -1 for strangers."""
+        codes: dict[str, int] = self._codes  # type: ignore[attr-defined]
+        return np.array([codes.get(key, -1) for key in keys], np.int64)
 
     def title(self, code: int) -> str:
         """What to call the item."""

@@ -43,8 +43,7 @@ def unchanged(store: ItemStore, added: ItemStore, catalog: Catalog, new: Catalog
     those of one table; a column that the training left out as an identifier says nothing of its
     items.
     """
-    where = {key: code for code, key in enumerate(store.ids)}  # the newest row of an id
-    old = np.array([where.get(key, -1) for key in new.ids.ids], np.int64)
+    old = store.find(new.ids.ids)
     late = np.arange(len(store), len(added))
     same = (old >= 0) & ((old < store.trained) | _close(added.text, old, late))
     for part in added.extras.values():
@@ -52,14 +51,14 @@ def unchanged(store: ItemStore, added: ItemStore, catalog: Catalog, new: Catalog
     for numbers in added.numbers.values():
         same &= (numbers[old] == numbers[late]) | np.isnan(numbers[[old, late]]).all(0)
     banded = {*store.numbers} & {*new.numbers}
-    trained = {a.name: a.cells(len(catalog)) for a in catalog.attributes}
+    trained = _cells(catalog, old[same & (old < store.trained)])
 
     def alike(row: int) -> bool:
         code, at = int(old[row]), int(late[row])
         if added.titles[code] != added.titles[at]:
             return False
         if code < store.trained:
-            cells: Mapping = {name: some[code] for name, some in trained.items()}
+            cells: Mapping = trained.get(code, {})
             known, passed = catalog.texts[code] == new.texts[row], {*banded, *catalog.ignored}
         else:
             cells = added.told.get(code, {})
@@ -74,6 +73,16 @@ def _close(vectors: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarra
     """bool [M]: whether these rows [M] are the same but for how they were computed."""
     apart = np.linalg.norm(vectors[one] - vectors[other], axis=1)
     return np.asarray(apart <= CLOSE * np.linalg.norm(vectors[one], axis=1))
+
+
+def _cells(catalog: Catalog, rows: np.ndarray) -> dict[int, dict[str, list[str]]]:
+    """By row, of these alone: the values of its attributes."""
+    out: dict[int, dict[str, list[str]]] = {}
+    for a in catalog.attributes:
+        at = np.isin(a.row, rows)
+        for row, value in zip(a.row[at].tolist(), a.value[at].tolist(), strict=True):
+            out.setdefault(row, {}).setdefault(a.name, []).append(a.values.ids[value])
+    return out
 
 
 def _filled(cells: Mapping, passed: set[str]) -> dict[str, set[str]]:
