@@ -88,7 +88,7 @@ class People:
         for name, given in told.items():
             if name in columns:
                 values, start = columns[name]
-                codes = values.encode(_several(given), missing="negative")
+                codes = values.encode(several(given), missing="negative")
                 found += (codes[codes >= 0] + start).tolist()
             elif name in vectors:
                 vectors[name][0] = self._vector(name, given)
@@ -115,7 +115,7 @@ class People:
         return numbers
 
 
-def _several(given: object) -> list[str]:
+def several(given: object) -> list[str]:
     """A value, several joined by '|', or a sequence of them."""
     if isinstance(given, str):
         return [part.strip() for part in given.split("|")]

@@ -43,6 +43,7 @@ from recsys.serving.answers import (
     check_many,
     first_intents,
     tell_fewer,
+    tell_nothing,
     tell_unknown,
 )
 from recsys.serving.diversity import Spread
@@ -50,8 +51,9 @@ from recsys.serving.explain import Explanation, explain_item
 from recsys.serving.facets import Facets, Where
 from recsys.serving.items import ItemStore
 from recsys.serving.nearness import cosines
-from recsys.serving.queries import profile_of, query_of, searched_vectors
+from recsys.serving.queries import profile_of, query_of, searched_vectors, tell_unheard
 from recsys.serving.quota import likely_shares
+from recsys.serving.renewal import renewed
 from recsys.serving.steering import Wish, steered
 from recsys.serving.titles import told_titles
 
@@ -170,7 +172,9 @@ class Recommender:
         read as an event where the model has learned to, and by intents everywhere).
 
         `profile` ({"age": "18-25", "likes": ["tea", "cake"]}) tells attributes and vectors of the
-        person by name, in place of those of the table of users; alone it is enough to ask with.
+        person by name, in place of those of the table of users; alone it is enough to ask with. A
+        value that nobody has, and a search where the model has not learned to read any, says
+        nothing or little: a `NotHeard` warning tells.
         `filter_seen` leaves out what the history holds; None: unless people meet items again in
         these data, as in a food shop, and the model counts repeats.
         Without an event or a profile to go by, the most popular items. May return fewer than k
@@ -197,13 +201,14 @@ class Recommender:
             raise UsageError("Say either an intent_quota or diversity and at_most, not both.")
         allowed = self.facets.allowed(where, only, without)
         query, one = query_of(self, user, history, profile)
+        tell_unheard(self, history, profile)
         pool = k if spread is None else min(spread.pool(k), MAX_K)
         if wish is not None:
             wish = self._shared(wish, user, history)
         found = self._ranked(query, one, pool, filter_seen, allowed, wish)
         if spread is not None:
             found = self._spread(spread, found, k)
-        tell_fewer(len(found), k, allowed, at_most)
+        tell_fewer(len(found), k, self._living(allowed), at_most)
         return [self._answer(code, score) for code, score in found]
 
     def _ranked(
@@ -239,6 +244,10 @@ class Recommender:
     def facets(self) -> Facets:
         """What items can be filtered by."""
         return Facets(self.model.graph, self.items)
+
+    def _living(self, allowed: np.ndarray | None) -> np.ndarray | None:
+        """What a filter says of the items that there are, each once."""
+        return None if allowed is None else allowed[self.items.living]
 
     def _shared(self, wish: Wish, user: object | None, history: Sequence[object] | None) -> Wish:
         """A wish for the person's own mix of intents, once it is known."""
@@ -387,8 +396,10 @@ class Recommender:
             if not text.strip():
                 raise UsageError("The text of similar must not be empty.")
             space, query, own = self.items.text, self.encoder.encode([text])[0], -1
-        if not query.any():
-            return []  # nothing is known of it, so nothing is near
+        if not (query.any() and space.any()):
+            tell_nothing(f"the item {item!r}" if text is None else f"the text {text!r}",
+                         "" if space.any() else "no item of this run has a text")  # fmt: skip
+            return []
         cosine = cosines(space, query)
         cosine[self.items.hidden] = -np.inf
         if own >= 0:
@@ -396,7 +407,7 @@ class Recommender:
         if allowed is not None:
             cosine[~allowed] = -np.inf
         found = self._named(top_k(cosine[None], k))
-        tell_fewer(len(found), k, allowed)
+        tell_fewer(len(found), k, self._living(allowed))
         return found
 
     # ---- intents and reasons -------------------------------------------------------------
@@ -444,7 +455,8 @@ class Recommender:
     # ---- changes -------------------------------------------------------------------------
 
     def with_items(self, new: Catalog) -> Recommender:
-        """These items too, recommendable at once; an id that exists is replaced.
+        """These items too, recommendable at once; an id that exists is replaced, unless it says
+        what is known of it already: then it stays as it is, in answers again if it was removed.
 
         A text, a fact that the graph knows or a named vector is enough. An item with none of them
         is in no list until it has events (`with_events`): a `NothingKnown` warning says so.
@@ -456,8 +468,8 @@ class Recommender:
             raise UsageError("To add items with a text, the encoder of this run is needed.")
         else:
             vectors = np.zeros((len(new), self.items.text.shape[1]), np.float32)
-        store = self.items.added(self.model, self.model.graph, new, vectors)
-        tell_unknown(new.ids.ids, store.unknown[len(self.items) :])
+        store = renewed(self.items, self.model, self.catalog, new, vectors)
+        tell_unknown(new.ids.ids, store.unknown[[store.code(key) for key in new.ids.ids]])
         return replace(self, items=store).beside(self.partners.with_items(store.content))
 
     def with_events(self, new: EventLog, *, refit: bool = False) -> Recommender:

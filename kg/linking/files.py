@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -18,15 +18,17 @@ PERSON = "person"
 """How a link was found that someone marked in the table for review."""
 
 
-def read_entities(path: str | Path) -> Titled:
+def read_entities(path: str | Path, columns: Mapping[str, str] | None = None) -> Titled:
     """Entities of a table with entity_id and name, or of a plain folder's entities.csv.
 
-    Raises `UsageError` if there is no such file, `DataError` naming the row of an id that is
-    empty or stands twice.
+    `columns` maps these roles to column names; other roles are passed over. Raises `UsageError` if
+    there is no such file, `DataError` naming the row of an id that is empty or stands twice.
     """
     file = Path(path) / "entities.csv" if Path(path).is_dir() else Path(path)
     table = read_table(file)
-    roles = pick_columns(table, ENTITY_COLUMNS, {}, needed=("entity_id", "name"), where=str(file))
+    needed = ("entity_id", "name")
+    own = {role: name for role, name in (columns or {}).items() if role in needed}
+    roles = pick_columns(table, ENTITY_COLUMNS, own, needed=needed, where=str(file))
     ids = _cells(table, roles["entity_id"])
     seen: set[str] = set()
     for row, key in enumerate(ids, 1):

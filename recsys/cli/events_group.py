@@ -36,7 +36,10 @@ def events_add(
         ordered=rec.log.ordered,
     )  # fmt: skip
     found, report = with_events(rec, log, refit=refit)
-    publish_items(found, run)
+    if found is not rec:
+        publish_items(found, run)
     say(f"{file}: {report}")
+    if rec.log.time is None:
+        say("  without times nobody can tell events that the run holds already: all are counted")
     say(f"{run}: {len(found.log):,} events of {len(found.log.users):,} people, "
         f"{len(found.log.users) - len(rec.log.users):,} of them new.")  # fmt: skip

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,10 +41,14 @@ def graph_of_table(
         raise UsageError("--user-id and --user-relations need --users.")
     if out is not None and not dry_run:
         check_place(out, KIND)
-    found = from_table(
-        items, id=id_, relations=relations, users=users, user_id=user_id,
-        user_relations=user_relations, time=time,
-    )  # fmt: skip
+    try:
+        found = from_table(
+            items, id=id_, relations=relations, users=users, user_id=user_id,
+            user_relations=user_relations, time=time,
+        )  # fmt: skip
+    except DataError as error:  # readers know --columns, here there is an option for each table
+        text = str(error).replace("--columns item_id=NAME", "--id NAME")
+        raise DataError(text.replace("--columns user_id=NAME", "--user-id NAME")) from None
     if not found.made:
         raise DataError(
             f"{items} has no column that groups its items: name some with --relations. "
@@ -56,12 +62,25 @@ def graph_of_table(
     kinds = ", ".join(f"{n:,} {kind}" for kind, n in graph.num_nodes.items())
     if dry_run or out is None:
         say(f"It would be {kinds}; {graph.num_edges:,} edges. As guessed or changed by you:")
-        say(f'  kgintent kg from-table {items} -o GRAPH --relations "{found.relations}"')
+        told = {"--id": id_, "--users": users, "--user-id": user_id, "--time": time}
+        say(_command(items, found, told))
         return
     sources = {"items": items.name} | ({} if users is None else {"users": users.name})
     save_graph(out, graph, {"sources": sources, "relations": found.relations})
+    own = "" if id_ is None else f" --columns {shlex.quote(f'item_id={id_}')}"
     say(f"{out}: {kinds}; {graph.num_edges:,} edges. Next: kgintent build EVENTS {items} "
-        f"--graph {out} -o DATA")  # fmt: skip
+        f"--graph {out} -o DATA{own}")  # fmt: skip
+
+
+def _command(items: Path, found: FromTable, told: Mapping[str, object]) -> str:
+    """What makes the graph that was looked at: the relations as found, options as told."""
+    lists: dict[str, list[str]] = {"--relations": [], "--user-relations": []}
+    for one in found.made:
+        lists["--relations" if one.kind == "item" else "--user-relations"].append(str(one.relation))
+    options = {name: value for name, value in told.items() if value is not None}
+    options |= {name: ",".join(some) for name, some in lists.items() if some}
+    words = [word for name, value in options.items() for word in (name, shlex.quote(str(value)))]
+    return f"  kgintent kg from-table {shlex.quote(str(items))} -o GRAPH {' '.join(words)}"
 
 
 def _rows(found: FromTable) -> list[dict[str, object]]:

@@ -33,12 +33,15 @@ def items_add(
     mapping = columns_of(columns)
     new, _ = with_vectors(Catalog.read(file, columns=mapping), vectors or [], mapping)
     strange = unmatched(rec.model.graph, new)
+    old = rec.items
     rec = rec.with_items(new)
     publish_items(rec, run)
     if strange:
         told = ", ".join(f"{count:,} of {name}" for name, count in strange.items())
         say(f"  values that the graph does not know, so that only filters see them: {told}")
-    say(f"{run}: {len(new):,} items added, {len(rec.items):,} in all.")
+    stored, fresh = len(rec.items) - len(old), int((old.find(new.ids.ids) < 0).sum())
+    say(f"{run}: {fresh:,} new, {stored - fresh:,} replaced, {len(new) - stored:,} unchanged, "
+        f"{rec.items.living.sum():,} in all.")  # fmt: skip
 
 
 @items_app.command("remove")
@@ -52,7 +55,7 @@ def items_remove(
 
     rec = Recommender.load(run).without_items(item)
     publish_items(rec, run)
-    say(f"{run}: {len(item):,} removed, {int(rec.items.hidden.sum()):,} hidden in all.")
+    say(f"{run}: {len(item):,} removed, {rec.items.living.sum():,} in all.")
 
 
 @items_app.command("stock")
@@ -64,15 +67,18 @@ def items_stock(
     ] = None,
     out: Annotated[list[str] | None, typer.Option("--out", help="An id that is sold out.")] = None,
     back: Annotated[list[str] | None, typer.Option("--in", help="An id that is back.")] = None,
+    columns: Columns = None,
 ) -> None:
     """Items that are sold out in no answer until they are back; publish."""
-    from recsys.cli.output import say
+    from recsys.cli.output import columns_of, say
     from recsys.cli.runs import publish_items
     from recsys.cli.stock import stock_flags
     from recsys.recommender import Recommender
 
-    flags = stock_flags(file, out or [], back or [])
+    flags = stock_flags(file, out or [], back or [], columns_of(columns))
     rec = Recommender.load(run).with_stock(flags)
     publish_items(rec, run)
     gone = int(rec.items.absent.sum())
-    say(f"{run}: {len(flags):,} items told of, {gone:,} of {len(rec.items):,} out of stock.")
+    say(
+        f"{run}: {len(flags):,} items told of, {gone:,} of {rec.items.living.sum():,} out of stock."
+    )

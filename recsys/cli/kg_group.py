@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from recsys.cli.options import Json, K, Run
+from recsys.cli.options import Columns, Json, K, Run
 
 kg_app = typer.Typer(
     help="Knowledge graphs from tables, and what is in them.", no_args_is_help=True
@@ -115,9 +115,10 @@ def kg_link(
         Path | None,
         typer.Option(help="A copy of the plain folder to make, with the items in entities.csv."),
     ] = None,
+    columns: Columns = None,
     json: Json = False,
 ) -> None:
     """Which entity is which item, by their titles."""
     from recsys.cli.linking import link_tables
 
-    link_tables(items, entities, out, review, least, reviewed, encoder, apply, json)
+    link_tables(items, entities, out, review, least, reviewed, encoder, apply, columns, json)

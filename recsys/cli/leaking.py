@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
-from kg.errors import UsageError
+from kg.errors import DataError, UsageError
 from kg.folders import kind_of, manifest
 from kg.leakage import Leak, leaks, reading_leaks, refuse
 from kg.reading import encoder_readings
@@ -31,7 +32,7 @@ def report_leaks(
         found = data_leaks(dataset, held or "none", encoder)
     if found or as_json:
         show([asdict(leak) for leak in found], as_json)
-    refuse(found, accept)
+    refuse_leaks(found, accept)
     say(f"{place}: {len(found)} warnings, nothing refused.")
 
 
@@ -54,6 +55,21 @@ def data_leaks(dataset: Dataset, held: HoldOut, encoder: str | None = None) -> l
     readings = [] if encoder is None else encoder_readings(encoder)
     found += reading_leaks(readings, split, dataset.log)
     return sorted(found, key=lambda leak: not leak.refused)
+
+
+def refuse_leaks(found: list[Leak], accept: list[str]) -> None:
+    """`kg.leakage.refuse`, and what can be done about it."""
+    try:
+        refuse(found, accept)
+    except DataError as error:
+        checks = dict.fromkeys(
+            leak.check for leak in found if leak.refused and leak.check not in accept
+        )
+        options = " ".join(f"--accept {shlex.quote(check)}" for check in checks)
+        raise DataError(
+            f"{error} Leave out what knows it (a column, facts, the encoder) or, if you know "
+            f"better, pass over the check: {options}."
+        ) from None
 
 
 def checked_hold_out(word: str) -> HoldOut:

@@ -14,19 +14,21 @@ from kg.folders import fresh_folder, write_text
 from kg.linking import HOW, PERSON, Links, Titled, link, read_entities, read_review
 from kg.tables import pick_columns, read_table
 from kg.triples import ENTITY_COLUMNS
-from recsys.cli.output import bars, say, show
+from recsys.cli.output import bars, columns_of, say, show
 
 
 def link_tables(
     items: Path, entities: Path, out: Path, review: Path | None, least: float,
-    reviewed: Path | None, encoder: str | None, apply: Path | None, as_json: bool,
+    reviewed: Path | None, encoder: str | None, apply: Path | None, columns: str | None,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Link, write, and say how many of what; nothing is written after a mistake."""
     _check_places(items, entities, out, review, reviewed, apply)
-    catalog = Catalog.read(items)
+    mapping = columns_of(columns)
+    catalog = Catalog.read(items, columns=mapping)
     if not any(catalog.titles):
         raise DataError(f"{items} has no titles: a column title or name is compared.")
-    mine, theirs = Titled(catalog.ids.ids, catalog.titles), read_entities(entities)
+    mine, theirs = Titled(catalog.ids.ids, catalog.titles), read_entities(entities, mapping)
     taken = read_review(reviewed, mine, theirs) if reviewed is not None else None
     links = _linked(mine, theirs, encoder, least)
     if taken is not None:

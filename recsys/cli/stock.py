@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from kg.catalog import ITEM_COLUMNS
@@ -16,11 +17,16 @@ YES = ("yes", "true", "y", "t", "in stock", "in_stock", "instock", "available", 
 NO = ("no", "false", "n", "f", "out of stock", "out_of_stock", "sold out", "", "缺货", "否")
 
 
-def stock_flags(file: Path | None, out: list[str], back: list[str]) -> dict[str, bool]:
-    """By id: whether it may be recommended. `UsageError` if nothing or both is said of an id,
-    `DataError` for a cell that says neither yes nor no nor a number.
+def stock_flags(
+    file: Path | None, out: list[str], back: list[str], columns: Mapping[str, str]
+) -> dict[str, bool]:
+    """By id: whether it may be recommended; `columns` are those of the file by role, if they are
+    not called as usual. `UsageError` if nothing or both is said of an id, `DataError` for a cell
+    that says neither yes nor no nor a number.
     """
-    flags = _read(file) if file is not None else {}
+    if columns and file is None:
+        raise UsageError("--columns needs a FILE.")
+    flags = _read(file, columns) if file is not None else {}
     for key in out + back:
         if key in out and key in back:
             raise UsageError(f"Say either --out or --in of an item. Got both of {key!r}.")
@@ -30,9 +36,9 @@ def stock_flags(file: Path | None, out: list[str], back: list[str]) -> dict[str,
     return flags
 
 
-def _read(file: Path) -> dict[str, bool]:
+def _read(file: Path, columns: Mapping[str, str]) -> dict[str, bool]:
     frame = read_table(file)
-    roles = pick_columns(frame, COLUMNS, {}, needed=tuple(COLUMNS), where=str(file))
+    roles = pick_columns(frame, COLUMNS, columns, needed=tuple(COLUMNS), where=str(file))
     ids = frame[roles["item_id"]].str.strip_chars().fill_null("").to_list()
     cells = frame[roles["in_stock"]].str.strip_chars().fill_null("").to_list()
     flags: dict[str, bool] = {}

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
 
-from kg.errors import UsageError
+from kg.errors import DataError, UsageError
 from kg.folders import check_place
-from kg.leakage import refuse
 from kg.reading import encoder_readings
 from kg.storage import load_dataset
 from kg.taxonomy import Taxonomy
 from kg.templates import Templates
-from recsys.cli.leaking import checked_hold_out, data_leaks
+from recsys.cli.leaking import checked_hold_out, data_leaks, refuse_leaks
 from recsys.cli.output import Stopped, bars, say
 from recsys.index_plan import IndexConfig
 from recsys.recommender import Recommender
@@ -37,13 +37,17 @@ def train_run(
     named = Taxonomy.read(taxonomy) if taxonomy is not None else None
     checkpoint = out.with_name(out.name + ".training")
     check_place(out, KIND)  # told before hours of training, not after
+    check_writable(out)
     if resume and not checkpoint.exists():
         raise UsageError(f"There is nothing to resume: {checkpoint} does not exist.")
+    if checkpoint.exists() and not resume:
+        say(f"{checkpoint} is of a training that was stopped: --resume would go on from there; "
+            "this one starts anew and writes over it.")  # fmt: skip
     dataset = load_dataset(data)
     found = data_leaks(dataset, held, encoder)
     for leak in found:
         say(f"  {leak}")
-    refuse(found, accept)
+    refuse_leaks(found, accept)
     start = Recommender.load(source) if source is not None else None
     started = time.perf_counter()
     try:
@@ -58,7 +62,10 @@ def train_run(
                 f"Stopped; the weights so far are kept in {checkpoint}, and the same command with "
                 "--resume goes on from there (--max-epochs N ends it soon)."
             ) from None
-        raise
+        raise Stopped(
+            "Stopped before the first epoch was done: nothing is kept yet, the same command begins "
+            "anew."
+        ) from None
     seconds = time.perf_counter() - started
     best = best_of(fitted.reports)
     trained = {
@@ -76,6 +83,15 @@ def train_run(
     forget(checkpoint)
     say(f"{out}: trained in {seconds:.0f} s. Next: kgintent recommend {out} --user "
         f"{dataset.log.users.ids[0]}")  # fmt: skip
+
+
+def check_writable(target: Path) -> None:
+    """`DataError` unless a folder can be made at this place; nothing is left there."""
+    place = next(folder for folder in target.absolute().parents if folder.exists())
+    try:
+        tempfile.TemporaryDirectory(dir=place).cleanup()
+    except OSError as error:
+        raise DataError(f"{target} cannot be written: {error.strerror or error}.") from None
 
 
 def read_settings(

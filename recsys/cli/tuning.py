@@ -20,11 +20,13 @@ def tune_settings(
 ) -> None:  # fmt: skip
     """Search, tell each trial, show all of them; Ctrl-C keeps those that are done."""
     held = checked_hold_out(hold_out)
-    base = read_settings(config, max_epochs, seed)
+    base = read_settings(config, None, seed)
+    read_settings(config, max_epochs, seed)  # what is wrong with --max-epochs
     phrases = Templates.named(templates) if templates is not None else None
     search = search_settings(
-        load_dataset(data), encoder, out, base, trials=trials, hours=hours, hold_out=held,
-        templates=phrases, cache=data.parent / f"{data.name}.texts", say=say, progress=bars(),
+        load_dataset(data), encoder, out, base, trials=trials, hours=hours, max_epochs=max_epochs,
+        hold_out=held, templates=phrases, cache=data.parent / f"{data.name}.texts", say=say,
+        progress=bars(),
     )  # fmt: skip
     try:
         for trial in search:

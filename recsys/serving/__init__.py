@@ -11,6 +11,7 @@ explain      why: a path, a near text, the parts of the score
 titles       what items are called in verbalised histories
 
 items        trained items and those added since
+renewal      items that are told again: what is unchanged keeps its row
 facts        other facts for a trained recommender, at once
 changes      which recommendations change when facts do
 live         events since the training: histories, new people, warmer items

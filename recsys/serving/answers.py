@@ -69,19 +69,29 @@ class LeftOut(UserWarning):
 
 
 class NothingKnown(UserWarning):
-    """Items were added of which the model knows nothing."""
+    """Items were added, or asked for, of which the model knows nothing."""
+
+
+class NotHeard(UserWarning):
+    """Something was told of a person that the run cannot count."""
 
 
 def tell_unknown(ids: Sequence[str], unknown: np.ndarray) -> None:
-    """Warns of added items that are `unknown`, bool [M]."""
+    """Warns of items that were added and are `unknown`, bool [M]."""
     rows = np.flatnonzero(unknown)
     if len(rows):
         warnings.warn(
-            f"{len(rows)} of the {len(ids)} new items ({ids[rows[0]]!r} first) have no text, no "
+            f"{len(rows)} of the {len(ids)} items ({ids[rows[0]]!r} first) have no text, no "
             "fact that the graph knows and no vector: they are in no list but that of what is "
             "popular until they have events.",
             NothingKnown, stacklevel=3,
         )  # fmt: skip
+
+
+def tell_nothing(what: str, why: str) -> None:
+    """Warns that nothing is near to an item or a text, by default since nothing is known of it."""
+    why = why or "nothing is known of it"
+    warnings.warn(f"Nothing is near to {what}: {why}.", NothingKnown, stacklevel=3)
 
 
 def tell_fewer(
@@ -96,7 +106,7 @@ def tell_fewer(
         why = f"no more fit with at most {caps}"
     elif allowed is not None and allowed.sum() > found:
         why = (f"the filter leaves {int(allowed.sum())} of {len(allowed)}, some of them met "
-               "before, removed or out of stock")  # fmt: skip
+               "before or out of stock")  # fmt: skip
     warnings.warn(f"{found} of the {k} items asked for: {why}.", FewerItems, stacklevel=3)
 
 

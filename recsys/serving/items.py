@@ -6,7 +6,7 @@ and hides the old one, so that nothing trained ever moves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -74,6 +74,11 @@ class ItemStore:
         return ~never if never.any() else None
 
     @cached_property
+    def living(self) -> np.ndarray:
+        """bool [N]: the newest row of its id, and not removed; out of stock it may be."""
+        return (self.newest == np.arange(len(self))) & (~self.hidden | self.absent)
+
+    @cached_property
     def vectors(self) -> np.ndarray:
         """float32 [N, D], what queries are multiplied with."""
         out = self.text_part + self.graph_part + self.id_part
@@ -92,10 +97,15 @@ class ItemStore:
         code = codes.get(str(key))
         if code is None:
             raise UsageError(
-                f"The item {str(key)!r} is not known: there are {len(self)} items in this run."
-                f"{suggest(str(key), list(self.ids[:20000]))}"
+                f"The item {str(key)!r} is not known: there are {self.living.sum()} items in this "
+                f"run.{suggest(str(key), list(self.ids[:20000]))}"
             )
         return code
+
+    def find(self, keys: Sequence[str]) -> np.ndarray:
+        """int64 [M], the numbers of these ids; -1 for strangers."""
+        codes: dict[str, int] = self._codes  # type: ignore[attr-defined]
+        return np.array([codes.get(key, -1) for key in keys], np.int64)
 
     def title(self, code: int) -> str:
         """What to call the item."""
@@ -125,13 +135,20 @@ class ItemStore:
 
     def of_training(self) -> ItemStore:
         """The items of the training alone, none of those that were added since."""
-        n = self.trained
+        return self.only(np.arange(self.trained))
+
+    def only(self, rows: np.ndarray) -> ItemStore:
+        """These rows int64, ascending, all of the training among them."""
+        number = {code: at for at, code in enumerate(rows.tolist())}
         return ItemStore(
-            self.ids[:n], self.titles[:n], self.text_part[:n], self.graph_part[:n],
-            self.id_part[:n], self.text[:n], self.hidden[:n], n, {},
-            {name: part[:n] for name, part in self.extras.items()},
-            {name: numbers[:n] for name, numbers in self.numbers.items()}, {}, self.absent[:n],
-            self.unknown[:n],
+            tuple(self.ids[code] for code in number), tuple(self.titles[code] for code in number),
+            self.text_part[rows], self.graph_part[rows], self.id_part[rows], self.text[rows],
+            self.hidden[rows], self.trained,
+            {number[code]: some for code, some in self.facts.items() if code in number},
+            {name: part[rows] for name, part in self.extras.items()},
+            {name: numbers[rows] for name, numbers in self.numbers.items()},
+            {number[code]: cells for code, cells in self.told.items() if code in number},
+            self.absent[rows], self.unknown[rows],
         )  # fmt: skip
 
     def with_ids(self, part: np.ndarray, met: np.ndarray) -> ItemStore:
@@ -139,6 +156,12 @@ class ItemStore:
         unknown any more.
         """
         return replace(self, id_part=part.astype(np.float32), unknown=self.unknown & ~met)
+
+    def shown_again(self, codes: list[int]) -> ItemStore:
+        """These rows neither removed nor out of stock."""
+        hidden, absent = self.hidden.copy(), self.absent.copy()
+        hidden[codes] = absent[codes] = False
+        return replace(self, hidden=hidden, absent=absent)
 
     def without(self, keys: list[str]) -> ItemStore:
         """These ids hidden, all else as it was."""
@@ -177,7 +200,7 @@ class ItemStore:
         hidden, absent = self.hidden.copy(), self.absent.copy()
         old = [codes[key] for key in new.ids.ids if key in codes]
         hidden[old], absent[old] = True, False
-        fresh = np.array([key not in codes for key in new.ids.ids], bool)
+        void = np.array([key not in codes or self.unknown[codes[key]] for key in new.ids.ids], bool)
         facts = dict(self.facts)
         for relation, index in sorted(edges.items()):
             for row, node in index.T.tolist():
@@ -193,7 +216,7 @@ class ItemStore:
             {name: join([x, parts.extras[name].numpy()]) for name, x in self.extras.items()},
             _joined_numbers(self, new), {**self.told, **_told(new, len(self))},
             join([absent, np.zeros(len(new), bool)]),
-            join([self.unknown, ~parts.vector.numpy().any(1) & fresh]),
+            join([self.unknown, ~parts.vector.numpy().any(1) & void]),
         )  # fmt: skip
 
 

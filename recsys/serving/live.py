@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 
 from kg.clean import CleanReport, clean
 from kg.events import EventLog
@@ -22,18 +23,28 @@ from recsys.recommender import Recommender
 from recsys.serving.titles import told_titles
 from recsys.serving.warmup import refitted, training_events, warmed
 
+HELD = "already in the run"
+"""Why an event is kept aside that the run has heard of before."""
+SAME = ("user", "item", "behaviour", "time", "query")
+"""Events that are alike in all of these are one, as `kg.clean` has it."""
+
 
 def with_events(
     rec: Recommender, new: EventLog, *, refit: bool = False
 ) -> tuple[Recommender, CleanReport]:
     """The recommender with these events too, and what of them was kept aside (unknown items,
-    events without a time). `refit`: what stands in closed form beside the network learns of them.
+    events without a time, those that the run holds already). `refit`: what stands in closed form
+    beside the network learns of them.
 
-    A behaviour that the training had not is read as its commonest one. Raises `DataError` if the
-    events of the run have times and these have not, or if none can be used.
+    Without times a repetition may be meant, so that all are counted. Where nothing is new the run
+    stays as it is. A behaviour that the training had not is read as its commonest one. Raises
+    `DataError` if the events of the run have times and these have not, or if none can be used.
     """
     items = rec.log.items.extended(rec.items.ids[len(rec.log.items) :])
     kept, report = clean(new, items)
+    kept, report = _unheard(rec.log, kept, report)
+    if len(kept) == 0:
+        return rec, report
     log = replace(rec.log, items=items).joined(kept)
     found = replace(
         rec, log=log, base=rec.learned, histories=heard(log, rec.model, rec.learned),
@@ -46,6 +57,35 @@ def with_events(
     if refit:
         partners = refitted(partners, found.items, rec.model, log)
     return found.beside(partners.with_items(found.items.content)), report
+
+
+def _unheard(
+    log: EventLog, kept: EventLog, report: CleanReport
+) -> tuple[EventLog, CleanReport]:  # fmt: skip
+    """The events that `log` does not hold, and the report with the others kept aside."""
+    if log.time is None or kept.time is None:
+        return kept, report
+    theirs = log.users.encode(kept.users.ids, missing="negative")
+    old = _keys(log.take(np.isin(log.user, theirs[theirs >= 0])))
+    found = _keys(kept).with_row_index("at").join(old, on=SAME, how="semi")["at"].to_numpy()
+    held = np.isin(np.arange(len(kept)), found)
+    if not held.any():
+        return kept, report
+    assert kept.row is not None
+    aside = kept.take(held).to_frame().with_columns(row=kept.row[held], reason=pl.lit(HELD))
+    report = replace(
+        report, kept=report.kept - int(held.sum()), reasons=report.reasons | {HELD: len(aside)},
+        aside=pl.concat([report.aside, aside]),
+    )  # fmt: skip
+    return kept.take(~held), report
+
+
+def _keys(log: EventLog) -> pl.DataFrame:
+    """What is compared of events, by external ids; no text is the empty one."""
+    frame = log.to_frame()
+    if "query" not in frame.columns:
+        frame = frame.with_columns(query=pl.lit(""))
+    return frame.select(SAME)
 
 
 def as_learned(rec: Recommender) -> Recommender:

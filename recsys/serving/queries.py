@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from kg.profiles import Profiles
+from kg.errors import suggest
+from kg.profiles import Profiles, several
 from kg.searches import Search, Searches
 from kg.sequences import Sequences
 from kg.verbalise import verbalise_items
+from recsys.serving.answers import NotHeard
 
 if TYPE_CHECKING:
     from recsys.recommender import Recommender
@@ -42,6 +45,38 @@ def query_of(
     asked = searched_vectors(rec, one) if not listed or rec.base is not None else None
     vectors = torch.from_numpy(rec.items.vectors)
     return rec.model.encode_histories(one, vectors, told, known, asked), one
+
+
+def tell_unheard(
+    rec: Recommender, history: Sequence[object] | None, profile: Mapping[str, object] | None
+) -> None:  # fmt: skip
+    """Warns of searches that the model has not learned to read, and of values in a profile that
+    nobody in the table of users has.
+    """
+    told = [_unread_search(rec, history or ()), *_strange_values(rec, profile or {})]
+    for text in told:
+        if text:
+            warnings.warn(text, NotHeard, stacklevel=3)
+
+
+def _unread_search(rec: Recommender, history: Sequence[object]) -> str:
+    text = next((event.text for event in history if isinstance(event, Search)), None)
+    if text is None or rec.model.searches is not None:
+        return ""
+    return (
+        "This run has not learned to read searches (its log had none, or hardly any), so that "
+        f"{text!r} says little or nothing here: `similar` with a text (--text) answers by text."
+    )
+
+
+def _strange_values(rec: Recommender, profile: Mapping[str, object]) -> list[str]:
+    people = rec.model.features.people
+    return [
+        f"Nobody in the table of users has {name} {value!r}: it says nothing."
+        f"{suggest(value, list(values.ids))}"
+        for name, values in (people.attributes if people is not None else ())
+        for value in several(profile.get(name, ())) if value and value not in values
+    ]  # fmt: skip
 
 
 def profile_of(rec: Recommender, user: object) -> Profiles | None:

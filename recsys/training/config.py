@@ -68,7 +68,9 @@ def _told(error: ValidationError, kind: type[BaseModel]) -> str:
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         known = _known_keys(first["loc"], kind)
-        return f"the key {where!r} is not known.{suggest(str(first['loc'][-1]), known)}"
+        near = suggest(str(first["loc"][-1]), known)
+        place = "".join(f" in [{part}]" for part in first["loc"][:-1])
+        return f"the key {where!r} is not known.{near} Known{place}: {', '.join(known) or 'none'}."
     return f"{where}: {first['msg']}. Got {first['input']!r} instead."
 
 

@@ -91,6 +91,7 @@ def search_settings(
     *,
     trials: int = 12,
     hours: float = 3.0,
+    max_epochs: int | None = None,
     hold_out: HoldOut = "none",
     templates: Templates | None = None,
     cache: Path | None = None,
@@ -101,8 +102,10 @@ def search_settings(
 
     Yields each new trial once it is kept; the first is `base` itself. A trial that would not fit
     in what is left, judged by the longest so far, is not begun; one that turns out longer ends its
-    training there. Texts are encoded once, into `cache` (FOLDER/texts if none is given). Raises at
-    once: `UsageError` where the folder belongs to another search, `DataError` without validation.
+    training there. `max_epochs` limits the trials alone, in the place of what `base` says: the best
+    settings do not hold it. Texts are encoded once, into `cache` (FOLDER/texts if none is given).
+    Raises at once: `UsageError` where the folder belongs to another search, `DataError` without
+    validation.
     """
     from kg.split import make_split
     from recsys.training.config import RunConfig
@@ -112,6 +115,7 @@ def search_settings(
     if trials < 1 or not hours > 0:
         raise UsageError(f"'trials' must be >= 1, 'hours' > 0. Got {trials} and {hours} instead.")
     base, place = base or RunConfig(), Path(folder)
+    tried = base if max_epochs is None else settings_of(base, {"max_epochs": max_epochs})
     split = make_split(data.log, hold_out)
     if not split.valid.has_item.any():
         raise DataError("There is nothing to validate on: the split holds no validation event.")
@@ -120,7 +124,7 @@ def search_settings(
     _claim(place, {
         "data": data.fingerprint, "encoder": encoder, "hold_out": hold_out,
         "seed": base.options.seed, "space": {name: list(ends) for name, ends in space.items()},
-        "settings": base.model_dump(exclude={"options"}, exclude_defaults=True),
+        "settings": tried.model_dump(exclude={"options"}, exclude_defaults=True),
         "templates": templates.as_dict() if templates is not None else None,
     })  # fmt: skip
 
@@ -129,7 +133,8 @@ def search_settings(
         from recsys.training.fit import fit, judge
         from recsys.training.train import best_of
 
-        once = settings.train.model_copy(update={"refit": False})  # it is judged on validation
+        limits = {"refit": False, "max_epochs": tried.train.max_epochs}  # judged on validation
+        once = settings.train.model_copy(update=limits)
         settings = settings.model_copy(update={"train": once})
         fitted = fit(
             data, encoder, settings, hold_out=hold_out, templates=templates,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -231,6 +232,7 @@ def test_tune_finds_settings_that_train_takes(world, tmp_path, ok, wrong, monkey
     assert rows[0] | {"best": ""} == first | {"best": ""}
     assert [row["best"] for row in rows].count("*") == 1
     assert (out / "trials.jsonl").read_text().count("\n") == 2
+    assert "max_epochs" not in (out / "best.toml").read_text()
     ok("train", world / "data", "-o", tmp_path / "run", "-c", out / "best.toml", *TRAIN)
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text("utf-8"))
     best = next(row for row in rows if row["best"])
@@ -504,6 +506,8 @@ def test_k_beyond_the_catalogue_is_fine(world, ok):
     ("text", "says"),
     [
         ("[train]\nmax_epoch = 3\n", "'train.max_epoch' is not known. Did you mean 'max_epochs'?"),
+        ("[train]\nlr = 3\n", "'train.lr' is not known. Known in [train]: max_epochs, patience,"),
+        ("lr = 3\n", "'lr' is not known. Known: model, train, intent,"),
         ("[trian]\nmax_epochs = 3\n", "'trian' is not known. Did you mean 'train'?"),
         ("[train]\nmax_epochs = 0\n", "train.max_epochs"),
         ("[train]\nmax_epochs = 'two'\n", "two"),
@@ -640,7 +644,9 @@ def test_items_without_text_or_attributes_are_added(run, ok, call):
     assert "'bare' first) have no text" in err
     every = ok("recommend", run, "--user", "u00001", "-k", "1000")
     assert "bare" not in {row["item"] for row in rows_of(every)}
-    assert ok("similar", run, "--item", "bare") == ""
+    code, out, err = call("similar", run, "--item", "bare")
+    assert (code, out) == (0, "")
+    assert "Nothing is near to the item 'bare': nothing is known of it." in err
 
 
 # ---- very little data --------------------------------------------------------------------
@@ -709,6 +715,10 @@ def test_evaluate_of_one_user_gives_no_interval(tmp_path, ok):
 # ---- Ctrl-C ------------------------------------------------------------------------------
 
 
+def interrupted(*args, **kwargs):
+    raise KeyboardInterrupt
+
+
 def test_ctrl_c_says_how_to_go_on_and_resume_completes(world, tmp_path, wrong, ok, call):
     run = tmp_path / "run"
     words = ["train", world / "data", "-o", run, "--encoder", "hash", "--max-epochs", "3"]
@@ -727,6 +737,12 @@ def test_ctrl_c_says_how_to_go_on_and_resume_completes(world, tmp_path, wrong, o
     assert not run.exists()
     told = wrong(2, *words, "--resume", "--seed", "9")
     assert "other data, settings or seed" in told
+    assert "starts anew" not in told
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("recsys.cli.training.fit", interrupted)
+        code, _, err = call(*words)
+        assert code == 130
+        assert "--resume would go on from there; this one starts anew" in err
     code, _, err = call(*words, "--resume")
     assert code == 0
     assert "epoch   1" not in err
@@ -766,7 +782,19 @@ def test_ctrl_c_before_the_first_epoch(world, tmp_path, wrong, monkeypatch):
     monkeypatch.setattr("recsys.cli.training.fit", stopped)
     told = wrong(130, "train", world / "data", "-o", tmp_path / "run", *TRAIN)
     assert "--resume" not in told
+    assert "before the first epoch was done: nothing is kept yet" in told
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_work(
+    world, tmp_path, wrong, monkeypatch
+):
+    monkeypatch.setattr("recsys.cli.training.load_dataset", None)  # is not reached
+    (tmp_path / "file").write_text("mine")
+    for place in ("file/run", "file/deep/run"):
+        told = wrong(1, "train", world / "data", "-o", tmp_path / place, *TRAIN)
+        assert f"{place} cannot be written: Not a directory" in told
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_graph_of_a_table_is_built_on_and_reported(world, call, tmp_path):
@@ -776,6 +804,9 @@ def test_a_graph_of_a_table_is_built_on_and_reported(world, call, tmp_path):
     assert all(json.loads(line)["edges"] > 0 for line in out.splitlines())
     assert "--relations" in err
     assert list(tmp_path.iterdir()) == []
+    again = shlex.split(err.splitlines()[-1].replace("GRAPH", str(tmp_path / "again")))
+    code, _, err = call(*again[1:])
+    assert code == 0, err
     line = json.loads(out.splitlines()[0])["relation"]
     code, _, err = call(*words, "-o", tmp_path / "g", "--relations", line)
     assert code == 0, err
@@ -796,6 +827,26 @@ def test_a_graph_of_a_table_is_built_on_and_reported(world, call, tmp_path):
     code, _, err = call("kg", "report", tmp_path / "g", "--most-hub", "0.0001")
     assert code == 1
     assert "one node holds" in err
+
+
+def test_a_table_with_an_id_of_its_own_name(call, tmp_path):
+    items, people = tmp_path / "my items.csv", tmp_path / "people.csv"
+    rows = [f"A{n},{'red' if n % 2 else 'blue'},{2000 + n}-01-01" for n in range(8)]
+    items.write_text("\n".join(["Artikelnummer,colour,since", *rows]), encoding="utf-8")
+    people.write_text("Kunde,town\nk1,Ulm\nk2,Ulm\n", encoding="utf-8")
+    words = ["kg", "from-table", items, "--users", people, "--dry-run"]
+    assert "say which with --id NAME" in call(*words)[2]
+    words += ["--id", "Artikelnummer"]
+    assert "say which with --user-id NAME" in call(*words)[2]
+    code, out, err = call(*words, "--user-id", "Kunde", "--time", "since", "--json")
+    assert code == 0, err
+    again = shlex.split(err.splitlines()[-1].replace("GRAPH", str(tmp_path / "g")))
+    code, same, err = call(*again[1:], "--json")
+    assert code == 0, err
+    assert [json.loads(line) | {"guessed": ""} for line in out.splitlines()] == [
+        json.loads(line) for line in same.splitlines()
+    ]
+    assert f"--graph {tmp_path / 'g'} -o DATA --columns item_id=Artikelnummer" in err
 
 
 def test_files_of_one_format_become_those_of_another(world, call, tmp_path):
@@ -831,6 +882,7 @@ def test_training_refuses_what_knows_the_future_unless_told(world, call, tmp_pat
     assert "'also_bought'" in err
     code, _, err = call("train", tmp_path / "d", "-o", tmp_path / "r", *TRAIN)
     assert code == 1
+    assert "pass over the check: --accept 'chosen by people'." in err
     assert not (tmp_path / "r").exists()
     accepted = [*TRAIN, "--accept", "chosen by people"]
     code, _, err = call("train", tmp_path / "d", "-o", tmp_path / "r", *accepted)

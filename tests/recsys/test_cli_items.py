@@ -114,6 +114,15 @@ def test_stock_from_a_table_and_from_options(call, run):
     assert rows(call, "recommend", run, *USER, "-k", 1)[0] == [first]
 
 
+def test_the_columns_of_a_stock_table_can_be_named(call, run):
+    file = run.parent / "stock.csv"
+    file.write_text("Artikelnummer,Lieferbar\ni0001,0\n", encoding="utf-8")
+    assert "--columns item_id=NAME" in sentence(call, 1, "items", "stock", run, file)
+    words = ("--columns", "item_id=Artikelnummer,in_stock=Lieferbar")
+    assert "1 of 120 out" in sentence(call, 0, "items", "stock", run, file, *words)
+    assert "needs a FILE" in sentence(call, 2, "items", "stock", run, "--out", "i0001", *words)
+
+
 @pytest.mark.parametrize(
     ("cells", "said"),
     [
@@ -224,3 +233,74 @@ def test_what_the_graph_does_not_know_of_new_items_is_told(call, run, made):
     assert {row["item"] for row in found} == {"n1", "n2"}
     pl.DataFrame({"sku": ["n3"], "title": [""]}).write_csv(file)
     assert "have no text, no fact" in sentence(call, 0, "items", "add", run, file)
+
+
+def feed(made, file, **changed):
+    """The table that the run was trained with, ids to other titles."""
+    catalog = Recommender.load(made[0]).catalog
+    titles = dict(zip(catalog.ids.ids, catalog.titles, strict=True)) | changed
+    pl.DataFrame({
+        "sku": catalog.ids.ids, "title": list(titles.values()),
+        "category": ["|".join(cell) for cell in made[1]], "price": np.arange(120.0),
+    }).write_csv(file)  # fmt: skip
+
+
+def test_an_unchanged_feed_is_not_stored_again(call, run, made):
+    file = run.parent / "feed.csv"
+    before = rows(call, "recommend", run, *USER, "-k", 20)[0]
+    feed(made, file)
+    for _ in range(2):
+        err = sentence(call, 0, "items", "add", run, file)
+        assert "0 new, 0 replaced, 120 unchanged, 120 in all" in err
+    rec = Recommender.load(run)
+    assert len(rec.items) == 120
+    assert rows(call, "recommend", run, *USER, "-k", 20)[0] == before  # no id part was lost
+    feed(made, file, i0007="Another Title")
+    assert "0 new, 1 replaced, 119 unchanged, 120 in all" in sentence(
+        call, 0, "items", "add", run, file
+    )
+    assert "0 replaced, 120 unchanged" in sentence(call, 0, "items", "add", run, file)
+    assert len(Recommender.load(run).items) == 121
+    assert "120 items in this run" in sentence(call, 2, "similar", run, "--item", "zzz")
+    assert "1 of 120 out of stock" in sentence(call, 0, "items", "stock", run, "--out", "i0003")
+    assert "119 in all" in sentence(call, 0, "items", "remove", run, "--item", "i0004")
+    kind = made[1][7][0]
+    alike = sum(cell == [kind] for number, cell in enumerate(made[1]) if number != 4)
+    asked = ("--history", "i0007", "--where", f"category={kind}", "-k", 100)
+    said = rows(call, "recommend", run, *asked)[1]
+    assert f"leaves {alike} of 119" in said
+    assert "0 new, 0 replaced, 120 unchanged, 120 in all" in sentence(  # i0003 and i0004 are back
+        call, 0, "items", "add", run, file
+    )
+    everything = rows(call, "recommend", run, "--history", "i0001", "-k", 119)[0]
+    assert {"i0003", "i0004"} <= {row["item"] for row in everything}
+
+
+@pytest.mark.parametrize(
+    ("told", "same"),
+    [
+        ({}, True),
+        ({"title": ["Other"]}, False),
+        ({"text": ["a longer text of it"]}, False),
+        ({"colour": ["blue"]}, False),
+        ({"price": [4.0]}, False),
+        ({"colour": [None]}, False),
+    ],
+)
+def test_an_added_item_is_unchanged_if_all_of_it_is(call, run, made, told, same):
+    file = run.parent / "new.csv"
+    table = {"sku": ["n1"], "title": ["Lamp"], "text": ["a lamp"], "colour": ["red"],
+             "category": [made[1][0][0]], "price": [3.5]}  # fmt: skip
+    pl.DataFrame(table).write_csv(file)
+    assert "1 new, 0 replaced, 0 unchanged, 121" in sentence(call, 0, "items", "add", run, file)
+    pl.DataFrame(table | told).write_csv(file)
+    said = "0 new, 0 replaced, 1 unchanged, 121" if same else "0 new, 1 replaced, 0 unchanged, 121"
+    assert said in sentence(call, 0, "items", "add", run, file)
+
+
+def test_an_item_of_which_nothing_is_known_is_told_each_time(call, run):
+    file = run.parent / "new.csv"
+    for price in (3, 3, 4):
+        pl.DataFrame({"sku": ["n1"], "title": [""], "price": [price]}).write_csv(file)
+        assert "have no text, no fact" in sentence(call, 0, "items", "add", run, file)
+        assert Recommender.load(run).items.unknown[-1]

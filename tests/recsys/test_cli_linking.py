@@ -153,3 +153,17 @@ def test_mistakes_are_one_sentence_and_write_nothing(run, world):
     (world / "items.csv").write_text("item_id\n01\n", "utf-8")
     assert "title" in mistake(run(), 1)
     assert not (world / "links.csv").exists()
+
+
+def test_columns_can_be_named(run, world):
+    (world / "items.csv").write_text(ITEMS.replace("item_id,title", "Nummer,Titel"), "utf-8")
+    told = ENTITIES.replace("entity_id,type,name", "uri,type,label")
+    (world / "theirs.csv").write_text(told, "utf-8")
+    code, _, err = run(entities="theirs.csv")
+    assert code == 1
+    assert "--columns item_id=NAME" in err
+    words = ("--columns", "item_id=Nummer,title=Titel,entity_id=uri,name=label")
+    code, (row,), err = run(*words, entities="theirs.csv")
+    assert code == 0, err
+    assert (row["items"], row["entities"]) == (4, 4)
+    assert row["accepted"] >= 1

@@ -228,6 +228,9 @@ def test_similar_to_a_text(rec):
             rec.similar(**kwargs)
     with pytest.raises(UsageError, match="needs the encoder"):
         replace(rec, encoder=None).similar(text="pen")
+    blank = replace(rec, items=replace(rec.items, text=np.zeros_like(rec.items.text)))
+    with pytest.warns(NothingKnown, match="near to the text 'pen': no item of this run has a text"):
+        assert blank.similar(text="pen") == []
 
 
 def test_intents_are_sorted_probabilities(rec):
@@ -337,14 +340,15 @@ def test_unknown_attributes_and_an_item_with_nothing_at_all(rec):
     odd = Catalog.of(
         ["odd"], ["Odd Thing"], None, {"category": [["never seen"]], "colour": [["blue"]]}
     )
-    with pytest.warns(NothingKnown, match="1 of the 1 new items"):
+    with pytest.warns(NothingKnown, match="1 of the 1 items"):
         more = rec.with_items(odd).with_items(new_items(("void", "", "", [])))
     assert "odd" in names(more.recommend("u00001", k=1000))
     assert "void" not in names(more.recommend("u00001", k=1000))
     assert "void" in names(more.recommend(history=[], k=1000))
     void = more.items.code("void")
     assert not more.items.vectors[void].any()
-    assert more.similar("void") == []  # nothing is known of it, so nothing is near
+    with pytest.warns(NothingKnown, match="near to the item 'void': nothing is known of it"):
+        assert more.similar("void") == []
     assert "void" not in names(more.similar(text="anything red", k=1000))
     told = more.explain("u00001", item="void")
     assert (told.title, told.nearest_text, told.score) == ("void", None, 0)
@@ -615,7 +619,7 @@ def test_a_text_or_a_fact_alone_is_enough(rec, title, kind, parts):
 
 
 def test_an_item_of_which_nothing_is_known_is_told_and_waits_for_events(rec):
-    with pytest.warns(NothingKnown, match="1 of the 2 new items"):
+    with pytest.warns(NothingKnown, match="1 of the 2 items"):
         found = rec.with_items(Catalog.of(["a", "b"], ["", "B"]))
     assert not found.items.vectors[found.items.code("a")].any()
     assert "a" not in names(found.recommend(history=[], k=20))

@@ -1,5 +1,6 @@
 """Where a search says what comes next, a model that reads searches is far ahead."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from models.recommender import IntentRecommender, ModelConfig
 from models.text import NgramEncoder
 from recsys import Recommender, Search
 from recsys.cli import main
+from recsys.serving.answers import NotHeard
 from recsys.serving.queries import query_of, reading_of
 from recsys.training.config import RunConfig
 from recsys.training.fit import fit, judge
@@ -83,6 +85,18 @@ def test_live_searches_known_or_new_are_read(fitted):
             assert share_of_kind(found, kind) >= 0.6, text
             assert share_of_kind(rec.recommend(history=[Search(text)], k=5), kind) >= 0.6
     assert rec.history(history=["i03", Search("x")]).tolist() == [3]
+
+
+def test_a_run_that_has_not_learned_to_read_searches_says_so(fitted):
+    rec = fitted.recommender
+    deaf = fit(world(), "ngram", config(searches=False)).recommender
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rec.recommend(history=[Search("a guitar")], k=3)
+        deaf.recommend(history=["i00"], k=3)
+    for past in ([Search("a guitar")], ["i00", Search("a guitar")]):
+        with pytest.warns(NotHeard, match=r"not learned to read .*'a guitar' .* answers by text"):
+            assert len(deaf.recommend(history=past, k=3)) == 3
 
 
 def test_a_live_history_is_the_stored_one(fitted):

@@ -20,6 +20,7 @@ from kg.vectors import Vectors
 from models.features import Features
 from models.recommender import IntentRecommender, ModelConfig
 from recsys import Recommender
+from recsys.serving.answers import NotHeard
 from recsys.training.config import RunConfig
 from recsys.training.fit import fit
 from recsys.training.settings import TrainConfig
@@ -85,7 +86,8 @@ def test_vectors_of_people_do_the_same():
 
 def test_unknown_people_and_values_are_popularity_and_unknown_names_a_mistake(rec):
     popular = rec.recommend(history=[], k=5)
-    assert rec.recommend(profile={"team": "nobody's"}, k=5) == popular
+    with pytest.warns(NotHeard, match="has team 'team 11': it says nothing. Did you mean 'team 1'"):
+        assert rec.recommend(profile={"team": ["team 11"]}, k=5) == popular
     assert rec.recommend(history=[], profile={}, k=5) == popular
     with pytest.raises(UsageError, match="'tem'"):
         rec.recommend(profile={"tem": "team 1"})

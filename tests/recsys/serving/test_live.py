@@ -15,7 +15,7 @@ from kg.testing import planted
 from recsys import Recommender
 from recsys.partners.neighbours import NeighbourConfig, Neighbours, heard, links
 from recsys.serving.answers import LeftOut, NothingKnown
-from recsys.serving.live import as_learned, with_events
+from recsys.serving.live import HELD, as_learned, with_events
 from recsys.serving.warmup import people_of, warmed
 from recsys.training.config import RunConfig
 from recsys.training.fit import fit
@@ -271,3 +271,59 @@ def test_an_item_of_which_nothing_is_known_is_listed_once_it_has_events(rec, tmp
     assert "void" not in names(again.recommend("u00003", k=500))
     found = again.with_events(later(again, ["u00007", "u00008"], ["void", "void"]))
     assert "void" in names(found.recommend("u00003", k=500))
+
+
+def test_events_that_the_run_holds_are_not_counted_again(rec):
+    new = later(rec, ["u00003", "u00003", "newcomer"], ["i0001", "i0002", "i0001"])
+    once, report = with_events(rec, new)
+    assert report.kept == 3
+    twice, report = with_events(once, new, refit=True)
+    assert twice is once
+    assert report.kept == 0
+    assert report.reasons == {HELD: 3}
+    assert report.aside["reason"].to_list() == [HELD] * 3
+    assert sorted(report.aside["row"].to_list()) == [1, 2, 3]
+    time = rec.log.time.max() + 3600 * np.array([1, 1, 1, 5])
+    more = EventLog.of(["u00003"] * 4, ["i0001", "i0001", "i0009", "i0001"], time=time,
+                       behaviour=["view", "purchase", "view", "view"])  # fmt: skip
+    with pytest.warns(LeftOut, match="1 already in the run"):
+        third = once.with_events(more)  # another kind, item or time is another event
+    assert len(third.log) == len(once.log) + 3
+
+
+def test_events_of_the_training_are_held_too(rec):
+    old = rec.log.to_frame().head(20)
+    again = EventLog.of(
+        old["user"].to_list(), old["item"].to_list(), behaviour=old["behaviour"].to_list(),
+        time=old["time"].to_numpy(), query=[""] * 20,
+    )  # fmt: skip
+    found, report = with_events(rec, again)
+    assert found is rec
+    assert report.reasons == {HELD: 20}
+
+
+def test_the_same_file_twice_changes_nothing(rec, tmp_path, call):
+    rec.save(tmp_path / "run")
+    file = tmp_path / "new.csv"
+    stamp = int(rec.log.time.max()) + 3600
+    file.write_text(f"user,item,time\nnew,i0001,{stamp}\nnew,i0002,{stamp}\n", encoding="utf-8")
+    call("events", "add", tmp_path / "run", file)
+    before = (tmp_path / "run" / "manifest.json").read_bytes()
+    code, _, err = call("events", "add", tmp_path / "run", file)
+    assert code == 0, err
+    assert "0 kept, kept aside: 2 already in the run" in err
+    assert "0 of them new" in err
+    assert (tmp_path / "run" / "manifest.json").read_bytes() == before
+
+
+def test_without_times_all_are_counted_and_that_is_said(rec, tmp_path, call):
+    timeless = replace(rec, log=replace(rec.log, time=None))
+    Recommender.save(timeless, tmp_path / "run")
+    file = tmp_path / "new.csv"
+    file.write_text("user,item\nu00003,i0001\n", encoding="utf-8")
+    for _ in range(2):
+        code, _, err = call("events", "add", tmp_path / "run", file, "--no-refit")
+        assert code == 0, err
+        assert "1 kept" in err
+        assert "without times nobody can tell" in err
+    assert len(Recommender.load(tmp_path / "run").log) == len(rec.log) + 2

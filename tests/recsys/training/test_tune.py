@@ -61,6 +61,16 @@ def test_best_settings_are_a_configuration_that_keeps_the_base(tmp_path):
     assert best.train.max_minutes is None  # the time left to the search is no setting
 
 
+def test_a_limit_of_the_trials_is_no_setting(tmp_path):
+    base = RunConfig(model={"layers": 1})
+    trials = search(tmp_path, 2, base, max_epochs=1)
+    assert [trial.epochs for trial in trials] == [1, 1]
+    assert RunConfig.read(tmp_path / "best.toml").train.max_epochs == 100
+    assert "max_epochs" not in (tmp_path / "best.toml").read_text(encoding="utf-8")
+    with pytest.raises(UsageError, match="another settings"):  # other trials would not compare
+        search(tmp_path, 3, base, max_epochs=2)
+
+
 def test_weights_of_tasks_are_searched_where_there_are_such_tasks(tmp_path):
     data = small()
     several = data.log
