@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from kg.errors import DataError
 from kg.events import NOBODY, EventLog
 from kg.ids import Vocab
+from kg.schema import says_no
 from kg.times import NO_TIME, spelled
 
 
@@ -28,6 +29,14 @@ class CleanConfig(BaseModel):
     )
     future_slack_days: float = Field(
         default=1.0, ge=0, description="Times later than now plus this are impossible."
+    )
+    drop_taken_back: bool = Field(
+        default=True,
+        description="Returns, refunds, dislikes and the like (`kg.schema.TAKEN_BACK`) are no sign "
+        "of a liking.",
+    )
+    least_value: float | None = Field(
+        default=None, description="Events of a lower value (a rating) are no sign of a liking."
     )
 
 
@@ -66,8 +75,9 @@ def clean(
     """The usable events, numbered by the catalogue's `items`, and a report of the rest.
 
     Kept aside, by the first reason that holds: no user, unknown item, no item (and no query), no
-    time, impossible time (1970 or before, or later than `now`), duplicate, bot. Duplicates and
-    bots are looked for only where times are known: without them a repetition may be meant.
+    time, impossible time (1970 or before, or later than `now`), duplicate, bot, taken back, low
+    value. Duplicates and bots are looked for only where times are known: without them a repetition
+    may be meant.
     `written` holds the cells of time by row of the file (`kg.events.EventFile`): what is kept aside
     then has them, not seconds.
     Raises `DataError` if no event is left.
@@ -90,6 +100,10 @@ def clean(
     if config.drop_duplicates and log.time is not None:
         mark("duplicate", _duplicates(log, reason == ""))
     mark("bot", _bots(log, reason == "", config.max_events_per_day))
+    if config.drop_taken_back:
+        mark("taken back", np.array([says_no(b) for b in log.behaviours], bool)[log.behaviour])
+    if config.least_value is not None and log.value is not None:
+        mark("low value", log.value < config.least_value)  # not where there is none
     return _split_off(log, code, reason, items, written)
 
 

@@ -63,6 +63,23 @@ _OTHER_NAMES = {
 }  # fmt: skip
 
 
+TAKEN_BACK = frozenset({
+    "return", "returned", "refund", "refunded", "cancel", "cancelled", "canceled", "cancellation",
+    "remove_from_cart", "removefromcart", "unlike", "dislike", "disliked", "unfavourite",
+    "unfavorite", "unfollow", "unsubscribe", "not_interested",
+    "退货", "退款", "取消", "取消订单", "取消收藏", "取消关注", "移出购物车", "不喜欢", "不感兴趣",
+    "踩",
+})  # fmt: skip
+"""Names of events that are no sign of a liking: what was done is undone, or said no to."""
+
+
+def says_no(behaviour: Behaviour) -> bool:
+    """Whether an event of this name is one of `TAKEN_BACK`; capitals and the mark between words do
+    not matter.
+    """
+    return "_".join(behaviour.name.lower().replace("-", " ").split()) in TAKEN_BACK
+
+
 def behaviour_named(name: str, own: tuple[Behaviour, ...] = ()) -> Behaviour:
     """The behaviour of this name: the user's own first, then ours and their usual spellings.
 

@@ -108,6 +108,9 @@ def build(
     no_order: Annotated[
         bool, typer.Option("--no-order", help="Times unknown, and rows in no order: bags.")
     ] = False,
+    least_value: Annotated[
+        float | None, typer.Option(help="Leave out events of a lower value (a rating).")
+    ] = None,
     vectors: ItemVectors = None,
     user_vectors: Annotated[
         list[str] | None, typer.Option(help="NAME=FILE: vectors of users; repeatable.")
@@ -121,7 +124,7 @@ def build(
 
     build_folder(
         events, items, out, users, triples, entities, triple_ids, columns, no_time, no_order,
-        vectors or [], user_vectors or [], graph,
+        least_value, vectors or [], user_vectors or [], graph,
     )  # fmt: skip
 
 

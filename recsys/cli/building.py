@@ -8,7 +8,7 @@ import polars as pl
 
 from kg.build import build_graph
 from kg.catalog import ITEM_COLUMNS, USER_COLUMNS, Catalog, read_catalog
-from kg.clean import clean
+from kg.clean import CleanConfig, clean
 from kg.errors import UsageError, suggest
 from kg.events import EVENT_COLUMNS, EventLog, read_events
 from kg.graph_store import load_graph
@@ -18,13 +18,20 @@ from kg.tables import column_names, unknown_columns
 from kg.triples import read_triples
 from kg.vectors import read_vectors
 from recsys.cli.output import columns_of, say
-from recsys.cli.told import say_event_columns, say_events, say_item_columns, say_table
+from recsys.cli.told import (
+    say_event_columns,
+    say_events,
+    say_item_columns,
+    say_ratings,
+    say_table,
+)
 
 
 def build_folder(
     events: Path, items: Path, out: Path, users: Path | None, triples: Path | None,
     entities: Path | None, triple_ids: str | None, columns: str | None, no_time: bool,
-    no_order: bool, vectors: list[str], user_vectors: list[str], graph: Path | None,
+    no_order: bool, least_value: float | None, vectors: list[str], user_vectors: list[str],
+    graph: Path | None,
 ) -> None:  # fmt: skip
     """Read, clean, join, publish; every step is told."""
     if triple_ids not in (None, "item"):
@@ -39,9 +46,12 @@ def build_folder(
     catalog, aside = with_vectors(table.catalog, vectors, mapping)
     read = read_events(events, columns=mapping, use_time=not no_time, ordered=not no_order)
     say_event_columns(events, read, not no_time)
-    log, report = clean(read.log, catalog.ids, written=read.times)
+    rules = CleanConfig(least_value=least_value)
+    log, report = clean(read.log, catalog.ids, rules, written=read.times)
     say(f"{events}: {report}")
     say_events(log)
+    if least_value is None:
+        say_ratings(log, read.roles.get("value", ""))
     people, more = _people(users, user_vectors, log, mapping)
     facts = None
     if triples is not None:

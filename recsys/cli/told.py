@@ -9,11 +9,16 @@ import numpy as np
 
 from kg.catalog import CatalogFile
 from kg.events import EventFile, EventLog
+from kg.schema import behaviour_named
 from kg.times import NO_TIME, spelled
 from recsys.cli.output import say
 
 EARLIEST = 631152000
 """1990, in UTC seconds: logs are younger, numbers that are no seconds since 1970 look older."""
+
+RATING = behaviour_named("rating")
+RATINGS = ("rating", "ratings", "score", "stars", "overall", "评分", "星级")
+"""Columns of values that may say that something was not liked."""
 
 
 def roles_told(roles: Mapping[str, str], always: Mapping[str, str]) -> str:
@@ -83,3 +88,13 @@ def say_events(log: EventLog) -> None:
         first, last = (spelled(end)[:-9] for end in (log.time.min(), log.time.max()))
         span = f"; times: {first} … {last}"
     say(f"  behaviour: {kinds}{span}")
+
+
+def say_ratings(log: EventLog, column: str) -> None:
+    """A word where values are ratings: a low one is an event like any other."""
+    if log.value is None or not (column.lower() in RATINGS or RATING in log.behaviours):
+        return
+    values = log.value[~np.isnan(log.value)]
+    if len(values) and values.min() < values.max():
+        say(f"  {column} ({values.min():g} to {values.max():g}): an event counts whatever its "
+            "value; --least-value X leaves out those below X.")  # fmt: skip

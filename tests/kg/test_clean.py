@@ -185,3 +185,25 @@ def test_ids_that_are_written_otherwise_are_shown(ids, told):
     log = EventLog.of(["u", "u"], ids)
     with pytest.raises(DataError, match=f"2 unknown item. The events name {told}"):
         clean(log, Vocab(("7", "9"), "item"))
+
+
+def test_what_was_taken_back_is_no_liking():
+    kinds = ["purchase", "Return", "remove from cart", "退款", "not-interested", "purchase"]
+    log = EventLog.of(["u"] * 6, ["a", "a", "b", "c", "d", "b"], behaviour=kinds)
+    items = Vocab(("a", "b", "c", "d"), "item")
+    kept, report = clean(log, items)
+    assert report.reasons == {"taken back": 4}
+    assert kept.item.tolist() == [0, 1]
+    assert [b.name for b in kept.behaviours] == ["purchase"]
+    everything, _ = clean(log, items, CleanConfig(drop_taken_back=False))
+    assert len(everything) == 6
+
+
+def test_low_ratings_are_left_out_if_asked():
+    value = np.array([5, 2, np.nan, 4], np.float32)
+    log = EventLog.of(["u"] * 4, ["a", "b", "c", "d"], value=value)
+    items = Vocab(("a", "b", "c", "d"), "item")
+    kept, report = clean(log, items, CleanConfig(least_value=4))
+    assert report.reasons == {"low value": 1}
+    assert kept.item.tolist() == [0, 2, 3]  # an event without a value says nothing against it
+    assert len(clean(log, items)[0]) == 4

@@ -78,3 +78,13 @@ def test_what_is_not_used_or_doubtful_is_told(build):
     assert "  29 cells that read n/a are taken as empty: colour.\n" in err
     assert "  size: 2 of 30 cells are no number, such as '0x', so that" in err
     assert "attributes: colour (1), price (5)\n" in err
+
+
+def test_ratings_are_told_to_count_unless_low_ones_are_left_out(build):
+    events = "user,item,rating\nu,a,5\nu,b,1\nv,a,4\n"
+    err = build(events)
+    assert "rating (1 to 5): an event counts whatever its value; --least-value X" in err
+    err = build(events, ITEMS, "--least-value", "4")
+    assert "3 events read, 2 kept, kept aside: 1 low value" in err
+    assert "counts whatever" not in err
+    assert "counts whatever" not in build(events.replace("rating", "quantity"))
