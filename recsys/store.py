@@ -194,7 +194,7 @@ def _plain_partners(partners: Partners) -> dict[str, Any]:
         "recent": partners.recent,
         "mixed": partners.mixed,
         "trend": None if trend is None else asdict(trend),
-        "neighbours": None if near is None else _plain_of(near, "decay", "weight", "keep", "count"),
+        "neighbours": None if near is None else _plain_of(near, "decay", "weight", "keep"),
         "factors": None if factors is None else _plain_of(factors, "weight", "seed"),
         "habits": None if habits is None else _plain_of(habits, "now", "period", "weight", "seed"),
     }

@@ -132,7 +132,7 @@ def chosen(partners: Partners) -> dict[str, Any]:
     return {
         "recent": partners.recent,
         "mixed": partners.mixed,
-        "neighbours": near and [near.keep, near.decay, near.weight, near.count],
+        "neighbours": near and [near.keep, near.decay, near.weight],
         "factors": factors and factors.weight,
         "trend": trend and dict(zip(trend.shares, trend.weights, strict=True)),
         "habits": habits and habits.weight,

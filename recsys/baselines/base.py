@@ -38,13 +38,6 @@ def training_matrix(log: EventLog) -> sparse.csr_matrix:
     return Sequences.of(log).matrix()
 
 
-def counted_matrix(histories: Sequences) -> sparse.csr_matrix:
-    """float32 [U, N]: log2(1 + n) where the user touched the item n times, so 1 after the first."""
-    found = histories.matrix(np.ones(len(histories.item), np.float32))
-    found.data = np.log2(1 + found.data)
-    return found
-
-
 def history_matrix(histories: Sequences, num_items: int) -> sparse.csr_matrix:
     """float32 [U, N] of the histories to score, which must be over the items of the fit."""
     if histories.num_items != num_items:

@@ -11,13 +11,7 @@ from scipy.linalg import lapack
 from kg.errors import UsageError
 from kg.events import EventLog
 from kg.sequences import Sequences
-from recsys.baselines.base import (
-    counted_matrix,
-    finish,
-    history_matrix,
-    popularity_scores,
-    training_matrix,
-)
+from recsys.baselines.base import finish, history_matrix, popularity_scores, training_matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +21,6 @@ class EASE:
     In closed form P = (X'X + l2 I)^-1, B_ij = -P_ij / P_jj for i != j. X is binary [U, M] over the
     M items that have training events; the others are -inf. A history without a known item is
     scored by popularity. Steck, Embarrassingly shallow autoencoders for sparse data, 2019.
-    With `counted`, which is not in the paper, X is log2(1 + n) where an item was touched n times.
 
     known: int64 [M], the items with events. weights: float32 [M, M], the only array of that size
     ever made: 4 M^2 bytes (380 MB for 9,742 items). popularity: float32 [N].
@@ -36,16 +29,13 @@ class EASE:
     known: np.ndarray
     weights: np.ndarray
     popularity: np.ndarray
-    counted: bool = False
     name: str = "EASE"
 
     @classmethod
-    def fit(cls, log: EventLog, l2: float = 100.0, counted: bool = False) -> EASE:
+    def fit(cls, log: EventLog, l2: float = 100.0) -> EASE:
         if not l2 > 0:
             raise UsageError(f"The 'l2' of EASE must be above 0. Got {l2} instead.")
         matrix = training_matrix(log)
-        if counted:
-            matrix = counted_matrix(Sequences.of(log))
         counts = log.item_counts()
         known = np.flatnonzero(counts)
         weights = _gram(matrix[:, known])
@@ -53,12 +43,11 @@ class EASE:
         _invert(weights, l2)
         weights /= -weights.diagonal().copy()  # column j by -P_jj
         np.fill_diagonal(weights, 0.0)
-        return cls(known, weights, popularity_scores(counts), counted)
+        return cls(known, weights, popularity_scores(counts))
 
     def scores(self, histories: Sequences) -> np.ndarray:
         """float32 [U, N]."""
-        history = history_matrix(histories, len(self.popularity))
-        history = (counted_matrix(histories) if self.counted else history)[:, self.known]
+        history = history_matrix(histories, len(self.popularity))[:, self.known]
         scores = np.full((len(histories), len(self.popularity)), -np.inf, np.float32)
         scores[:, self.known] = history @ self.weights
         return finish(scores, history.getnnz(axis=1) == 0, self.popularity)

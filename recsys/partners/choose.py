@@ -22,7 +22,6 @@ from recsys.partners.habits import HabitConfig, Habits
 from recsys.partners.neighbours import (
     NeighbourConfig,
     Neighbours,
-    counts_of,
     heard,
     links,
     nearest_said,
@@ -165,26 +164,21 @@ def _beside(
 
 
 def _neighbours(log: EventLog, config: NeighbourConfig, content: np.ndarray) -> list[Neighbours]:
-    """One for each way to count and number of links, at the first decay and a weight of 1."""
-    if config.kind == "none":
+    """One for each number of links, at the first of the decays and a weight of 1."""
+    if config.kind == "none" or (widest := links(log, config, max(config.keeps))).nnz == 0:
         return []
     if not log.ordered:  # then no event is later than another
         config = config.model_copy(update={"decays": (1.0,)})
-    found = []
-    for count in counts_of(log, config):
-        widest = links(log, config, max(config.keeps), count)
-        near = nearest_said(widest.T.tocsr(), content)
-        for keep in config.keeps if widest.nnz else ():
-            own = heard(strongest(widest, keep), content, keep, near)
-            found.append(Neighbours(own, config.decays[0], 1.0, keep, config, count))
-    return found
+    near = nearest_said(widest.T.tocsr(), content)
+    found = {keep: heard(strongest(widest, keep), content, keep, near) for keep in config.keeps}
+    return [Neighbours(one, config.decays[0], 1.0, keep, config) for keep, one in found.items()]
 
 
 def _nearest(
     tried: list[Neighbours], trial: _Trial, choices: Choices
 ) -> tuple[Neighbours, Choices]:
-    """The neighbours of the best count and number of links, then of the best decay, and the choices
-    with their scores in the last column, where those of the first of `tried` are.
+    """The neighbours of the best number of links, then of the best decay, and the choices with
+    their scores in the last column, where those of the first of `tried` are.
     """
     columns = range(1, choices.values.shape[1])
 

@@ -16,7 +16,7 @@ from scipy import sparse
 
 from kg.events import EventLog
 from kg.sequences import Sequences
-from recsys.baselines.base import counted_matrix, keep_best, largest_of_rows
+from recsys.baselines.base import keep_best, largest_of_rows
 from recsys.baselines.ease import EASE
 from recsys.baselines.rp3beta import RP3beta
 from recsys.index import VectorIndex
@@ -36,10 +36,6 @@ PAIRS = 5_000_000_000
 visited (a hundred times as fast, and by chance another than one of the ten)."""
 
 
-Count = Literal["once", "log"]
-"""What n events of one person with an item count: 1, or log2(1 + n)."""
-
-
 class NeighbourConfig(BaseModel):
     """The linear partner of the model."""
 
@@ -55,12 +51,6 @@ class NeighbourConfig(BaseModel):
     keeps: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (50, 200), min_length=1, description="Tried on validation: items that each item hears of."
     )
-    counts: tuple[Count, ...] = Field(
-        ("once", "log"),
-        min_length=1,
-        description="Tried on validation, with ease: an item that one person met n times counts "
-        "once, or log2(1 + n).",
-    )
     decays: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
         (1.0, 0.99, 0.95, 0.8, 0.6),
         min_length=1,
@@ -74,10 +64,9 @@ class Neighbours:
     """links: sparse float32 [N, M], what item i (row) says of item j; the items that came after the
     fit have columns only, the newest of them in `late`, float32 [N, L], beside it.
 
-    A history says x = h @ links, h_i = c_i decay^(events after the last one of i), c_i what `count`
-    makes of its events with i. weight · log(1 + z) is added to the model's score, z >= 0 being x in
-    units of its standard deviation over the items: the logarithm, as the model's score is one of a
-    probability.
+    A history says x = h @ links, h_i = decay^(events after the last one of i). weight · log(1 + z)
+    is added to the model's score, z >= 0 being x in units of its standard deviation over the items:
+    the logarithm, as the model's score is one of a probability.
     """
 
     links: sparse.csr_matrix
@@ -85,7 +74,6 @@ class Neighbours:
     weight: float
     keep: int
     config: NeighbourConfig
-    count: Count = "once"
     late: sparse.csr_matrix | None = None
     _kept: dict[str, sparse.csr_matrix] = field(default_factory=dict, repr=False)
 
@@ -102,7 +90,7 @@ class Neighbours:
         """The same settings, with the links of this log; `content` as in `heard`. `lent` [N] is the
         share of what is said of items like it that each item hears beside what is said of itself.
         """
-        own = links(log, self.config, self.keep, self.count)
+        own = links(log, self.config, self.keep)
         found = replace(self, links=heard(own, content, self.keep), late=None, _kept={})
         if lent is None:
             return found
@@ -167,10 +155,7 @@ class Neighbours:
 
     def _history(self, histories: Sequences) -> sparse.csr_matrix:
         """float32 [U, N] over the items that were fitted: those that came later say nothing."""
-        told = last_visits(histories, self.decay)
-        if self.count == "log":
-            told = sparse.csr_matrix(told.multiply(counted_matrix(histories)))
-        return told[:, : self.links.shape[0]]
+        return last_visits(histories, self.decay)[:, : self.links.shape[0]]
 
 
 def last_visits(histories: Sequences, decay: float) -> sparse.csr_matrix:
@@ -185,38 +170,22 @@ def last_visits(histories: Sequences, decay: float) -> sparse.csr_matrix:
     return sparse.csr_matrix((weight, (row[last], histories.item[last])), shape=shape)
 
 
-def links(
-    log: EventLog, config: NeighbourConfig, keep: int, count: Count = "once"
-) -> sparse.csr_matrix:
-    """float32 [N, N], at most `keep` entries in a column; without events there are none. `count`
-    is for EASE alone.
-    """
+def links(log: EventLog, config: NeighbourConfig, keep: int) -> sparse.csr_matrix:
+    """float32 [N, N], at most `keep` entries in a column; without events there are none."""
     counts = log.item_counts()
     shape = (len(counts), len(counts))
     common = np.flatnonzero(counts >= COMMON)
     if len(common) < 2:
         return sparse.csr_matrix(shape, dtype=np.float32)
-    if kind_of(config, len(common)) == "rp3beta":
+    kind = config.kind
+    if kind == "auto":
+        kind = "ease" if len(common) <= EASE_ITEMS else "rp3beta"
+    if kind == "rp3beta":
         return RP3beta.fit(log, neighbours=keep).weights
     few = log.take(log.has_item & (counts[log.item] >= COMMON))
     l2 = config.l2 or float(np.clip(5 * len(few) / len(common), 200, 700))
-    model = EASE.fit(few, l2, counted=count == "log")
+    model = EASE.fit(few, l2)
     return _largest(model.known, model.weights, keep, shape)
-
-
-def counts_of(log: EventLog, config: NeighbourConfig) -> tuple[Count, ...]:
-    """Those of the settings' `counts` that can differ: of EASE, where someone met an item again."""
-    pairs = Sequences.of(log).matrix().nnz
-    again = int(log.has_item.sum()) > pairs
-    common = int((log.item_counts() >= COMMON).sum())
-    return config.counts if again and kind_of(config, common) == "ease" else config.counts[:1]
-
-
-def kind_of(config: NeighbourConfig, common: int) -> str:
-    """What makes the links of so many items that have `COMMON` events."""
-    if config.kind != "auto":
-        return config.kind
-    return "ease" if common <= EASE_ITEMS else "rp3beta"
 
 
 def _largest(

@@ -42,30 +42,6 @@ def partners(data: Dataset, **more: dict):
     return fit(data, "hash", RunConfig(**settings), hold_out="last").recommender.partners
 
 
-def habitual(people: int = 150) -> Dataset:
-    """Everybody takes items of one kind five times each, between them others once, and at last two
-    more of the kind.
-    """
-    rng = np.random.default_rng(0)
-    users, items = [], []
-    for user in range(people):
-        order = rng.permutation(KINDS * EACH)
-        own, others = order[order % KINDS == user % KINDS], order[order % KINDS != user % KINDS]
-        taken = [*np.repeat(own[:4], 5), *others[:12]]
-        items += [*rng.permutation(taken).tolist(), *own[4:6].tolist()]
-        users += [user] * (len(taken) + 2)
-    catalog = Catalog.of([f"i{n:02d}" for n in range(KINDS * EACH)])
-    log = EventLog.of([f"u{u:03d}" for u in users], [f"i{i:02d}" for i in items])
-    log = clean(log, catalog.ids)[0]
-    return Dataset(log, catalog, build_graph(log, catalog))
-
-
-def test_how_often_an_item_was_taken_counts_where_it_tells():
-    near = partners(habitual(), factors={"factor_dim": 0}).neighbours
-    assert near is not None
-    assert near.count == "log"
-
-
 def test_one_of_two_that_say_the_same_is_enough():
     found = partners(world(again=0.0))
     assert (found.neighbours is None) != (found.factors is None)

@@ -13,7 +13,6 @@ from recsys.partners.neighbours import (
     COMMON,
     NeighbourConfig,
     Neighbours,
-    counts_of,
     heard,
     last_visits,
     likeness,
@@ -45,25 +44,6 @@ def test_scores_by_hand():
     want = 3 * np.log1p(np.maximum(x / x.std(), 0))
     found = partner.scores(told).toarray()
     np.testing.assert_allclose(found, [want, [0] * 4], atol=1e-6)
-
-
-def test_what_was_met_often_may_say_more():
-    matrix = sparse.csr_matrix(np.array([[0, 0, 1], [0, 0, 2], [0, 0, 0]], np.float32))
-    told = histories([0, 0, 0, 1], items=3)  # log2(1 + 3) = 2 against 1
-    once = Neighbours(matrix, 1.0, 1.0, 50, CONFIG)
-    often = Neighbours(matrix, 1.0, 1.0, 50, CONFIG, "log")
-    assert once.source(told, 2) == 1
-    assert often.source(histories([0] * 7 + [1], items=3), 2) == 0  # 3 · 1 against 1 · 2
-    single = histories([0, 1], items=3)
-    assert (once.scores(single) != often.scores(single)).nnz == 0
-
-
-def test_counts_are_tried_only_where_they_can_differ():
-    users, items = ["a", "a", "a", "b", "b", "c", "c"], ["x", "x", "y", "x", "y", "x", "y"]
-    again = EventLog.of(users, items)
-    assert counts_of(again, CONFIG) == ("once", "log")
-    assert counts_of(EventLog.of(users[1:], items[1:]), CONFIG) == ("once",)
-    assert counts_of(again, NeighbourConfig(kind="rp3beta")) == ("once",)
 
 
 def test_items_without_links_say_and_hear_nothing():
@@ -143,9 +123,9 @@ def test_the_ridge_follows_the_events_per_item(monkeypatch, each, want):
     asked = []
     fit = EASE.fit
 
-    def heard_of(log, l2, **more):
+    def heard_of(log, l2):
         asked.append(l2)
-        return fit(log, l2, **more)
+        return fit(log, l2)
 
     monkeypatch.setattr("recsys.partners.neighbours.EASE.fit", heard_of)
     users, items = np.divmod(np.arange(each * 4), 4)
