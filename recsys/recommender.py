@@ -457,6 +457,7 @@ class Recommender:
     def with_items(self, new: Catalog) -> Recommender:
         """These items too, recommendable at once; an id that exists is replaced, unless it says
         what is known of it already: then it stays as it is, in answers again if it was removed.
+        What is out of stock stays so until `with_stock` says that it is back.
 
         A text, a fact that the graph knows or a named vector is enough. An item with none of them
         is in no list until it has events (`with_events`): a `NothingKnown` warning says so.

@@ -158,10 +158,10 @@ class ItemStore:
         return replace(self, id_part=part.astype(np.float32), unknown=self.unknown & ~met)
 
     def shown_again(self, codes: list[int]) -> ItemStore:
-        """These rows neither removed nor out of stock."""
-        hidden, absent = self.hidden.copy(), self.absent.copy()
-        hidden[codes] = absent[codes] = False
-        return replace(self, hidden=hidden, absent=absent)
+        """These rows not removed; what is out of stock stays so."""
+        hidden = self.hidden.copy()
+        hidden[codes] = self.absent[codes]
+        return replace(self, hidden=hidden)
 
     def without(self, keys: list[str]) -> ItemStore:
         """These ids hidden, all else as it was."""
@@ -187,7 +187,8 @@ class ItemStore:
     ) -> ItemStore:
         """These items too; text float32 [M, T] are their encoder vectors.
 
-        Their named vectors are those of the catalogue `new`.
+        Their named vectors are those of the catalogue `new`. An item in the place of one that is
+        out of stock is out of stock, too.
         """
         edges = match_attributes(graph, new)
         relations = [
@@ -199,6 +200,7 @@ class ItemStore:
         codes: dict[str, int] = self._codes  # type: ignore[attr-defined]
         hidden, absent = self.hidden.copy(), self.absent.copy()
         old = [codes[key] for key in new.ids.ids if key in codes]
+        sold = np.array([key in codes and absent[codes[key]] for key in new.ids.ids], bool)
         hidden[old], absent[old] = True, False
         void = np.array([key not in codes or self.unknown[codes[key]] for key in new.ids.ids], bool)
         facts = dict(self.facts)
@@ -212,10 +214,10 @@ class ItemStore:
             join([self.text_part, parts.text.numpy()]),
             join([self.graph_part, parts.graph.numpy()]),
             join([self.id_part, parts.id.numpy()]), join([self.text, text]),
-            join([hidden, np.zeros(len(new), bool)]), self.trained, facts,
+            join([hidden, sold]), self.trained, facts,
             {name: join([x, parts.extras[name].numpy()]) for name, x in self.extras.items()},
             _joined_numbers(self, new), {**self.told, **_told(new, len(self))},
-            join([absent, np.zeros(len(new), bool)]),
+            join([absent, sold]),
             join([self.unknown, ~parts.vector.numpy().any(1) & void]),
         )  # fmt: skip
 

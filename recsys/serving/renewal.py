@@ -23,8 +23,8 @@ def renewed(
 ) -> ItemStore:
     """The store with the items of `new`, text float32 [M, T]; `catalog` is that of the training.
 
-    An item that is unchanged keeps its row, and may be answered again if it was removed or out of
-    stock; any other gets a new row, which hides an older one of its id.
+    An item that is unchanged keeps its row, and may be answered again if it was removed; any other
+    gets a new row, which hides an older one of its id. What is out of stock stays so.
     """
     added = store.added(model, model.graph, new, text)
     same = unchanged(store, added, catalog, new)

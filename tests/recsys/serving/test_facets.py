@@ -156,6 +156,21 @@ def test_stock_comes_and_goes_and_removal_stays(rec, tmp_path):
         gone.with_stock({best: True})
 
 
+@pytest.mark.parametrize("title", ["the same", "Another name"])
+def test_a_feed_that_tells_an_item_again_does_not_put_it_in_stock(rec, tmp_path, title):
+    best = rec.recommend("u1", k=1)[0].item
+    same = rec.catalog.titles[rec.catalog.ids.ids.index(best)]
+    new = Catalog.of([best], [same if title == "the same" else title], None, {"brand": [["Acme"]]})
+    out = rec.with_stock({best: False}).with_items(new)
+    assert best not in {r.item for r in out.recommend("u1", k=30)}
+    assert out.items.living.sum() == len(rec.items)  # it is there, and out of stock
+    out.save(tmp_path / "run")
+    back = Recommender.load(tmp_path / "run").with_stock({best: True})
+    assert best in {r.item for r in back.recommend("u1", k=30)}
+    gone = rec.without_items([best]).with_items(new)
+    assert best in {r.item for r in gone.recommend("u1", k=30)}
+
+
 def test_numbers_travel_with_the_data(rec, tmp_path):
     data = Dataset(rec.log, rec.catalog, rec.model.graph.facts())
     save_dataset(tmp_path / "d", data, {})
