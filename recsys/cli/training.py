@@ -21,7 +21,7 @@ from recsys.reindex import reindexed
 from recsys.store import KIND
 from recsys.training.config import RunConfig
 from recsys.training.fit import fit, forget
-from recsys.training.train import best_of
+from recsys.training.train import NEW, EpochReport, best_of
 
 
 def train_run(
@@ -81,8 +81,16 @@ def train_run(
         say(f"index: {choice.told(IndexConfig())}")
     rec.save(out, hold_out=hold_out, trained=trained)
     forget(checkpoint)
-    say(f"{out}: trained in {seconds:.0f} s. Next: kgintent recommend {out} --user "
+    say(f"{out}: trained in {seconds:.0f} s{_kept(best)}. Next: kgintent recommend {out} --user "
         f"{dataset.log.users.ids[0]}")  # fmt: skip
+
+
+def _kept(best: EpochReport | None) -> str:
+    """Which epoch was kept, in the words of the lines that were told of each."""
+    if best is None or not best.metrics:
+        return ""
+    judged = "the mean of both ndcg@10" if NEW in best.metrics else "ndcg@10"
+    return f", epoch {best.epoch} was best (the last *: by {judged})"
 
 
 def check_writable(target: Path) -> None:

@@ -118,12 +118,17 @@ def run(world, tmp_path):
 # ---- the flow ----------------------------------------------------------------------------
 
 
-def test_the_whole_flow(world, tmp_path, ok, wrong):
+def test_the_whole_flow(world, tmp_path, ok, wrong, call):
     data, run = tmp_path / "data", tmp_path / "runs" / "a"
     ok("build", world / "events.csv", world / "items.csv", "-o", data)
-    ok("train", data, "-o", run, *TRAIN, "--hold-out", "last", "--seed", 5)
+    code, _, told = call("train", data, "-o", run, *TRAIN, "--hold-out", "last", "--seed", 5)
+    assert code == 0, told
     assert not run.with_name("a.training").exists()
     manifest = json.loads((run / "manifest.json").read_text("utf-8"))
+    starred = [line for line in told.splitlines() if line.endswith(" *")]
+    best = manifest["trained"]["best_epoch"]
+    assert starred[-1].startswith(f"epoch {best:3d} ")
+    assert f", epoch {best} was best (the last *: by ndcg@10). Next:" in told
     assert (manifest["hold_out"], manifest["trained"]["epochs"]) == ("last", 2)
     ok("index", run)
 
