@@ -177,7 +177,7 @@ def test_places_count_item_events_from_the_first_that_is_read():
     assert batch.start.tolist() == [STEPS - 2] * USERS
 
 
-def test_what_comes_after_a_visit_is_asked_at_its_last_item_and_after_searches_that_follow():
+def test_what_comes_after_a_visit_is_asked_at_its_last_item_and_the_next_item_at_searches():
     model, histories, _ = small()
     time = np.tile(np.arange(STEPS) // 2 * 10**6, USERS)
     histories = replace(histories, time=time, searches=replace(histories.searches, time=time))
@@ -185,14 +185,14 @@ def test_what_comes_after_a_visit_is_asked_at_its_last_item_and_after_searches_t
     rng = np.random.default_rng(0)
     for batch in training_batches(events, 100, 500, rng, histories.periods(3600)):
         row, column = np.nonzero(batch.target.numpy())
-        place = batch.place.numpy()[row, column]
-        assert (place % 2 == 1).all()  # visits are of two items
-        assert set((batch.query.numpy()[row, column] >= 0).tolist()) == {False, True}
-        own = moments(batch, events)
-        assert (own == histories.offsets[batch.user.numpy()[row]] + place).all()
+        place, searched = batch.place.numpy()[row, column], batch.query.numpy()[row, column] >= 0
+        assert (place[~searched] % 2 == 1).all()  # visits are of two items
+        assert {-1, 0, 1} < set(place[searched].tolist())  # before all, within one, after one
+        own = histories.offsets[batch.user.numpy()[row]] + place
+        assert (np.where(place < 0, -1, own) == moments(batch, events)).all()
         wanted = batch.wanted
         for k, item in zip(wanted.row.tolist(), wanted.item.tolist(), strict=True):
-            assert item in histories.item[own[k] + 1 : own[k] + 3]
+            assert item in histories.item[own[k] + 1 : own[k] + (2 if searched[k] else 3)]
 
 
 def test_what_is_added_for_repeats_goes_to_items_only():
