@@ -46,6 +46,7 @@ graph; `verbalise` writes a history as a sentence that BERT can read. No torch h
     categories  from the categories of the data to the intents of a taxonomy
     stage       browsing, comparing or buying
     paths       short paths through the graph, as explanations
+    reasons     the words of explanations, in English and Chinese
     storage     a built data folder on disk
     datasets    the bundled sample
     testing     the tiny and the planted world

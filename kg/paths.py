@@ -6,7 +6,6 @@ rare node (a director) says more than a hub (a language), a recent item more tha
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +14,7 @@ from scipy import sparse
 from kg.catalog import Catalog
 from kg.errors import UsageError
 from kg.graph import KnowledgeGraph, Relation
-from kg.schema import behaviour_named
+from kg.reasons import reasons_in, shared, verb_of
 
 DECAY = 0.9
 """How much less an item of the history counts for each later one."""
@@ -43,36 +42,25 @@ class Path:
     score: float
     people: int = 0
 
-    def sentence(self, catalog: Catalog, graph: KnowledgeGraph, verb: str | None = None) -> str:
-        """The reason in plain English; `verb` ("bought") defaults to the graph's only behaviour."""
-        verb = verb or _verb(graph)
-        start = f"because you {verb} {catalog.title(self.source)}"
+    def sentence(
+        self, catalog: Catalog, graph: KnowledgeGraph, verb: str | None = None, language: str = "en"
+    ) -> str:
+        """The reason in plain English, or Chinese ('zh'); `verb` ("bought") defaults to that of the
+        graph's only behaviour.
+        """
+        words = reasons_in(language)
+        verb = verb or _verb(graph, language) or words.chose
         if self.node is None:
             also = catalog.title(self.item)
-            return f"{start}: {self.people} people who {verb} it also {verb} {also}"
-        return f"{start}: {shared(self.relation, self.node_name)}"
+            told = words.people.format(people=self.people, verb=verb, also=also)
+        else:
+            told = shared(self.relation, self.node_name, language)
+        return words.because.format(verb=verb, title=catalog.title(self.source), told=told)
 
 
-def shared(relation: str, name: str) -> str:
-    """'both directed by X' for relations to a maker or player, 'same genre: X' for attributes."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", relation).lower().split("_")
-    if len(words) > 1 and words[0] in ("has", "in", "is"):
-        words = words[1:]
-    said = " ".join(words)
-    if words[-1] == "by" and len(words) > 1:
-        done = words[0].endswith(("ed", "en")) or words[0] in ("made", "sold", "shot", "built")
-        return f"both {said} {name}" if done else f"both with {said} {name}"
-    if words[0].endswith("ing") and len(words) == 1:
-        return f"both {said} {name}"
-    return f"same {said}: {name}"
-
-
-def _verb(graph: KnowledgeGraph) -> str:
+def _verb(graph: KnowledgeGraph, language: str) -> str:
     names = {relation[1] for relation in graph.events}
-    if len(names) != 1:
-        return "chose"
-    verb = behaviour_named(names.pop()).en.split(" {")[0]
-    return verb or "chose"
+    return verb_of(names.pop(), language) if len(names) == 1 else ""
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from kg.paths import shared
+from kg.reasons import reasons_in, shared
 from kg.sequences import Sequences
+from kg.templates import Templates
 from recsys.partners import prior_scores
 from recsys.retrieval import factors_of, trend_of
 
@@ -41,9 +42,13 @@ class Explanation:
 
 
 def explain_item(rec: Recommender, query: np.ndarray, one: Sequences, code: int) -> Explanation:
-    """The explanation of one item (code) for a query [1, D] that came from one history."""
+    """The explanation of one item (code) for a query [1, D] that came from one history, in the
+    language in which the run reads histories.
+    """
     history, added = one.items_of(0), _added(rec, query, one, code)
-    paths = _paths(rec, history, code)
+    language = _language(rec)
+    words = reasons_in(language)
+    paths = _paths(rec, history, code, language)
     nearest = _nearest_text(rec, history, code)
     items = rec.items
     own = {"text": items.text_part, "graph": items.graph_part, "id": items.id_part, **items.extras}
@@ -51,21 +56,21 @@ def explain_item(rec: Recommender, query: np.ndarray, one: Sequences, code: int)
     near = rec.partners.neighbours
     told_by = near.source(one, code) if near is not None else None
     if added.get("repeat", 0) + added.get("habit", 0) > 0:
-        reason = "because you come back to it"
+        reason = words.again
     elif paths:
         reason = paths[0]
     elif nearest is not None and nearest[1] >= TEXT_MATCH:
-        reason = f"its text is close to {nearest[0]} (similarity {nearest[1]:.2f})"
+        reason = words.text.format(title=nearest[0], cosine=nearest[1])
     elif told_by is not None:
-        reason = f"people who met {rec.items.title(told_by)} went on to it"
+        reason = words.went_on.format(title=rec.items.title(told_by))
     elif rec.items.unknown[code]:
-        reason = "nothing is known of it yet"
+        reason = words.unknown
     elif len(history):
-        reason = "people with a history like yours went on to it"
+        reason = words.history
     elif "popularity" in added:
-        reason = "people with a profile like yours chose it"
+        reason = words.profile
     else:
-        reason = "popular with everyone"
+        reason = words.popular
     return Explanation(rec.items.ids[code], rec.items.title(code), reason, paths, nearest, parts,
                        sum(parts.values()))  # fmt: skip
 
@@ -102,7 +107,15 @@ def _of_item(rec: Recommender, added: sparse.csr_matrix | None, code: int) -> fl
     return float(added.data[rec.items.newest[added.indices] == code].sum())
 
 
-def _paths(rec: Recommender, history: np.ndarray, code: int, limit: int = 3) -> tuple[str, ...]:
+def _language(rec: Recommender) -> str:
+    if rec.intent is not None:
+        return rec.intent.templates.language
+    return Templates.for_titles(rec.catalog.titles).language
+
+
+def _paths(
+    rec: Recommender, history: np.ndarray, code: int, language: str, limit: int = 3
+) -> tuple[str, ...]:
     if len(history) == 0 or rec.paths is None:
         return ()
     if code < rec.items.trained:
@@ -110,23 +123,25 @@ def _paths(rec: Recommender, history: np.ndarray, code: int, limit: int = 3) -> 
         if len(known) == 0:
             return ()
         found = rec.paths.paths(known, code, limit, WEAK) or rec.paths.paths(known, code, limit)
-        return tuple(path.sentence(rec.catalog, rec.model.graph) for path in found)
-    return _paths_of_added(rec, history, code, limit)
+        graph = rec.model.graph
+        return tuple(path.sentence(rec.catalog, graph, language=language) for path in found)
+    return _paths_of_added(rec, history, code, language, limit)
 
 
 def _paths_of_added(
-    rec: Recommender, history: np.ndarray, code: int, limit: int
+    rec: Recommender, history: np.ndarray, code: int, language: str, limit: int
 ) -> tuple[str, ...]:
     """Facts that an added item shares with the newest items of the history, rarest node first."""
-    graph = rec.model.graph
+    graph, words = rec.model.graph, reasons_in(language)
     found = []
     for relation, node in rec.items.facts.get(code, ()):
         heads, tails = graph.edges[relation]
         members = heads[tails == node]
         recent = [c for c in history[::-1].tolist() if c in set(members.tolist())]
         if recent:
-            told = shared(relation[1], graph.name(relation[2], node))
-            sentence = f"because you met {rec.items.title(recent[0])}: {told}"
+            told = shared(relation[1], graph.name(relation[2], node), language)
+            title = rec.items.title(recent[0])
+            sentence = words.because.format(verb=words.met, title=title, told=told)
             found.append((len(members), sentence))
     return tuple(sentence for _, sentence in sorted(found)[:limit])
 

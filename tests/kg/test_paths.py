@@ -13,7 +13,8 @@ from kg.errors import UsageError
 from kg.events import EventLog
 from kg.graph import KnowledgeGraph
 from kg.ids import Vocab
-from kg.paths import PathIndex, explain_paths, shared
+from kg.paths import PathIndex, explain_paths
+from kg.reasons import CHINESE, ENGLISH, shared, verb_of
 from kg.testing import planted, tiny
 
 
@@ -92,6 +93,21 @@ def test_a_rare_node_beats_a_hub() -> None:
 )
 def test_relations_read_as_english(relation: str, told: str) -> None:
     assert shared(relation, "X") == told
+
+
+def test_reasons_in_chinese() -> None:
+    graph, catalog = tiny_graph()
+    found = explain_paths(graph, np.array([0, 3]), 1)
+    assert [path.sentence(catalog, graph, language="zh") for path in found] == [
+        "因为你选择过“Red Lipstick”：相同的made by：Aurora",
+        "因为你选择过“Red Lipstick”：2人选择过它，也选择过“Nail Polish”",
+        "因为你选择过“Red Lipstick”：相同的category：beauty",
+    ]
+    assert shared("类别", "美妆", "zh") == "相同的类别：美妆"
+    assert [verb_of(name, "zh") for name in ("购买", "加购", "评价")] == ["购买", "加购", "评价"]
+    assert [verb_of(name, "en") for name in ("购买", "cart")] == ["bought", "added"]
+    assert all(vars(CHINESE).values())
+    assert vars(CHINESE).keys() == vars(ENGLISH).keys()
 
 
 def test_the_verb_is_that_of_the_only_behaviour() -> None:

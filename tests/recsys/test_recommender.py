@@ -273,6 +273,23 @@ def test_an_explanation_without_a_history(rec):
     assert (told.paths, told.nearest_text, told.score) == ((), None, 0)
 
 
+def test_reasons_are_told_in_the_language_of_histories(rec):
+    chinese = replace(rec, intent=replace(rec.intent, templates=Templates("zh")))
+    assert chinese.explain(history=[], item="i0001").reason == "大家都喜欢"
+    music = next(
+        i for i, c in enumerate(rec.catalog.attribute("category").cells(30)) if "music" in c
+    )
+    more = chinese.with_items(new_items(("new", "", "", ["music"])))
+    told = more.explain(history=[rec.items.ids[music]], item="new").reason
+    assert told == f"因为你接触过“{rec.items.title(music)}”：相同的category：music"
+    for user in rec.log.users.ids[:5]:
+        item = chinese.recommend(user, k=1)[0].item
+        one, other = chinese.explain(user, item=item), rec.explain(user, item=item)
+        assert len(one.paths) == len(other.paths)
+        assert not any("because" in sentence for sentence in (one.reason, *one.paths))
+        assert one.score == other.score
+
+
 # ---- changes -----------------------------------------------------------------------------
 
 
