@@ -215,12 +215,13 @@ def read_catalog(
     key = f"{kind}_id"
     roles = pick_columns(frame, wanted, main, needed=(key,), where=str(path))
     renamed = {n: r for r, n in mapping.items() if r not in _ROLES and n in frame.columns}
-    ids = frame[roles[key]].str.strip_chars().fill_null("").to_list()
+    keys = frame[roles[key]].str.strip_chars()
+    ids = keys.fill_null("").to_list()
     if "" in ids:
         raise DataError(
             f"{place(path, ids.index('') + 1)}: column {roles[key]!r} must not be empty."
         )
-    if not (once := frame[roles[key]].str.strip_chars().is_first_distinct()).all():
+    if not (once := keys.is_first_distinct()).all():
         row = int(np.flatnonzero(~once.to_numpy())[0])
         raise DataError(
             f"{place(path, row + 1)}: each {kind} id must stand once. Got {ids[row]!r} again."

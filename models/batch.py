@@ -240,8 +240,9 @@ def _windows(
         ahead = np.concatenate([[0], np.cumsum(periods[1] > periods[0])])
         at = np.concatenate([[0], np.cumsum(sequences.item < sequences.num_items)])
         begin = sequences.offsets[rows] + start
-        searches = begin - at[begin], begin + window - 1 - at[begin + window - 1]
-        moments = ahead[at[begin + window - 1]] - ahead[at[begin]] + searches[1] - searches[0]
+        end = begin + window - 1
+        searches = (end - begin) - (at[end] - at[begin])
+        moments = ahead[at[end]] - ahead[at[begin]] + searches
     order = np.lexsort((rng.random(len(rows)), window))
     filled = np.maximum(np.cumsum(moments[order]) - 1, 0) // max(targets, 1)
     return np.stack([rows, start, start + window])[:, order], filled

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -324,13 +323,13 @@ def explain(
     json: Json = False,
 ) -> None:
     """Why this item for this user."""
-    from recsys.cli.output import show
+    from recsys.cli.output import lines_wanted, show
 
     e = _load(run).explain(user, item=item, history=_ids(history))
     near = f"{e.nearest_text[0]} ({e.nearest_text[1]:.2f})" if e.nearest_text else ""
     row = {"item": e.item, "title": e.title, "reason": e.reason, "more": " | ".join(e.paths[1:]),
            "nearest_text": near, "score": e.score, **e.parts}  # fmt: skip
-    if json or not sys.stdout.isatty():
+    if lines_wanted(json):
         show([row], True)
     else:
         show([{"": key, "value": value} for key, value in row.items()], False)

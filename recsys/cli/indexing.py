@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import typer
 from pydantic import ValidationError
 
 from kg.errors import UsageError
-from recsys.cli.output import say, show
+from recsys.cli.output import lines_wanted, say, show
 from recsys.cli.runs import publish
 from recsys.index_audit import IndexAudit, audit_index, check_plot, save_curve
 from recsys.index_plan import Choice, IndexConfig
@@ -56,7 +55,7 @@ def audit(
     found = audit_index(Recommender.load(run), k=k, sample=sample, seed=seed)
     if plot is not None:
         save_curve(found, plot)
-    if json or not sys.stdout.isatty():
+    if lines_wanted(json):
         show([found.as_dict()], True)
     else:
         show([{"": name, "value": value} for name, value in _lines(found)], False)

@@ -159,8 +159,11 @@ def labelled_of(
 ) -> dict[str, LabelledTexts]:
     """`read_labelled`, by the columns that --text, --label and --split name."""
     named = {"--text": text, "--label": label} | ({} if split is None else {"--split": split})
-    _check_columns(file, read_table(file).columns, named)
-    return read_labelled(file, text=text, label=label, split=split, skip=skip)
+    try:
+        return read_labelled(file, text=text, label=label, split=split, skip=skip)
+    except DataError:  # of a column: the option that names another one is told
+        _check_columns(file, read_table(file).columns, named)
+        raise
 
 
 def texts_of(file: Path, column: str, option: str = "--column") -> list[str]:

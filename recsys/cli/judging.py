@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from pydantic import ValidationError
 from kg.errors import DataError, UsageError, suggest
 from kg.folders import manifest
 from kg.split import HoldOut, Split, make_split
-from recsys.cli.output import Stopped, bars, say, show
+from recsys.cli.output import Stopped, bars, lines_wanted, say, show
 from recsys.judging.ablate import PARTS, RELATION, lacking, mask_parts, relations_of
 from recsys.judging.compare import Part, compare
 from recsys.judging.effects import Effect, bucket_table, effect_table
@@ -146,7 +145,7 @@ def _show(found: list[Effect], part: Part, buckets: bool, json: bool) -> None:
     """Gains as tables on a terminal, as JSON lines elsewhere."""
     rows = effect_table(found)
     more = bucket_table(found) if buckets else []
-    if json or not sys.stdout.isatty():
+    if lines_wanted(json):
         return show([*rows, *more], True)
     title = f"{part} part; gain: {SCORE} of the whole run less that of the row"
     show([_short(row) for row in rows], False, title)

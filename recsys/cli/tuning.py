@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 from kg.storage import load_dataset
 from kg.templates import Templates
 from recsys.cli.leaking import checked_hold_out
-from recsys.cli.output import Stopped, bars, say, show
+from recsys.cli.output import Stopped, bars, lines_wanted, say, show
 from recsys.cli.training import read_settings
 from recsys.training.tune import Trial, best_of, read_trials, search_settings
 
@@ -40,7 +39,7 @@ def tune_settings(
     found = read_trials(out)
     best = best_of(found)
     rows = [_row(trial, trial is best) for trial in found]
-    if json or not sys.stdout.isatty():
+    if lines_wanted(json):
         show(rows, True)
     else:  # a column per setting would not fit
         show([_short(row, trial) for row, trial in zip(rows, found, strict=True)], False,
