@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.catalog import Catalog
 from kg.clean import clean
 from kg.events import EventLog

@@ -141,8 +141,8 @@ class KnowledgeGraph:
 
     @classmethod
     def from_table(cls, items: Any, **told: Any) -> KnowledgeGraph:
-        """Of a table of items; see `kg.from_table.from_table`, which also tells what came of it."""
-        from kg.from_table import from_table
+        """Of a table of items; see `kg.building.from_table`, which also tells what came of it."""
+        from kg.building.from_table import from_table
 
         return from_table(items, **told).graph
 

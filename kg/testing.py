@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kg.building.triples import Triples
 from kg.catalog import Catalog
 from kg.clean import clean
 from kg.errors import UsageError
 from kg.events import EventLog
 from kg.ids import Vocab
-from kg.triples import Triples
 
 START = 1_700_000_000
 """The first second of both worlds (14 November 2023)."""

@@ -33,12 +33,12 @@ import numpy as np
 import polars as pl
 from IPython.display import HTML
 
+from kg.building.from_table import from_table
+from kg.checking.leakage import leaks
+from kg.checking.report import lines, page, report
 from kg.clean import clean
 from kg.datasets import sample_files
 from kg.formats import read_any
-from kg.from_table import from_table
-from kg.leakage import leaks
-from kg.report import lines, page, report
 from kg.split import make_split
 from kg.testing import planted
 from recsys import (

@@ -37,20 +37,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kg.build import build_graph as build_graph
+    from kg.building.build import build_graph as build_graph
+    from kg.building.triples import read_triples as read_triples
     from kg.catalog import Catalog as Catalog
     from kg.clean import clean as clean
     from kg.events import EventLog as EventLog
-    from kg.labelled import LabelledTexts as LabelledTexts
-    from kg.labelled import read_labelled as read_labelled
+    from kg.intents.labelled import LabelledTexts as LabelledTexts
+    from kg.intents.labelled import read_labelled as read_labelled
+    from kg.intents.taxonomy import Taxonomy as Taxonomy
+    from kg.intents.taxonomy import describe as describe
     from kg.searches import Search as Search
     from kg.split import leave_one_out as leave_one_out
     from kg.split import temporal_split as temporal_split
     from kg.storage import Dataset as Dataset
     from kg.storage import load_dataset as load_dataset
-    from kg.taxonomy import Taxonomy as Taxonomy
-    from kg.taxonomy import describe as describe
-    from kg.triples import read_triples as read_triples
     from kg.vectors import Vectors as Vectors
     from kg.vectors import read_vectors as read_vectors
     from models.intent import zero_shot as zero_shot
@@ -91,16 +91,17 @@ if TYPE_CHECKING:
     from recsys.training.tune import search_settings as search_settings
 
 _HOMES = {
-    "build_graph": "kg.build", "Catalog": "kg.catalog", "clean": "kg.clean",
+    "build_graph": "kg.building.build", "Catalog": "kg.catalog", "clean": "kg.clean",
     "EventLog": "kg.events", "leave_one_out": "kg.split", "temporal_split": "kg.split",
     "Dataset": "kg.storage", "load_dataset": "kg.storage", "Search": "kg.searches",
-    "Taxonomy": "kg.taxonomy", "describe": "kg.taxonomy", "read_triples": "kg.triples",
+    "Taxonomy": "kg.intents.taxonomy", "describe": "kg.intents.taxonomy",
+    "read_triples": "kg.building.triples",
     "Vectors": "kg.vectors", "read_vectors": "kg.vectors",
     "load_movielens_small": "kg.datasets",
     "IntentRecommender": "models.recommender", "ModelConfig": "models.recommender",
     "BertEncoder": "models.text", "HashEncoder": "models.text", "encode_texts": "models.text",
     "load_encoder": "models.text",
-    "LabelledTexts": "kg.labelled", "read_labelled": "kg.labelled",
+    "LabelledTexts": "kg.intents.labelled", "read_labelled": "kg.intents.labelled",
     "IntentClassifier": "recsys.intent.classify",
     "Desk": "recsys.intent.service", "coverage": "recsys.intent.service",
     "TextTraining": "models.intent.settings", "zero_shot": "models.intent",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.catalog import Catalog
 from kg.datasets import load_movielens_small
 from kg.storage import Dataset

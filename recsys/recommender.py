@@ -14,15 +14,15 @@ import polars as pl
 import torch
 from scipy import sparse
 
+from kg.building.triples import Triples
 from kg.catalog import Catalog
 from kg.errors import UsageError
 from kg.events import EventLog
 from kg.ids import Vocab
-from kg.paths import PathIndex
+from kg.intents.stage import Stage
 from kg.searches import Search, searched
 from kg.sequences import Sequences
-from kg.stage import Stage
-from kg.triples import Triples
+from kg.wording.paths import PathIndex
 from models.recommender import IntentRecommender
 from models.text import TextEncoder
 from recsys.hits import Hits, top_k
@@ -439,7 +439,7 @@ class Recommender:
     def stage(
         self, user: object | None = None, *, history: Sequence[object] | None = None
     ) -> Stage:
-        """browsing, comparing or buying, by the newest events (the rule: `kg.stage`).
+        """browsing, comparing or buying, by the newest events (the rule: `kg.intents.stage`).
 
         The events of a given history are of the log's commonest kind, or searches.
         """

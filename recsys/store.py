@@ -26,14 +26,14 @@ from kg.errors import DataError
 from kg.events import EventLog
 from kg.folders import publish, verified
 from kg.graph import KnowledgeGraph
-from kg.labels import IntentLabels
-from kg.paths import PathIndex
+from kg.intents.labels import IntentLabels
+from kg.intents.taxonomy import Taxonomy
 from kg.schema import Behaviour
 from kg.searches import query_texts
 from kg.storage import Dataset, read_dataset, write_dataset
-from kg.taxonomy import Taxonomy
-from kg.templates import Templates
 from kg.vectors import Vectors
+from kg.wording.paths import PathIndex
+from kg.wording.templates import Templates
 from models.features import Features, Queries
 from models.intent import IntentConfig, IntentHead
 from models.recommender import IntentRecommender, ModelConfig

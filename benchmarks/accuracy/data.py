@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from protocols import Parts, make_parts
 
-from kg.build import build_graph
+from kg.building.build import build_graph
+from kg.building.triples import Triples, read_triples
 from kg.catalog import Catalog
 from kg.clean import clean
 from kg.errors import UsageError, suggest
@@ -24,7 +25,6 @@ from kg.graph import KnowledgeGraph
 from kg.schema import behaviour_named
 from kg.tables import read_table
 from kg.times import NO_TIME
-from kg.triples import Triples, read_triples
 
 COLUMNS = {"user": "user_id", "item": "item_id", "time": "timestamp"}
 FILM = ("has_tag",)  # tags may be later than the test part

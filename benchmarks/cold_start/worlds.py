@@ -44,6 +44,7 @@ import siblings  # noqa: F401
 from data import SOURCES, Task, load, read_facts
 from protocols import Parts
 
+from kg.building.triples import Triples
 from kg.catalog import Catalog
 from kg.errors import UsageError, suggest
 from kg.events import EventLog
@@ -51,7 +52,6 @@ from kg.graph import KnowledgeGraph
 from kg.ids import Vocab
 from kg.sequences import Sequences
 from kg.split import Split, merged, temporal_split
-from kg.triples import Triples
 
 EACH = 10
 """One of so many items is cold."""

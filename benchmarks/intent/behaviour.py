@@ -39,12 +39,12 @@ from protocols import folder_of
 from kg.errors import DataError
 from kg.events import EventLog
 from kg.folders import write_text
-from kg.labelled import LabelledTexts
-from kg.labels import IntentLabels, next_intents
-from kg.recent import recent_of_users
+from kg.intents.labelled import LabelledTexts
+from kg.intents.labels import IntentLabels, next_intents
+from kg.intents.recent import recent_of_users
 from kg.sequences import Sequences
-from kg.templates import Templates
-from kg.verbalise import verbalise_prefixes, verbalise_users
+from kg.wording.templates import Templates
+from kg.wording.verbalise import verbalise_prefixes, verbalise_users
 from models.intent import IntentConfig
 from models.intent.gru import fresh_gru, train_gru
 from models.intent.settings import TextTraining

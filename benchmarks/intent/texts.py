@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kg.labelled import LabelledTexts, read_labelled
+from kg.intents.labelled import LabelledTexts, read_labelled
 from models.intent.folds import held_out
 
 VALID = 0.1

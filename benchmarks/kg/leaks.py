@@ -24,10 +24,10 @@ sys.path.append(str(Path(__file__).parents[1] / "accuracy"))  # the readers of t
 
 from data import load
 
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.catalog import Attribute
-from kg.leakage import Leak, leaks, reading_leaks
-from kg.reading import Reading
+from kg.checking.leakage import Leak, leaks, reading_leaks
+from kg.checking.reading import Reading
 from kg.split import merged
 from models.text import HashEncoder
 from models.whitening import Whitening

@@ -59,8 +59,8 @@ def main() -> None:
 
 def measured(kind: str, file: Path) -> dict[str, Any]:
     """What one reading costs, its imports left out."""
+    from kg.building.from_table import from_table
     from kg.formats import read_any
-    from kg.from_table import from_table
 
     clock, used = time.perf_counter(), time.process_time()
     if kind == "rdf":

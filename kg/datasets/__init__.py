@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from kg.building.triples import Triples, read_triples
 from kg.catalog import Catalog
 from kg.clean import clean
 from kg.errors import DataError
 from kg.events import EventLog
-from kg.triples import Triples, read_triples
 
 _FILES = {
     "events": "events.parquet",

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from kg.building.triples import ENTITY_COLUMNS, TRIPLE_COLUMNS
 from kg.catalog import ITEM_COLUMNS, USER_COLUMNS
 from kg.errors import DataError
 from kg.events import EVENT_COLUMNS
 from kg.tables import pick_columns, read_table
-from kg.triples import ENTITY_COLUMNS, TRIPLE_COLUMNS
 
 EVENTS = ("user_id", "item_id", "behaviour", "timestamp", "value", "query")
 TRIPLES = ("head", "relation", "tail")

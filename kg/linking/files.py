@@ -7,12 +7,12 @@ from pathlib import Path
 
 import polars as pl
 
+from kg.building.hierarchy import folded
+from kg.building.triples import ENTITY_COLUMNS
 from kg.errors import DataError
-from kg.hierarchy import folded
 from kg.linking.decision import SCHEMA
 from kg.linking.titles import Titled
 from kg.tables import pick_columns, read_table
-from kg.triples import ENTITY_COLUMNS
 
 PERSON = "person"
 """How a link was found that someone marked in the table for review."""

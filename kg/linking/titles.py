@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kg.building.hierarchy import folded
 from kg.errors import DataError
-from kg.hierarchy import folded
 
 
 @dataclass(frozen=True)

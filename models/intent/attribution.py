@@ -55,8 +55,8 @@ class Attribution:
 def spans_of(text: str, units: str = "words") -> list[Span]:
     """Where the words of a text stand (signs, where no spaces part words), or its events.
 
-    Events are cut at '; ' where the text has one, else at '，' (`kg.templates`); a title that holds
-    the separator is cut too. `UsageError` for another unit.
+    Events are cut at '; ' where the text has one, else at '，' (`kg.wording.templates`); a title
+    that holds the separator is cut too. `UsageError` for another unit.
 
     >>> spans_of("viewed a; bought b", "events"), spans_of("红色 nail")
     ([(0, 8), (10, 18)], [(0, 1), (1, 2), (3, 7)])

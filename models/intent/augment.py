@@ -2,8 +2,8 @@
 
 Each move takes rows, a generator and the rate of words to change. A row is a text, whose words
 move (Wei & Zou 2019, "EDA", arXiv:1901.11196), or a list of phrases in the order of
-`kg.verbalise`, whose events move (Xie et al. 2022, "CL4SRec", arXiv:2010.14395). `MOVES` names
-them for settings; `event_drop` and its like cut a verbalised text at its separators first.
+`kg.wording.verbalise`, whose events move (Xie et al. 2022, "CL4SRec", arXiv:2010.14395). `MOVES`
+names them for settings; `event_drop` and its like cut a verbalised text at its separators first.
 
     more = augmented(texts, ["drop", "swap", "mask"], np.random.default_rng(0))
 """
@@ -27,7 +27,7 @@ Move = Callable[[Sequence[str], np.random.Generator, float], list[str]]
 Order = Callable[[int, np.random.Generator, float], list[int]]
 Translate = Callable[[Sequence[str]], Sequence[str]]
 
-SEPARATORS = ("; ", "，")  # those of `kg.templates`
+SEPARATORS = ("; ", "，")  # those of `kg.wording.templates`
 
 
 def dropped(rows: Sequence[Row], rng: np.random.Generator, rate: float = 0.1) -> list[Row]:

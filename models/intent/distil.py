@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kg.errors import UsageError
-from kg.labelled import LabelledTexts
+from kg.intents.labelled import LabelledTexts
 from models.intent.contract import TextClassifier
 from models.intent.epochs import TextEpoch, Tokens, train_epochs
 from models.intent.linear import classification_loss

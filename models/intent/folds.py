@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kg.labelled import LabelledTexts
+from kg.intents.labelled import LabelledTexts
 from models.intent.contract import Reading, TextClassifier
 from models.intent.settings import TextTraining
 

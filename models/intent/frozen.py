@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from kg.labelled import LabelledTexts
+from kg.intents.labelled import LabelledTexts
 from models.intent.contract import Reading, one_hot
 from models.intent.folds import held_out
 from models.intent.linear import balanced_weights, choose_strength, fit_linear

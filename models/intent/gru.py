@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kg.labelled import LabelledTexts
+from kg.intents.labelled import LabelledTexts
 from models.intent.augment import MOVES, Move, half_moved
 from models.intent.contract import Reading
 from models.intent.epochs import TextEpoch, Tokens, read_tokens, train_epochs

@@ -32,9 +32,9 @@ class IntentHead(nn.Module):
     """Intent embedding [n, T] and recent labels [n, R, L] -> logits [n, L].
 
     z = net([√T · embedding, recent]) + Σ_r w_r ⊙ recent_r: what was read, and for each label how
-    much of it there was lately (`kg.recent`). `probabilities` are calibrated: sigmoid(a z + b), a
-    and b fitted on held-out users (Platt 1999), one pair for all labels, so that rare labels are
-    not fitted to noise. `usual` [L] is how often each label came next in what it was fitted to.
+    much of it there was lately (`kg.intents.recent`). `probabilities` are calibrated: sigmoid(a z +
+    b), a and b fitted on held-out users (Platt 1999), one pair for all labels, so that rare labels
+    are not fitted to noise. `usual` [L] is how often each label came next in what it was fitted to.
     """
 
     scale: Tensor

@@ -9,7 +9,7 @@ from typing import get_args
 import numpy as np
 
 from kg.errors import UsageError, suggest
-from kg.labelled import LabelledTexts
+from kg.intents.labelled import LabelledTexts
 from models.device import drawing
 from models.intent.augment import Move
 from models.intent.blend import SIGN, BlendedClassifier, parts_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html import escape
 
-from kg.templates import Templates
+from kg.wording.templates import Templates
 from models.intent.attribution import Attribution, Weighed
 
 _STYLE = """

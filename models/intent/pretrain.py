@@ -24,9 +24,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from kg.checking.reading import Reading, read_readings, write_readings
 from kg.errors import UsageError
 from kg.folders import fresh_folder
-from kg.reading import Reading, read_readings, write_readings
 from models.device import checked_device, drawing
 from models.intent.epochs import slope
 from models.intent.tuned import TextTokens

@@ -19,7 +19,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from kg.errors import UsageError
-from kg.labelled import LabelledTexts
+from kg.intents.labelled import LabelledTexts
 from models.intent.linear import classification_loss
 from models.intent.tuned import TunedClassifier, TunedNetwork, let_learn
 from models.text.narrow import layers_of, narrow

@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 from scipy import sparse
 
-from kg.labelled import LabelledTexts
+from kg.intents.labelled import LabelledTexts
 from models.intent.contract import Reading
 from models.intent.folds import held_out
 from models.intent.linear import balanced_weights, choose_strength, fit_linear

@@ -11,7 +11,7 @@ from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.svm import LinearSVC
 
-from kg.labelled import LabelledTexts
+from kg.intents.labelled import LabelledTexts
 from models.intent.contract import Reading
 from models.intent.settings import TextTraining
 from models.tensors import load_tensors, load_words, save_tensors, save_words

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from kg.errors import DataError, UsageError
-from kg.labelled import LabelledTexts
+from kg.intents.labelled import LabelledTexts
 from models.intent.adapters import adapted, merged, new_weights, regulariser, share_budget
 from models.intent.augment import MOVES, Move, half_moved
 from models.intent.contract import Reading

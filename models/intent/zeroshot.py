@@ -20,12 +20,12 @@ def zero_shot(
     """float32 [n, L], p(l | text) = softmax over l of cos(t - m, i_l - mean(i)) / temperature.
 
     text [n, T] and intent [L, T] are vectors of one encoder; intents from their descriptions
-    (`kg.taxonomy.describe`). The means are taken away because the vectors of an encoder such as
-    e5 share a direction that says nothing (all cosines lie in .7 to .9) and would drown what
-    tells intents apart (Mu and Viswanath, All-but-the-Top, ICLR 2018, the first of their steps).
-    `mean` m [T] is that of many texts, of the kind that is asked; without it the mean of the
-    intents stands for it. The probabilities are not calibrated: the temperature decides how sure
-    they look. A text without a vector (zero) gives 1 / L everywhere; L must be at least 2.
+    (`kg.intents.taxonomy.describe`). The means are taken away because the vectors of an encoder
+    such as e5 share a direction that says nothing (all cosines lie in .7 to .9) and would drown
+    what tells intents apart (Mu and Viswanath, All-but-the-Top, ICLR 2018, the first of their
+    steps). `mean` m [T] is that of many texts, of the kind that is asked; without it the mean of
+    the intents stands for it. The probabilities are not calibrated: the temperature decides how
+    sure they look. A text without a vector (zero) gives 1 / L everywhere; L must be at least 2.
     """
     text, intent = np.asarray(text, np.float32), np.asarray(intent, np.float32)
     if text.ndim != 2 or intent.ndim != 2 or text.shape[1] != intent.shape[1]:

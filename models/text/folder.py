@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from kg.checking.reading import FILE as READING_FILE
 from kg.errors import DataError, UsageError
-from kg.reading import FILE as READING_FILE
 from models.tensors import disk_errors
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before transformers is first imported

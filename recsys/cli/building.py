@@ -6,16 +6,16 @@ from pathlib import Path
 
 import polars as pl
 
-from kg.build import build_graph
+from kg.building.build import build_graph
+from kg.building.joined import renumbered
+from kg.building.triples import read_triples
 from kg.catalog import ITEM_COLUMNS, USER_COLUMNS, Catalog, read_catalog
 from kg.clean import CleanConfig, clean
 from kg.errors import UsageError, suggest
 from kg.events import EVENT_COLUMNS, EventLog, read_events
 from kg.graph_store import load_graph
-from kg.joined import renumbered
 from kg.storage import Dataset, save_dataset
 from kg.tables import column_names, unknown_columns
-from kg.triples import read_triples
 from kg.vectors import read_vectors
 from recsys.cli.output import columns_of, say
 from recsys.cli.told import (

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import typer
 
+from kg.building.from_table import FromTable, from_table
+from kg.building.triples import read_triples
 from kg.catalog import Catalog
-from kg.diff import difference
+from kg.checking.diff import difference
+from kg.checking.report import lines, page, report
 from kg.errors import DataError, UsageError
 from kg.folders import check_place, kind_of, write_text
-from kg.from_table import FromTable, from_table
 from kg.graph import KnowledgeGraph
 from kg.graph_store import KIND, load_graph, save_graph
 from kg.ids import Vocab
-from kg.report import lines, page, report
 from kg.storage import load_dataset
-from kg.triples import read_triples
 from recsys.cli.output import say, show
 
 if TYPE_CHECKING:

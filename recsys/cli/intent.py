@@ -11,7 +11,7 @@ from typing import Any
 
 from kg.errors import DataError, UsageError, suggest
 from kg.folders import check_place, files_below, kind_of, manifest, write_text
-from kg.labelled import LabelledTexts, read_labelled
+from kg.intents.labelled import LabelledTexts, read_labelled
 from kg.tables import existing_file, read_table
 from models.intent.epochs import TextEpoch
 from models.intent.moves import BACK

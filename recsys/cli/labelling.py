@@ -13,7 +13,7 @@ import numpy as np
 
 from kg.errors import DataError, UsageError, suggest
 from kg.folders import whole_file
-from kg.labelled import read_labelled
+from kg.intents.labelled import read_labelled
 from models.intent.active import STRATEGIES
 from recsys.cli.intent import labelled_of, texts_of
 from recsys.cli.output import say, show

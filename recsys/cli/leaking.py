@@ -7,10 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
+from kg.checking.leakage import Leak, leaks, reading_leaks, refuse
+from kg.checking.reading import encoder_readings
 from kg.errors import DataError, UsageError
 from kg.folders import kind_of, manifest
-from kg.leakage import Leak, leaks, reading_leaks, refuse
-from kg.reading import encoder_readings
 from kg.split import HoldOut, make_split
 from kg.storage import Dataset, load_dataset
 from recsys.cli.output import say, show
@@ -58,7 +58,7 @@ def data_leaks(dataset: Dataset, held: HoldOut, encoder: str | None = None) -> l
 
 
 def refuse_leaks(found: list[Leak], accept: list[str]) -> None:
-    """`kg.leakage.refuse`, and what can be done about it."""
+    """`kg.checking.leakage.refuse`, and what can be done about it."""
     try:
         refuse(found, accept)
     except DataError as error:

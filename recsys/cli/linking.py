@@ -8,12 +8,12 @@ from pathlib import Path
 
 import polars as pl
 
+from kg.building.triples import ENTITY_COLUMNS
 from kg.catalog import Catalog
 from kg.errors import DataError, UsageError
 from kg.folders import fresh_folder, write_text
 from kg.linking import HOW, PERSON, Links, Titled, link, read_entities, read_review
 from kg.tables import pick_columns, read_table
-from kg.triples import ENTITY_COLUMNS
 from recsys.cli.output import bars, columns_of, say, show
 
 

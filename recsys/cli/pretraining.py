@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from kg.checking.reading import Reading
 from kg.dates import UNDATED, dates
 from kg.folders import file_hash
-from kg.reading import Reading
 from kg.split import make_split
 from kg.storage import load_dataset
 from kg.tables import pick_columns, read_table

@@ -7,12 +7,12 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from kg.checking.reading import encoder_readings
 from kg.errors import DataError, UsageError
 from kg.folders import check_place
-from kg.reading import encoder_readings
+from kg.intents.taxonomy import Taxonomy
 from kg.storage import load_dataset
-from kg.taxonomy import Taxonomy
-from kg.templates import Templates
+from kg.wording.templates import Templates
 from recsys.cli.leaking import checked_hold_out, data_leaks, refuse_leaks
 from recsys.cli.output import Stopped, bars, say
 from recsys.index_plan import IndexConfig

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kg.storage import load_dataset
-from kg.templates import Templates
+from kg.wording.templates import Templates
 from recsys.cli.leaking import checked_hold_out
 from recsys.cli.output import Stopped, bars, lines_wanted, say, show
 from recsys.cli.training import read_settings

@@ -13,12 +13,12 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
-from kg.categories import categories_left
+from kg.building.hierarchy import beginnings, joined, segments, spellings, whole
 from kg.errors import UsageError, suggest
 from kg.graph import KnowledgeGraph, Relation
-from kg.hierarchy import beginnings, joined, segments, spellings, whole
-from kg.labels import category_facts, item_facts
-from kg.taxonomy import Taxonomy
+from kg.intents.categories import categories_left
+from kg.intents.labels import category_facts, item_facts
+from kg.intents.taxonomy import Taxonomy
 from models.intent import zero_shot
 from models.text.encoder import unit_rows
 from recsys.intent.named import RIVALS, likeliest, listing_none
@@ -198,7 +198,7 @@ def _by_categories(
     """The intents of items by the names [of each] of their categories: those that list one, or,
     without a taxonomy, are called like one, or like the beginning of a path.
 
-    The several categories of an item may also be one path (`kg.hierarchy.with_paths`).
+    The several categories of an item may also be one path (`kg.building.hierarchy.with_paths`).
     """
     by_word: dict[str, set[int]] = {}
     for number, key in enumerate(keys):

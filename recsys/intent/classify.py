@@ -11,7 +11,7 @@ import numpy as np
 
 from kg.errors import DataError, UsageError
 from kg.folders import fresh_folder
-from kg.labelled import LabelledTexts
+from kg.intents.labelled import LabelledTexts
 from models.device import checked_device
 from models.intent.attribute import attribute
 from models.intent.attribution import Attribution

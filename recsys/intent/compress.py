@@ -21,7 +21,7 @@ import torch
 
 from kg.errors import DataError, UsageError, suggest
 from kg.folders import files_below
-from kg.labelled import LabelledTexts
+from kg.intents.labelled import LabelledTexts
 from models.device import drawing
 from models.intent.blend import SIGN, BlendedClassifier
 from models.intent.contract import TextClassifier

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kg.errors import UsageError, suggest
-from kg.labelled import LabelledTexts
+from kg.intents.labelled import LabelledTexts
 from models.intent.active import STRATEGIES, Model, learning_curve
 from models.intent.calibrate import Calibration
 from models.intent.contract import one_hot

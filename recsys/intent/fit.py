@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from kg.errors import DataError, UsageError, suggest
-from kg.labelled import LabelledTexts
+from kg.intents.labelled import LabelledTexts
 from models.intent.augment import Move
 from models.intent.calibrate import Calibration
 from models.intent.contract import TextClassifier

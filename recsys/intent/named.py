@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
-from kg.build import build_graph
+from kg.building.build import build_graph
+from kg.building.hierarchy import with_paths
 from kg.catalog import CATEGORY_NAMES, Catalog
-from kg.categories import categories_absent, categories_left, labels_of, taxonomy_labels
 from kg.events import EventLog
 from kg.graph import KnowledgeGraph
-from kg.hierarchy import with_paths
-from kg.labels import IntentLabels, intent_labels
-from kg.taxonomy import Taxonomy, describe
+from kg.intents.categories import categories_absent, categories_left, labels_of, taxonomy_labels
+from kg.intents.labels import IntentLabels, intent_labels
+from kg.intents.taxonomy import Taxonomy, describe
 from models.intent import IntentConfig, zero_shot
 from models.text import TextCache, TextEncoder, encode_texts
 

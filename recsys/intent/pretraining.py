@@ -7,8 +7,8 @@ import numpy as np
 from kg.catalog import Catalog
 from kg.events import EventLog
 from kg.graph import KnowledgeGraph
-from kg.templates import Templates
-from kg.verbalise import phrases_of_users, verbalise_prefixes
+from kg.wording.templates import Templates
+from kg.wording.verbalise import phrases_of_users, verbalise_prefixes
 from models.intent.pretrain import Examples
 from recsys.intent.signals import with_categories
 

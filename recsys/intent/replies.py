@@ -8,7 +8,7 @@
     text.zh = "{amount}将在{days}天内退还。"
     followup = "your money back"          # what a question calls it; else the name of the intent
 
-A text without a language takes that of its letters, as in `kg.taxonomy_file`.
+A text without a language takes that of its letters, as in `kg.intents.taxonomy_file`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kg.errors import DataError, suggest
-from kg.taxonomy_file import read_toml, spoken
+from kg.intents.taxonomy_file import read_toml, spoken
 
 QUESTION = {"en": "Is it about {first} or about {second}?", "zh": "您是想问{first}还是{second}？"}
 HANDOVER = {"en": "I am passing this on to a colleague.", "zh": "我请同事来处理这个问题。"}

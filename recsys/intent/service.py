@@ -16,8 +16,8 @@ from typing import Any, Literal
 import numpy as np
 
 from kg.errors import DataError, UsageError, suggest
-from kg.labelled import LabelledTexts
-from kg.templates import Templates
+from kg.intents.labelled import LabelledTexts
+from kg.wording.templates import Templates
 from recsys.intent.classify import IntentClassifier, RecognisedIntent, Recognition
 from recsys.intent.replies import Answers, filled, lacking
 

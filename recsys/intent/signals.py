@@ -12,12 +12,12 @@ from scipy import sparse
 from kg.catalog import CATEGORY_NAMES, Catalog, furthest
 from kg.events import EventLog
 from kg.graph import KnowledgeGraph
-from kg.labels import IntentLabels, next_intents
-from kg.recent import recent_before, recent_intents
+from kg.intents.labels import IntentLabels, next_intents
+from kg.intents.recent import recent_before, recent_intents
+from kg.intents.taxonomy import Taxonomy
 from kg.split import Split
-from kg.taxonomy import Taxonomy
-from kg.templates import Templates
-from kg.verbalise import verbalise_prefixes, verbalise_users
+from kg.wording.templates import Templates
+from kg.wording.verbalise import verbalise_prefixes, verbalise_users
 from models.intent import IntentConfig, IntentHead, fit_intent_head
 from models.repeat import PAUSE
 from models.text import TextCache, TextEncoder, encode_texts

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kg.errors import UsageError
+from kg.intents.stage import LOOKED, Stage, stage
 from kg.searches import Search
-from kg.stage import LOOKED, Stage, stage
-from kg.templates import Templates
+from kg.wording.templates import Templates
 from recsys.serving.queries import profile_of, reading_of
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def language_of(rec: Recommender, language: str | None) -> str:
 
 
 def stage_of(rec: Recommender, user: object | None, history: Sequence[object] | None) -> Stage:
-    """browsing, comparing or buying, by the newest events (the rule: `kg.stage`)."""
+    """browsing, comparing or buying, by the newest events (the rule: `kg.intents.stage`)."""
     codes = rec.history(user, history)
     labels = rec.intent.labels if rec.intent is not None else None
     if history is not None:

@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from torch.func import functional_call
 
-from kg.controls import unordered
+from kg.checking.controls import unordered
 from kg.errors import UsageError, suggest
 from kg.split import Split
 from recsys.judging.compare import Part

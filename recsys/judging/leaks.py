@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from kg.leakage import Leak, leaks, reading_leaks
-from kg.reading import Reading, encoder_readings, readings_of
+from kg.checking.leakage import Leak, leaks, reading_leaks
+from kg.checking.reading import Reading, encoder_readings, readings_of
 from kg.split import HoldOut, Split, make_split
 from models.whitening import Whitening
 from recsys.recommender import Recommender

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kg.controls import permuted_tails, unordered
+from kg.checking.controls import permuted_tails, unordered
 from kg.errors import DataError, UsageError
 from kg.folders import write_text
 from kg.split import Split

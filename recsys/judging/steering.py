@@ -19,7 +19,7 @@ from scipy import sparse
 
 from kg.errors import DataError
 from kg.events import EventLog
-from kg.recent import recent_of_users
+from kg.intents.recent import recent_of_users
 from kg.sequences import Sequences
 from kg.split import Split
 from recsys.hits import best

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from kg.diff import difference
+from kg.building.joined import merged
+from kg.checking.diff import difference
 from kg.errors import UsageError
 from kg.graph import KnowledgeGraph
-from kg.joined import merged
 from recsys.recommender import Recommender
 from recsys.serving.answers import check_k
 from recsys.serving.facts import unheard, with_graph

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from kg.reasons import reasons_in, shared
 from kg.sequences import Sequences
-from kg.templates import Templates
+from kg.wording.reasons import reasons_in, shared
+from kg.wording.templates import Templates
 from recsys.partners import prior_scores
 from recsys.retrieval import factors_of, trend_of
 

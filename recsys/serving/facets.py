@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from kg.building.hierarchy import beginnings, whole
 from kg.catalog import furthest
 from kg.errors import UsageError, suggest
 from kg.graph import KnowledgeGraph, Relation
-from kg.hierarchy import beginnings, whole
 from recsys.serving.answers import check_many
 from recsys.serving.items import ItemStore
 

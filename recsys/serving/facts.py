@@ -13,11 +13,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from kg.building.joined import merged, renumbered
+from kg.building.matched import matched
+from kg.building.triples import Triples
 from kg.graph import KnowledgeGraph, Relation
-from kg.joined import merged, renumbered
-from kg.matched import matched
-from kg.paths import PathIndex
-from kg.triples import Triples
+from kg.wording.paths import PathIndex
 from models.facts import hearing
 from models.recommender import IntentRecommender
 from recsys.intent.carried import also_carrying
@@ -43,9 +43,9 @@ def with_graph(rec: Recommender, facts: KnowledgeGraph) -> Recommender:
 
 
 def with_triples(rec: Recommender, triples: Triples) -> tuple[Recommender, dict[str, int]]:
-    """The run with these facts beside its own (see `kg.matched`), and how many of them are new and
-    how many are left out: those that end at an item which was added since the training. Such items
-    hear what they are told, but nobody hears of them.
+    """The run with these facts beside its own (see `kg.building.matched`), how many of them are new
+    and how many are left out: those that end at an item which was added since the training. Such
+    items hear what they are told, but nobody hears of them.
     """
     own = rec.model.graph.facts()
     facts = matched(triples, own)

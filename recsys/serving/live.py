@@ -16,7 +16,7 @@ import polars as pl
 from kg.clean import CleanReport, clean
 from kg.events import EventLog
 from kg.sequences import Sequences
-from kg.verbalise import verbalise_users
+from kg.wording.verbalise import verbalise_users
 from models.recommender import IntentRecommender
 from recsys.intent.signals import IntentSignals
 from recsys.recommender import Recommender

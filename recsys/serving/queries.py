@@ -13,7 +13,7 @@ from kg.errors import suggest
 from kg.profiles import Profiles, several
 from kg.searches import Search, Searches
 from kg.sequences import Sequences
-from kg.verbalise import verbalise_items
+from kg.wording.verbalise import verbalise_items
 from recsys.serving.answers import NotHeard
 
 if TYPE_CHECKING:

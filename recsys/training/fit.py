@@ -13,11 +13,11 @@ import torch
 
 from kg.errors import UsageError
 from kg.graph import KnowledgeGraph
+from kg.intents.taxonomy import Taxonomy
 from kg.sequences import Sequences
 from kg.split import KNOWN, REPEATS, HoldOut, Split, known_share, make_split
 from kg.storage import Dataset
-from kg.taxonomy import Taxonomy
-from kg.templates import Templates
+from kg.wording.templates import Templates
 from models.device import device_name, drawing
 from models.features import Features, Queries
 from models.gnn.pretrain import pretrain_graph

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from kg.errors import UsageError, suggest
 from kg.graph import KnowledgeGraph
-from kg.labels import intent_labels
+from kg.intents.labels import intent_labels
 from kg.schema import Behaviour
 from models.batch import Batch, Wanted
 from models.losses import mean

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from kg.build import assert_train_only
+from kg.building.build import assert_train_only
 from kg.errors import DataError, UsageError
 from kg.events import EventLog
 from kg.sequences import Sequences

@@ -22,12 +22,12 @@ from kg.errors import DataError, UsageError
 from kg.events import EventLog
 from kg.folders import write_text
 from kg.graph import KnowledgeGraph
-from kg.labels import intent_labels
+from kg.intents.labels import intent_labels
 from kg.storage import Dataset
 
 if TYPE_CHECKING:  # torch is loaded by the trials, not by who only reads the space
     from kg.split import HoldOut
-    from kg.templates import Templates
+    from kg.wording.templates import Templates
     from recsys.training.config import RunConfig
 
 Space = Mapping[str, tuple]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.datasets import Sample, load_movielens_small, sample_files
 from kg.tables import read_table
 

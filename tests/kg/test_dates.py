@@ -6,16 +6,16 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kg.build import build_graph
+from kg.building.build import build_graph
+from kg.building.from_table import from_table
+from kg.building.joined import merged, renumbered
+from kg.checking.leakage import leaks, refuse
 from kg.dates import UNDATED, dates, distinct
 from kg.errors import DataError, UsageError
 from kg.formats import FORMATS, convert, read_any
-from kg.from_table import from_table
 from kg.graph import KnowledgeGraph
 from kg.graph_store import load_graph, save_graph
 from kg.ids import Vocab
-from kg.joined import merged, renumbered
-from kg.leakage import leaks, refuse
 from kg.split import leave_one_out, temporal_split
 from kg.storage import Dataset, load_dataset, save_dataset
 from kg.testing import START, tiny

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.errors import DataError, UsageError
 from kg.split import leave_one_out
 from kg.storage import Dataset, load_dataset, save_dataset

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.errors import UsageError
 from kg.testing import World, planted, tiny
 

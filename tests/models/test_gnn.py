@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.graph import KnowledgeGraph
 from kg.ids import Vocab
 from kg.testing import tiny

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.catalog import Attribute
 from kg.testing import planted
 from models.gnn.pretrain import pretrain_graph

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.errors import DataError
 from kg.graph import KnowledgeGraph
 from kg.ids import Vocab

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.catalog import Catalog
 from kg.graph import KnowledgeGraph
 from kg.ids import Vocab

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.sequences import Sequences
 from kg.testing import tiny
 from models.batch import history_batches

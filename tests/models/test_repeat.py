@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.sequences import Sequences
 from kg.testing import tiny
 from models.recommender import IntentRecommender, ModelConfig

@@ -5,7 +5,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.catalog import Catalog
 from kg.errors import DataError
 from kg.events import EventLog

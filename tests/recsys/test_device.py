@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.errors import UsageError
-from kg.labelled import LabelledTexts
+from kg.intents.labelled import LabelledTexts
 from kg.split import leave_one_out
 from kg.testing import planted
 from models.device import checked_device, device_name, device_of, drawing

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 import recsys.index
 import recsys.index_plan
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.catalog import Catalog
 from kg.errors import DataError, UsageError
 from kg.storage import Dataset

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.catalog import Catalog
 from kg.clean import clean
 from kg.errors import DataError, UsageError
 from kg.events import EventLog
 from kg.storage import Dataset
-from kg.templates import Templates
 from kg.testing import planted, tiny
+from kg.wording.templates import Templates
 from models.text import HashEncoder
 from recsys import Recommender, store
 from recsys.partners.neighbours import NeighbourConfig, Neighbours, heard, links

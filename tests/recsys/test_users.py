@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import torch
 
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.catalog import Catalog
 from kg.clean import clean
 from kg.errors import UsageError

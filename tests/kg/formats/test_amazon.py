@@ -8,13 +8,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from kg.building.triples import read_triples
 from kg.catalog import Catalog
 from kg.clean import clean
 from kg.errors import DataError
 from kg.events import EventLog
 from kg.formats.amazon import FORMAT, read_amazon
 from kg.formats.tables import Tables, read_plain, write_plain
-from kg.triples import read_triples
 
 Fill = Callable[[Path], Path]
 SECRET = "works as a gift for my nephew"

@@ -7,18 +7,18 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kg.build import build_graph
+from kg.building.build import build_graph
+from kg.building.from_table import from_table
+from kg.building.triples import read_triples
 from kg.catalog import Catalog
 from kg.clean import clean
 from kg.errors import DataError, UsageError
 from kg.events import EventLog
 from kg.formats import FORMATS, convert, detected, read_any
 from kg.formats.tables import Named, Tables, write_plain
-from kg.from_table import from_table
 from kg.graph_store import save_graph
 from kg.storage import Dataset, save_dataset
 from kg.testing import planted
-from kg.triples import read_triples
 from kg.vectors import read_vectors
 
 DOCS = Path(__file__).parents[3] / "docs" / "data.md"

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from kg.building.triples import read_triples
 from kg.catalog import Catalog
 from kg.clean import clean
 from kg.errors import DataError
 from kg.events import EventLog
 from kg.formats.mind import FORMAT, read_mind
 from kg.formats.tables import read_plain, write_plain
-from kg.triples import read_triples
 
 NINE = 1573808122  # 2019-11-15 08:55:22 UTC
 

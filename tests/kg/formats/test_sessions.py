@@ -6,13 +6,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from kg.building.triples import read_triples
 from kg.catalog import Catalog
 from kg.clean import clean
 from kg.errors import DataError
 from kg.events import EventLog
 from kg.formats.sessions import FORMATS
 from kg.formats.tables import read_plain, write_plain
-from kg.triples import read_triples
 
 RETAIL_FORMAT, DIGI_FORMAT = FORMATS
 

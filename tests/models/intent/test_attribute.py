@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kg.errors import UsageError
-from kg.labelled import LabelledTexts
+from kg.intents.labelled import LabelledTexts
 from models.intent.attribute import attribute, by_gradients, by_removal
 from models.intent.attribution import Attribution, Weighed, deletion_curve, kept, spans_of
 from models.intent.gradients import chain_of

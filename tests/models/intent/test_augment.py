@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kg.errors import UsageError
-from kg.templates import Templates
+from kg.wording.templates import Templates
 from models.intent.augment import (
     MOVES,
     augmented,

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from kg.errors import DataError, UsageError
-from kg.labelled import LabelledTexts
+from kg.intents.labelled import LabelledTexts
 from models.intent.adapters import adapted
 from models.intent.methods import learn, restore
 from models.intent.rules import RulesClassifier, terms_of

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kg.errors import DataError, UsageError
-from kg.labelled import LabelledTexts
+from kg.intents.labelled import LabelledTexts
 from models.intent.attribute import by_gradients
 from models.intent.distil import student
 from models.intent.int8 import to_int8

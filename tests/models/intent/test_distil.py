@@ -8,7 +8,7 @@ import torch
 from scipy.special import log_softmax, softmax
 
 from kg.errors import UsageError
-from kg.labelled import LabelledTexts
+from kg.intents.labelled import LabelledTexts
 from models.intent.distil import Teaching, softened, student, taught
 from models.intent.methods import learn, restore
 from models.intent.settings import TextTraining

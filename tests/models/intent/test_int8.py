@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kg.errors import DataError, UsageError
-from kg.labelled import LabelledTexts
+from kg.intents.labelled import LabelledTexts
 from models.intent.int8 import Int8Classifier, to_int8
 from models.intent.methods import learn, restore
 from models.intent.prune import pruned

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from kg.errors import DataError, UsageError
-from kg.labelled import LabelledTexts
+from kg.intents.labelled import LabelledTexts
 from models.intent import moves as module
 from models.intent.augment import MOVES, half_moved
 from models.intent.methods import learn

@@ -7,7 +7,7 @@ from scipy.special import expit, softmax
 from torch import nn
 
 from kg.errors import UsageError
-from kg.labelled import LabelledTexts
+from kg.intents.labelled import LabelledTexts
 from models.intent.methods import learn
 from models.intent.objectives import contrast, disagreement, make_step, mixed_up
 from models.intent.settings import TextTraining

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from kg.errors import UsageError
-from kg.labelled import LabelledTexts
+from kg.intents.labelled import LabelledTexts
 from models.intent.methods import learn, restore
 from models.intent.prune import importance, pruned
 from models.intent.settings import TextTraining

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kg.errors import UsageError
-from kg.taxonomy import Taxonomy, describe
+from kg.intents.taxonomy import Taxonomy, describe
 from models.intent import zero_shot
 from models.text import NgramEncoder
 

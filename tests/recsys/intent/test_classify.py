@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kg.errors import DataError, UsageError
-from kg.labelled import LabelledTexts
+from kg.intents.labelled import LabelledTexts
 from models.intent.contract import Reading
 from models.intent.folds import fifths
 from models.intent.settings import TextTraining

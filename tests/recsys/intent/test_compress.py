@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kg.errors import DataError, UsageError
-from kg.labelled import LabelledTexts
+from kg.intents.labelled import LabelledTexts
 from models.intent.distil import Teaching
 from models.intent.settings import TextTraining
 from recsys import IntentClassifier, compressed, costs

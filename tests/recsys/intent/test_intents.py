@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.events import EventLog
-from kg.recent import recent_of_users
+from kg.intents.recent import recent_of_users
 from kg.split import leave_one_out, merged
 from kg.testing import planted
 from models.intent import IntentConfig

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.catalog import Catalog
 from kg.events import EventLog
-from kg.labels import intent_labels
-from kg.taxonomy import Intent, Taxonomy
+from kg.intents.labels import intent_labels
+from kg.intents.taxonomy import Intent, Taxonomy
 from kg.testing import planted, tiny
 from models.intent import IntentConfig
 from models.text import HashEncoder

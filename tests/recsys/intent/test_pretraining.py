@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.catalog import Catalog
 from kg.events import EventLog
 from kg.split import leave_one_out

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kg.errors import DataError, UsageError
-from kg.labelled import LabelledTexts
+from kg.intents.labelled import LabelledTexts
 from models.intent.scope import Scope
 from recsys import Desk, IntentClassifier, coverage
 from recsys.intent.classify import RecognisedIntent, Recognition

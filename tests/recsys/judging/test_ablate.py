@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import recsys.judging.retrain
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.catalog import Attribute, Catalog
 from kg.errors import DataError, UsageError
 from kg.sequences import Sequences

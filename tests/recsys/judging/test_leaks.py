@@ -5,9 +5,9 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.catalog import Catalog
-from kg.reading import Reading
+from kg.checking.reading import Reading
 from kg.split import leave_one_out
 from kg.storage import Dataset
 from kg.testing import planted

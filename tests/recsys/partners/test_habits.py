@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from scipy.special import logit
 
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.catalog import Catalog
 from kg.clean import clean
 from kg.events import EventLog

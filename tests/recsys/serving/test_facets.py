@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.catalog import Catalog
 from kg.clean import clean
 from kg.errors import UsageError

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.catalog import Catalog
 from kg.errors import DataError, UsageError
 from kg.events import EventLog

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.catalog import Catalog
 from kg.clean import clean
 from kg.errors import DataError, UsageError
 from kg.events import EventLog
+from kg.intents.taxonomy import Intent, Taxonomy
 from kg.storage import Dataset
-from kg.taxonomy import Intent, Taxonomy
 from kg.testing import planted
 from recsys import Recommender
 from recsys.intent.carried import Carried, _by_categories, _by_text

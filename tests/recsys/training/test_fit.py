@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.events import EventLog
 from kg.sequences import Sequences
 from kg.split import Split, leave_one_out, temporal_split

@@ -9,7 +9,7 @@ import torch
 from pydantic import ValidationError
 from torch.nn import Parameter
 
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.clean import clean
 from kg.errors import UsageError
 from kg.events import EventLog

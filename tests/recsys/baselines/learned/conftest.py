@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.graph import KnowledgeGraph
 from kg.sequences import Sequences
 from kg.split import Split, leave_one_out

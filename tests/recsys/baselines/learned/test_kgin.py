@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from kg.build import build_graph
+from kg.building.build import build_graph
 from kg.catalog import Catalog
 from kg.errors import DataError
 from kg.sequences import Sequences

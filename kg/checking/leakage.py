@@ -1,0 +1,312 @@
+"""Does anything that is learned from know what comes after the cut?
+
+    for leak in leaks(graph, split, catalog, users):
+        print(leak)
+
+A leak is refused where it is sure (a held-out edge in the graph, a statistic that counts held-out
+events, a test item named in the user's own text, people's choices crawled later), and only told
+where it may be one: a fact without a date may be of any day, so nobody but the user can know.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import rankdata
+
+from kg.building.hierarchy import folded
+from kg.catalog import Attribute, Catalog
+from kg.checking.reading import Reading, log_hash
+from kg.dates import UNDATED
+from kg.errors import DataError
+from kg.events import EventLog
+from kg.graph import KnowledgeGraph, Relation
+from kg.split import Split
+
+CHOSEN = re.compile(
+    r"also_?(bought|buy|viewed|view)|(bought|buy)_?(together|after)|frequently_?bought|"
+    r"customers?_(who|also)|co_?(purchase|view|click)", re.IGNORECASE,
+)  # fmt: skip
+"""Relations between items that other people's choices made."""
+USED = re.compile(
+    r"(^|_)(tags?|ratings?|popularity|sales|units_sold|clicks|views|purchases|orders|reviews?|"
+    r"likes|(sales|popularity)_rank|best_?sellers?|\w+_counts?|num_\w+)$|"
+    r"(^|_)(median|mean|avg|average)_\w+", re.IGNORECASE,
+)  # fmt: skip
+"""Facts that are known to come from use: tags of users, means over a period, counts."""
+SURE, SUSPECT, LEAST = 0.98, 0.5, 30
+"""Rank correlations with what happened later from which a statistic is refused or told, and the
+items that are needed for that."""
+LETTERS = 8
+"""Shorter titles stand in texts by chance."""
+EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Leak:
+    """What was found by which check, how often, with examples; `refused` where it is sure."""
+
+    check: str
+    what: str
+    refused: bool
+    count: int = 0
+    examples: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        some = f" (such as {'; '.join(self.examples)})" if self.examples else ""
+        return f"{'refused' if self.refused else 'warning'}: {self.check}: {self.what}{some}"
+
+
+def leaks(
+    graph: KnowledgeGraph,
+    split: Split,
+    catalog: Catalog,
+    users: Catalog | None = None,
+    texts: Mapping[str, str] | None = None,
+) -> list[Leak]:
+    """What is found in a graph and tables that a training on `split.train` is to read.
+
+    `texts` are what is told of users, by their ids, such as verbalised histories; the attributes of
+    `users` are read too. "After the cut" are the validation and test parts.
+    """
+    later = _later(split)
+    told = _told(users) if users is not None else {}
+    for user, text in (texts or {}).items():
+        told[user] = f"{told.get(user, '')} {folded(text)}"
+    found = [
+        *_edges(graph, split, later),
+        *_dates(graph, split),
+        *_people(graph, split, later),
+        *_by_name(graph),
+        *_statistics(catalog, split),
+        *_titles(told, catalog, split, later),
+    ]
+    return sorted(found, key=lambda leak: not leak.refused)
+
+
+def refuse(found: Sequence[Leak], accepted: Sequence[str] = ()) -> None:
+    """`DataError` with all that is refused, unless the check is accepted by name."""
+    wrong = [str(leak) for leak in found if leak.refused and leak.check not in accepted]
+    if wrong:
+        raise DataError(
+            "What is learned from must not know what comes after the cut. " + " ".join(wrong)
+        )
+
+
+def _later(split: Split) -> np.ndarray:
+    """int64 [n]: user · N + item of the pairs that only the held-out parts have."""
+    held = [_pairs(log) for log in (split.valid, split.test)]
+    return np.setdiff1d(np.concatenate(held), _pairs(split.train))
+
+
+def _pairs(log: EventLog) -> np.ndarray:
+    there = log.has_item
+    return np.unique(log.user[there] * max(len(log.items), 1) + log.item[there])
+
+
+def _named(codes: np.ndarray, log: EventLog) -> tuple[str, ...]:
+    size = max(len(log.items), 1)
+    return tuple(
+        f"user {log.users.ids[code // size]!r}, item {log.items.ids[code % size]!r}"
+        for code in codes[:EXAMPLES].tolist()
+    )
+
+
+def _between(graph: KnowledgeGraph, relation: Relation) -> np.ndarray | None:
+    """The pairs of a relation between users and items, as `_later`; None for others."""
+    if {relation[0], relation[2]} != {"user", "item"}:
+        return None
+    user, item = graph.edges[relation] if relation[0] == "user" else graph.edges[relation][::-1]
+    return np.asarray(user * max(len(graph.vocabs["item"]), 1) + item, np.int64)
+
+
+def _edges(graph: KnowledgeGraph, split: Split, later: np.ndarray) -> list[Leak]:
+    """Events of the held-out parts among those that messages are passed along."""
+    out = []
+    for relation in sorted(graph.events):
+        pairs = _between(graph, relation)
+        if pairs is not None and len(hit := np.intersect1d(pairs, later)):
+            what = f"{len(hit):,} held-out edges {relation[1]!r} are in the graph"
+            out.append(Leak("edges", what, True, len(hit), _named(hit, split.train)))
+    return out
+
+
+def _dates(graph: KnowledgeGraph, split: Split) -> list[Leak]:
+    """Facts dated after the last training event among those that messages are passed along, and
+    facts without a date beside dated ones.
+    """
+    out = []
+    for relation, time in sorted(graph.edge_time.items()):
+        name, known = relation[1], time != UNDATED
+        if split.cut is not None and len(at := np.flatnonzero(time > split.cut)):
+            what = f"{len(at):,} facts {name!r} are dated after the last training event"
+            few = _told_facts(graph, relation, at[:EXAMPLES])
+            out.append(Leak("dated facts", what, True, len(at), few))
+        if split.cut is None and known.any():
+            what = f"the facts {name!r} have dates, but the events have none to compare with"
+            out.append(Leak("dated facts", what, False, int(known.sum())))
+        if not known.all():
+            what = f"{int((~known).sum()):,} of {len(time):,} facts {name!r} have no date"
+            out.append(Leak("facts without a date", what, False, int((~known).sum())))
+    return out
+
+
+def _told_facts(graph: KnowledgeGraph, relation: Relation, at: np.ndarray) -> tuple[str, ...]:
+    """Edges [n] of a relation in words, with their day."""
+    days = graph.edge_time[relation][at].astype("datetime64[s]").astype("datetime64[D]")
+    ends = (graph.vocabs[relation[n]].decode(graph.edges[relation][n // 2, at]) for n in (0, 2))
+    return tuple(f"{a!r} – {b!r} of {day}" for a, b, day in zip(*ends, days, strict=True))
+
+
+def _dated(graph: KnowledgeGraph, relation: Relation) -> bool:
+    """Whether every fact of a relation has a date, by which `_dates` judges it."""
+    time = graph.edge_time.get(relation)
+    return time is not None and bool((time != UNDATED).all())
+
+
+def _people(graph: KnowledgeGraph, split: Split, later: np.ndarray) -> list[Leak]:
+    """Facts between users and items: they must not be what people go on to do."""
+    out = []
+    for relation in graph.fact_relations:
+        pairs = _between(graph, relation)
+        if pairs is None:
+            continue
+        hit = np.intersect1d(pairs, later)
+        if len(hit):
+            what = f"the fact {relation[1]!r} holds {len(hit):,} held-out pairs"
+            out.append(Leak("facts of people", what, True, len(hit), _named(hit, split.train)))
+        elif not _dated(graph, relation):
+            what = f"the fact {relation[1]!r} joins users and items and has no date"
+            out.append(Leak("facts of people", what, False, len(pairs)))
+    return out
+
+
+def _by_name(graph: KnowledgeGraph) -> list[Leak]:
+    out = []
+    for relation in graph.fact_relations:
+        if _dated(graph, relation):
+            continue
+        count = graph.edges[relation].shape[1]
+        if CHOSEN.search(relation[1]):
+            what = f"{relation[1]!r} is what people chose, crawled at a time that is not known"
+            out.append(Leak("chosen by people", what, True, count))
+        elif USED.search(relation[1]):
+            what = f"{relation[1]!r} may come from use, also from after the cut: it has no date"
+            out.append(Leak("facts from use", what, False, count))
+    return out
+
+
+def _statistics(catalog: Catalog, split: Split) -> list[Leak]:
+    """Numbers of items that tell how often an item is met after the cut, beyond what the training
+    part tells: Spearman's ρ within items that training met equally often.
+    """
+    before = split.train.item_counts()
+    after = split.valid.item_counts() + split.test.item_counts()
+    out = []
+    for attribute in catalog.attributes:
+        value = _numbers(attribute, len(catalog))
+        if value is None:
+            continue
+        rho, items = _within(value, after, before)
+        if items >= LEAST and abs(rho) >= SUSPECT:
+            what = (f"{attribute.name!r} goes with how often items are met after the cut "
+                    f"(ρ = {rho:.2f} among {items:,} items met equally often before)")  # fmt: skip
+            sure = abs(rho) >= SURE
+            out.append(Leak("statistics", what, sure, items))
+    return out
+
+
+def _numbers(attribute: Attribute, rows: int) -> np.ndarray | None:
+    """float64 [rows], NaN without a value; bands count as their lower end. None for words."""
+    parsed = [_number(name) for name in attribute.values.ids]
+    if not parsed or any(number is None for number in parsed):
+        return None
+    out = np.full(rows, np.nan)
+    out[attribute.row] = np.array(parsed, float)[attribute.value]
+    return out
+
+
+def _number(name: str) -> float | None:
+    try:
+        return float(name.partition("–")[0])
+    except ValueError:
+        return None
+
+
+def _within(value: np.ndarray, after: np.ndarray, before: np.ndarray) -> tuple[float, int]:
+    """Spearman's ρ of two columns within groups of equal `before`, and how many items are in it."""
+    known = np.isfinite(value)
+    one, other = [], []
+    for count in np.unique(before[known]):
+        rows = np.flatnonzero(known & (before == count))
+        a, b = rankdata(value[rows]), rankdata(after[rows])
+        if len(rows) > 2 and np.ptp(a) and np.ptp(b):
+            one.append((a - a.mean()) / a.std())
+            other.append((b - b.mean()) / b.std())
+    if not one:
+        return 0.0, 0
+    a, b = np.concatenate(one), np.concatenate(other)
+    return float(np.mean(a * b)), len(a)
+
+
+def _told(users: Catalog) -> dict[str, str]:
+    """What the table says of each user, folded, by id."""
+    parts: list[list[str]] = [[title, text] for title, text in
+                              zip(users.titles, users.texts, strict=True)]  # fmt: skip
+    for attribute in users.attributes:
+        for row, cell in enumerate(attribute.cells(len(users))):
+            parts[row] += cell
+    return {key: folded(" ; ".join(part)) for key, part in zip(users.ids.ids, parts, strict=True)}
+
+
+def _titles(
+    told: Mapping[str, str], catalog: Catalog, split: Split, later: np.ndarray
+) -> list[Leak]:
+    """Titles, or ids, of items met only after the cut in what is told of the person."""
+    if not told:
+        return []
+    names = [folded(title) for title in catalog.titles]
+    size, users = max(len(split.train.items), 1), split.train.users.ids
+    hit = [
+        code for code in later.tolist()
+        if len(names[code % size]) >= LETTERS
+        and names[code % size] in told.get(users[code // size], "")
+    ]  # fmt: skip
+    if not hit:
+        return []
+    what = f"what is told of {len(hit):,} users names an item that they meet only after the cut"
+    codes = np.array(hit, np.int64)
+    return [Leak("titles in texts", what, True, len(hit), _named(codes, split.train))]
+
+
+def reading_leaks(readings: Sequence[Reading], split: Split, log: EventLog) -> list[Leak]:
+    """What an encoder read from after the cut of a split of `log`: refused where the dates, or the
+    number of events of this very log, say so; told where nothing has a date.
+    """
+    found = [_read_too_much(one, split, log) for one in readings]
+    return [leak for leak in found if leak is not None]
+
+
+def _read_too_much(one: Reading, split: Split, log: EventLog) -> Leak | None:
+    if one.until is not None and split.cut is not None and one.until > split.cut:
+        what = (f"the encoder has read {one.source} up to {_day(one.until)}, "
+                f"and the last training event is of {_day(split.cut)}")  # fmt: skip
+        return Leak("pretraining", what, True, one.texts)
+    if one.events is not None and one.sha256 == log_hash(log):
+        if one.events <= len(split.train):
+            return None
+        what = (f"the encoder has read {one.events:,} of these events, "
+                f"and the training part has {len(split.train):,}")  # fmt: skip
+        return Leak("pretraining", what, True, one.events - len(split.train))
+    unsure = one.texts if one.until is None or split.cut is None else one.undated
+    if not unsure:
+        return None
+    what = f"the encoder has read {one.source}, and nothing says of which day {unsure:,} texts are"
+    return Leak("pretraining", what, False, unsure)
+
+
+def _day(second: int) -> str:
+    return str(np.datetime64(second, "s").astype("datetime64[m]")).replace("T", " ")

@@ -1,0 +1,79 @@
+"""What an encoder has read before it came to a run, kept in its folder.
+
+A text from after the cut may tell what people go on to do, and an encoder that has read it knows
+(`kg.checking.leakage`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from kg.errors import DataError
+from kg.events import EventLog
+from kg.folders import write_text
+
+FILE = "reading.json"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One pretraining: the name of the file or data folder, how many texts, and how many of them
+    without a date; `until`, the second of the newest, None where no date is known. `sha256` is
+    that of the file, or that of the folder's log (`log_hash`), of which so many `events` were read.
+    """
+
+    source: str
+    sha256: str
+    texts: int
+    undated: int = 0
+    until: int | None = None
+    events: int | None = None
+
+    @classmethod
+    def of_events(cls, source: str, log: EventLog, train: EventLog, texts: int) -> Reading:
+        """Of the part `train` of a log."""
+        until = None if train.time is None else int(train.time.max())
+        return cls(source, log_hash(log), texts, 0, until, len(train))
+
+
+def log_hash(log: EventLog) -> str:
+    """sha256, hex, of who did what with which item, and when."""
+    digest = hashlib.sha256()
+    for column in (log.user, log.item, log.behaviour, log.time):
+        digest.update(b"-" if column is None else column.tobytes())
+    digest.update(json.dumps([log.users.ids, log.items.ids, log.query or ()]).encode())
+    return digest.hexdigest()
+
+
+def write_readings(folder: Path, readings: Sequence[Reading]) -> None:
+    """Put them into an encoder's folder."""
+    text = json.dumps([asdict(one) for one in readings], indent=1, ensure_ascii=False)
+    write_text(folder / FILE, text + "\n")
+
+
+def read_readings(folder: Path) -> list[Reading]:
+    """Those of an encoder's folder; none where it was not pretrained here. `DataError` where the
+    file cannot be read.
+    """
+    file = folder / FILE
+    if not file.is_file():
+        return []
+    try:
+        return readings_of(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"{file} cannot be read: {error}.") from None
+
+
+def encoder_readings(name: str) -> list[Reading]:
+    """What an encoder has read, by its name; nothing is known of what others trained."""
+    return read_readings(Path(name)) if name else []
+
+
+def readings_of(told: Sequence[dict[str, Any]]) -> list[Reading]:
+    """From what JSON holds of them."""
+    return [Reading(**one) for one in told]

@@ -1,0 +1,312 @@
+"""What is in a knowledge graph, and what is wrong with it: numbers for a person and for a script.
+
+found = report(graph)                 # of the facts alone
+found = report(data.graph, data.catalog)
+found.as_dict(); page(found)          # JSON, and HTML that needs nothing else
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import asdict, dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from kg.building.hierarchy import folded
+from kg.catalog import Catalog
+from kg.graph import KnowledgeGraph, Relation
+
+EXAMPLES, PEOPLE = 5, 200
+UPWARDS = re.compile(
+    r"part_?of|sub_?class|sub_?categor|sub_?property|parent|broader|is_?a$|kind_?of|belongs_?to|"
+    r"instance_?of", re.IGNORECASE,
+)  # fmt: skip
+"""Relations that lead from a node to one above it."""
+
+
+@dataclass(frozen=True)
+class RelationFacts:
+    """Of one relation: edges, the sources and targets that have any, edges a source has in the
+    mean, and the target with most of the edges.
+    """
+
+    source: str
+    name: str
+    target: str
+    events: bool
+    edges: int
+    sources: int
+    targets: int
+    mean: float
+    hub: str
+    hub_share: float
+
+
+@dataclass(frozen=True)
+class GraphReport:
+    """Nodes by type, relations, and what to look at:
+
+    linked, the share of items with a fact, and some without; lonely, nodes without any edge by
+    type; doubles, nodes of one type that only capitals and spaces tell apart; components of the
+    facts and the share of nodes in the largest; reach, the share of user–item pairs (of some users)
+    that a path of three edges joins, by facts and by other users' events (None without events);
+    texts, the share of items with a title or text (None without a catalogue); circles, of relations
+    that lead upwards, such as part_of: the name, then nodes that are above themselves.
+    """
+
+    nodes: dict[str, int]
+    relations: tuple[RelationFacts, ...]
+    linked: float
+    unlinked: tuple[str, ...]
+    lonely: dict[str, int]
+    doubles: tuple[tuple[str, ...], ...]
+    components: int
+    largest: float
+    reach_by_facts: float | None
+    reach_by_events: float | None
+    texts: float | None
+    circles: tuple[tuple[str, ...], ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON may hold it."""
+        return asdict(self)
+
+    @property
+    def most_hub(self) -> float:
+        """The largest share of a relation's edges that one node holds; 0 without facts."""
+        return max((one.hub_share for one in self.relations if not one.events), default=0.0)
+
+
+def report(
+    graph: KnowledgeGraph, catalog: Catalog | None = None, rng: np.random.Generator | None = None
+) -> GraphReport:
+    """Of a graph, with its events if it has any; `rng` draws the users whose reach is measured."""
+    rng = np.random.default_rng(0) if rng is None else rng
+    items = len(graph.vocabs.get("item", ()))
+    has = np.zeros(items, bool)
+    for relation in graph.fact_relations:
+        for side, kind in enumerate((relation[0], relation[2])):
+            if kind == "item":
+                has[graph.edges[relation][side]] = True
+    without = np.flatnonzero(~has)[:EXAMPLES]
+    count, largest = _components(graph)
+    facts, events = _reach(graph, rng)
+    return GraphReport(
+        nodes=graph.num_nodes,
+        relations=tuple(_relation(graph, relation) for relation in sorted(graph.edges)),
+        linked=float(has.mean()) if items else 0.0,
+        unlinked=tuple(graph.vocabs["item"].decode(without)) if items else (),
+        lonely=_lonely(graph),
+        doubles=_doubles(graph),
+        components=count,
+        largest=largest,
+        reach_by_facts=facts,
+        reach_by_events=events,
+        texts=None if catalog is None else float(np.mean([bool(t) for t in catalog.full_texts()])),
+        circles=_circles(graph),
+    )
+
+
+def _relation(graph: KnowledgeGraph, relation: Relation) -> RelationFacts:
+    heads, tails = graph.edges[relation]
+    counts = np.bincount(tails, minlength=1)
+    total, sources = len(heads), len(np.unique(heads))
+    top = int(counts.argmax())
+    return RelationFacts(
+        *relation, relation in graph.events, total, sources, int((counts > 0).sum()),
+        total / max(sources, 1), graph.name(relation[2], top) if total else "",
+        float(counts.max() / total) if total else 0.0,
+    )  # fmt: skip
+
+
+def _lonely(graph: KnowledgeGraph) -> dict[str, int]:
+    touched = {kind: np.zeros(count, bool) for kind, count in graph.num_nodes.items()}
+    for relation, (heads, tails) in graph.edges.items():
+        touched[relation[0]][heads] = True
+        touched[relation[2]][tails] = True
+    found = {kind: int((~there).sum()) for kind, there in touched.items()}
+    return {kind: count for kind, count in found.items() if count}
+
+
+def _circles(graph: KnowledgeGraph) -> tuple[tuple[str, ...], ...]:
+    """The relation, then some of the nodes that lie above themselves, of each circle."""
+    out: list[tuple[str, ...]] = []
+    for source, name, target in graph.fact_relations:
+        if source != target or not UPWARDS.search(name):
+            continue
+        heads, tails = graph.edges[source, name, target]
+        size = len(graph.vocabs[source])
+        matrix = _incidence(np.stack([heads, tails]), (size, size))
+        part = connected_components(matrix, connection="strong")[1]
+        in_circle = (np.bincount(part, minlength=1)[part] > 1) | (matrix.diagonal() > 0)
+        for number in np.unique(part[in_circle]).tolist():
+            nodes = np.flatnonzero(part == number)[:EXAMPLES].tolist()
+            out.append((name, *(graph.name(source, node) for node in nodes)))
+    return tuple(out)
+
+
+def _doubles(graph: KnowledgeGraph) -> tuple[tuple[str, ...], ...]:
+    """The type, then the names; items and users, of whom two may be called alike, left out."""
+    out: list[tuple[str, ...]] = []
+    for kind, vocab in graph.vocabs.items():
+        if kind in ("item", "user"):
+            continue
+        same: dict[str, list[str]] = defaultdict(list)
+        for code in range(len(vocab)):
+            name = graph.name(kind, code)
+            same[folded(name)].append(name)
+        out += [(kind, *names) for names in same.values() if len(names) > 1]
+    return tuple(out)
+
+
+def _places(graph: KnowledgeGraph) -> tuple[dict[str, int], int]:
+    """The first place of each type when all nodes stand in one row, and their number."""
+    first, total = {}, 0
+    for kind, count in graph.num_nodes.items():
+        first[kind] = total
+        total += count
+    return first, total
+
+
+def _components(graph: KnowledgeGraph) -> tuple[int, float]:
+    """How many parts the facts fall into, a node without an edge left out, and how much of the
+    rest the largest has.
+    """
+    first, total = _places(graph)
+    ends = [
+        np.stack([edges[0] + first[relation[0]], edges[1] + first[relation[2]]])
+        for relation, edges in graph.edges.items()
+        if relation not in graph.events
+    ]
+    if not ends:
+        return 0, 0.0
+    pairs = np.concatenate(ends, axis=1)
+    matrix = sparse.coo_matrix((np.ones(pairs.shape[1], bool), tuple(pairs)), shape=(total, total))
+    label = connected_components(matrix, directed=False)[1][np.unique(pairs)]
+    counts = np.bincount(label)
+    return int((counts > 0).sum()), float(counts.max() / counts.sum())
+
+
+def _reach(graph: KnowledgeGraph, rng: np.random.Generator) -> tuple[float | None, float | None]:
+    """Of the pairs of some users and all items the share that user–item–node–item joins, and that
+    user–item–user–item does; pairs with an event of their own count as joined.
+    """
+    items, users = len(graph.vocabs.get("item", ())), len(graph.vocabs.get("user", ()))
+    met = sparse.csr_matrix((users, items), dtype=bool)
+    for source, name, target in graph.events:
+        if (source, target) == ("user", "item"):
+            met = met + _incidence(graph.edges[(source, name, target)], (users, items))
+    some = np.flatnonzero(np.diff(met.indptr))
+    if not len(some):
+        return None, None
+    some = np.sort(rng.choice(some, min(PEOPLE, len(some)), replace=False))
+    own = sparse.csr_matrix(met[some])
+    facts = [
+        _incidence(edges if r[0] == "item" else edges[::-1],
+                   (items, len(graph.vocabs[r[2] if r[0] == "item" else r[0]])))
+        for r, edges in graph.edges.items()
+        if r not in graph.events and (r[0] == "item") != (r[2] == "item")
+    ]  # fmt: skip
+    near = own
+    for matrix in facts:
+        near = near + (own @ matrix) @ matrix.T
+    others = own + (own @ met.T) @ met
+    return near.nnz / (len(some) * items), others.nnz / (len(some) * items)
+
+
+def _incidence(edges: np.ndarray, shape: tuple[int, int]) -> sparse.csr_matrix:
+    ones = np.ones(edges.shape[1], bool)
+    return sparse.csr_matrix((ones, (edges[0], edges[1])), shape=shape)
+
+
+_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; padding: .2rem .8rem .2rem 0; overflow-wrap: anywhere; }
+td.number { text-align: right; font-variant-numeric: tabular-nums; }
+.bar { display: inline-block; height: .8em; background: #0b61c4; }
+"""
+
+
+def page(found: GraphReport, title: str = "Knowledge graph") -> str:
+    """A whole HTML page of a report; nothing is loaded from elsewhere, names are escaped."""
+    most = max((one.edges for one in found.relations), default=1) or 1
+    nodes = _table(
+        ["type", "nodes", "without an edge"],
+        [
+            [kind, f"{count:,}", f"{found.lonely.get(kind, 0):,}"]
+            for kind, count in found.nodes.items()
+        ],
+    )
+    relations = _table(
+        ["relation", "edges", "", "a source has", "largest target", "its share"],
+        [
+            [f"{one.source} – {one.name} – {one.target}" + (" (events)" if one.events else ""),
+             f"{one.edges:,}", _Bar(one.edges / most), f"{one.mean:.1f}", one.hub,
+             f"{one.hub_share:.0%}"]
+            for one in sorted(found.relations, key=lambda one: -one.edges)
+        ],
+    )  # fmt: skip
+    told = "".join(f"<li>{escape(line)}</li>\n" for line in lines(found))
+    doubles = _table(["type", "names"], [[d[0], " / ".join(d[1:])] for d in found.doubles[:50]])
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
+        f"<h1>{escape(title)}</h1>\n<ul>\n{told}</ul>\n<h2>Nodes</h2>\n{nodes}"
+        f"<h2>Relations</h2>\n{relations}"
+        + (f"<h2>Alike</h2>\n{doubles}" if found.doubles else "")
+        + "</main>\n</body>\n</html>\n"
+    )
+
+
+class _Bar(float):
+    """A share that is drawn."""
+
+
+def _table(heads: list[str], rows: list[list[Any]]) -> str:
+    top = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
+    body = ""
+    for row in rows:
+        cells = ""
+        for cell in row:
+            if isinstance(cell, _Bar):
+                cells += f'<td><span class="bar" style="width: {12 * cell:.2f}rem"></span></td>'
+            else:
+                kind = ' class="number"' if cell[:1].isdigit() else ""
+                cells += f"<td{kind}>{escape(cell)}</td>"
+        body += f"<tr>{cells}</tr>\n"
+    return f"<table>\n<thead><tr>{top}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n"
+
+
+def lines(found: GraphReport) -> list[str]:
+    """The report in sentences, what is wrong among them."""
+    some = f", such as {', '.join(found.unlinked)}" if found.unlinked else ""
+    out = [f"{found.linked:.1%} of {found.nodes.get('item', 0):,} items have a fact"
+           + (f"; those without{some}" if found.linked < 1 else "")]  # fmt: skip
+    out += [f"{count:,} nodes of type {kind} have no edge" for kind, count in found.lonely.items()]
+    for one in found.relations:
+        if not one.events and one.hub_share > 0.5 and one.targets > 1:
+            out.append(f"{one.hub_share:.0%} of {one.name} are {one.hub!r}: it tells little apart")
+    if found.doubles:
+        kind, *names = found.doubles[0]
+        out.append(f"{len(found.doubles):,} groups of nodes are called alike, such as {kind}: "
+                   f"{' / '.join(names)}")  # fmt: skip
+    if found.circles:
+        name, *names = found.circles[0]
+        out.append(f"{len(found.circles):,} times {name} leads in a circle, such as through "
+                   f"{', '.join(names)}")  # fmt: skip
+    out.append(f"the facts fall into {found.components:,} parts; the largest has "
+               f"{found.largest:.1%} of the linked nodes")  # fmt: skip
+    if found.reach_by_facts is not None and found.reach_by_events is not None:
+        out.append(f"a path of three edges joins a user with {found.reach_by_facts:.1%} of the "
+                   f"items by facts, {found.reach_by_events:.1%} by others' events")  # fmt: skip
+    if found.texts is not None:
+        out.append(f"{found.texts:.1%} of the items have a title or text")
+    return out
