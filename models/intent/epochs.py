@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from models.device import device_of
 from models.intent.objectives import Step
 from models.intent.settings import TextTraining
-from models.text.batches import padded_ids
+from models.text.batches import length_batches, padded_ids
 
 STEPS = 2500
 """How many steps there are about, where the settings leave the number of epochs open."""
@@ -120,19 +120,18 @@ def read_tokens(network: nn.Module, data: Tokens, budget: int = 8192) -> tuple[A
 def in_batches(
     run: Callable[[Tensor, Tensor], tuple[Any, Any]], data: Tokens, budget: int = 8192
 ) -> tuple[Any, Any]:
-    """What `run` gives of ids [B, W] and mask [B, W], all rows in their order; no row is padded."""
-    order = np.argsort([len(ids) for ids in data.ids], kind="stable")
-    if not len(order):
+    """What `run` gives of ids [B, W] and mask [B, W], all rows in their order; rows of like length
+    are read together (`length_batches`).
+    """
+    lengths = np.array([max(1, len(ids)) for ids in data.ids], np.int64)
+    if not len(lengths):
         return np.zeros((0, data.carries.shape[1]), np.float32), np.zeros((0, 1), np.float32)
-    found, at = [], 0
-    while at < len(order):
-        width = max(1, len(data.ids[order[at]]))
-        rows = order[at : at + max(1, budget // width)]
-        rows = rows[: sum(max(1, len(data.ids[row])) == width for row in rows)]
+    found, order = [], []
+    for rows, _ in length_batches(lengths, budget):
         ids, mask, _ = data.batch(rows)
         found.append(run(ids, mask))
-        at += len(rows)
-    back = np.argsort(order)
+        order.append(rows)
+    back = np.argsort(np.concatenate(order))
     logits, vectors = (np.concatenate(part)[back] for part in zip(*found, strict=True))
     return logits, vectors
 

@@ -170,7 +170,8 @@ def costs(
     """A row each: accuracy on these texts, megabytes on disk, milliseconds a text.
 
     A text is asked for alone or among 32, on one thread: the median of several calls after one
-    that is not counted, all classifiers in turn, so that what else the machine does meets all.
+    that is not counted, all classifiers in turn. Milliseconds are those of the processor, which
+    other work on the machine hardly stretches; with nothing beside it the clock says the same.
     """
     if not len(data):
         raise DataError("There must be at least one text to compare classifiers on. Got none.")
@@ -194,9 +195,9 @@ def costs(
 
 
 def _seconds(model: TextClassifier, texts: Sequence[str]) -> float:
-    started = time.perf_counter()
+    started = time.process_time()
     model.read(texts)
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 @contextmanager
