@@ -26,6 +26,7 @@ from kg.formats import (
     recbole,
     sessions,
 )
+from kg.formats.facts import column_facts
 from kg.formats.tables import (
     Format,
     Named,
@@ -99,7 +100,8 @@ def convert(
 ) -> Tables:
     """Read `source` and write it in another format to a new folder, whole or not at all.
 
-    The plain form has the items of the events where the source has no table of items.
+    The plain form has the items of the events where the source has no table of items; formats that
+    hold facts alone have the columns of items as facts. Returned is what was written.
     """
     target = form_named(to)
     if target.write is None:
@@ -108,6 +110,8 @@ def convert(
     tables = read_any(source, form)
     if target is PLAIN:
         tables = with_items(tables)
+    if target.facts_only:
+        tables = column_facts(tables)
     with fresh_folder(out) as folder:
         target.write(tables, folder)
     return tables

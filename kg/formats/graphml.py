@@ -18,6 +18,7 @@ from xml.parsers import expat
 import polars as pl
 
 from kg.errors import DataError, UsageError
+from kg.formats.facts import not_facts
 from kg.formats.tables import TRIPLES, Format, Tables
 from kg.tables import UNREADABLE, existing_file, open_bytes
 
@@ -373,4 +374,6 @@ FORMAT = Format(
     _recognises,
     read_graphml,
     write_graphml,
+    not_facts,
+    facts_only=True,
 )

@@ -389,4 +389,5 @@ FORMAT = Format(
     write,
     lost,
     bags=True,
+    facts_only=True,
 )

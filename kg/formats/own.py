@@ -9,11 +9,10 @@ import numpy as np
 import polars as pl
 
 from kg.catalog import Catalog
-from kg.dates import UNDATED
 from kg.events import EventLog
 from kg.folders import kind_of
+from kg.formats.facts import facts, text_frame
 from kg.formats.tables import Format, Named, Tables
-from kg.graph import KnowledgeGraph
 from kg.graph_store import KIND, load_graph
 from kg.storage import load_dataset
 
@@ -21,11 +20,11 @@ from kg.storage import load_dataset
 def read_graph(path: Path) -> Tables:
     """Facts as triples between entities, which are called TYPE:ID, and the items by their names."""
     graph = load_graph(path)
-    triples, entities = _facts(graph)
+    triples, entities = facts(graph)
     items = None
     if "item" in graph.vocabs:
         titles = graph.names.get("item", ("",) * len(graph.vocabs["item"]))
-        items = _text({"item_id": graph.vocabs["item"].ids, "title": titles})
+        items = text_frame({"item_id": graph.vocabs["item"].ids, "title": titles})
     return Tables(items=items, triples=triples, entities=entities)
 
 
@@ -33,9 +32,9 @@ def read_data(path: Path) -> Tables:
     """Cleaned events, items, users, and the facts that are not attributes of either."""
     data = load_dataset(path)
     named = {a.name for table in (data.catalog, data.users) if table for a in table.attributes}
-    facts = data.graph.facts()
-    kept = {r: e for r, e in facts.edges.items() if r[1] not in named or "item" not in r[::2]}
-    triples, entities = _facts(replace(facts, edges=kept))
+    graph = data.graph.facts()
+    kept = {r: e for r, e in graph.edges.items() if r[1] not in named or "item" not in r[::2]}
+    triples, entities = facts(replace(graph, edges=kept))
     tables = [(data.catalog, "")] + ([(data.users, "user:")] if data.users is not None else [])
     vectors = {
         f"{prefix}{one.name}": Named(tuple(table.ids.decode(one.row)), one.values)
@@ -47,38 +46,6 @@ def read_data(path: Path) -> Tables:
         users=None if data.users is None else _rows(data.users, "user_id"),
         triples=triples, entities=entities, vectors=vectors,
     )  # fmt: skip
-
-
-def _facts(graph: KnowledgeGraph) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
-    if not graph.edges:
-        return None, None
-    called = {kind: [f"{kind}:{key}" for key in vocab.ids] for kind, vocab in graph.vocabs.items()}
-    parts = []
-    for relation in sorted(graph.edges):
-        (source, name, target), (heads, tails) = relation, graph.edges[relation]
-        one, other = (pl.Series(called[kind], dtype=pl.String) for kind in (source, target))
-        part = pl.DataFrame({"head": one.gather(heads), "tail": other.gather(tails)})
-        part = part.select("head", pl.lit(name).alias("relation"), "tail")
-        if graph.edge_time:
-            part = part.with_columns(timestamp=_seconds(graph.edge_time.get(relation), len(part)))
-        parts.append(part)
-    used = {end for relation in graph.edges for end in (relation[0], relation[2])}
-    kinds = [
-        _text({
-            "entity_id": called[kind], "type": [kind] * len(vocab),
-            "name": [graph.name(kind, code) for code in range(len(vocab))],
-            "item_id": vocab.ids if kind == "item" else [""] * len(vocab),
-        })
-        for kind, vocab in graph.vocabs.items() if kind in used
-    ]  # fmt: skip
-    return pl.concat(parts), pl.concat(kinds)
-
-
-def _seconds(time: np.ndarray | None, rows: int) -> pl.Series:
-    """UTC seconds as text, null where a fact has no date."""
-    known = np.full(rows, UNDATED) if time is None else time
-    text = [None if second == UNDATED else str(second) for second in known.tolist()]
-    return pl.Series(text, dtype=pl.String)
 
 
 def _events(log: EventLog) -> pl.DataFrame:
@@ -94,7 +61,7 @@ def _events(log: EventLog) -> pl.DataFrame:
         columns["value"] = [f"{v:g}" if np.isfinite(v) else "" for v in log.value.tolist()]
     if log.query is not None:
         columns["query"] = list(log.query)
-    return _text(columns)
+    return text_frame(columns)
 
 
 def _rows(table: Catalog, key: str) -> pl.DataFrame:
@@ -103,7 +70,7 @@ def _rows(table: Catalog, key: str) -> pl.DataFrame:
     for attribute in table.attributes:
         columns[attribute.name] = ["|".join(cell) for cell in attribute.cells(len(table))]
     columns |= {name: [_number(x) for x in column] for name, column in table.numbers.items()}
-    return _text(columns)
+    return text_frame(columns)
 
 
 def _number(value: float) -> str:
@@ -111,12 +78,6 @@ def _number(value: float) -> str:
     if np.isnan(value):
         return ""
     return str(int(value)) if float(value).is_integer() else repr(float(value))
-
-
-def _text(columns: dict) -> pl.DataFrame:
-    """Columns of text, '' as null."""
-    frame = pl.DataFrame({name: pl.Series(list(c), dtype=pl.String) for name, c in columns.items()})
-    return frame.with_columns(pl.all().replace("", None))
 
 
 FORMATS = (

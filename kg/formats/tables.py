@@ -87,7 +87,8 @@ class Format:
     `recognises` says cheaply whether a path looks like it; `read` raises `DataError` naming file,
     line and value where it is not; `write` makes the files in an empty folder, None: read only;
     `lost` says what writing these tables changes or leaves out, a sentence each. `bags`: the order
-    in which it has events means nothing.
+    in which it has events means nothing. `facts_only`: it has no columns of items, which become
+    facts when it is written.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Format:
     lost: Callable[[Tables], tuple[str, ...]] = lambda tables: ()
     dated: bool = False
     bags: bool = False
+    facts_only: bool = False
 
     def left_out(self, tables: Tables) -> tuple[str, ...]:
         """`lost`, and the dates of facts where the format has no place for them (`dated`)."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kg.formats.facts import not_facts
 from kg.formats.rdf.reading import read_rdf
 from kg.formats.rdf.terms import OWN, RDF, WRITTEN, local_name, syntax_of
 from kg.formats.rdf.writing import write_rdf
@@ -45,4 +46,6 @@ FORMAT = Format(
     _recognises,
     read_rdf,
     write_rdf,
+    not_facts,
+    facts_only=True,
 )
