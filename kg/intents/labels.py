@@ -153,3 +153,13 @@ def next_intents(
         found = labels.item[log.item[at[rows]]].tocoo()
         out[rows[found.row], found.col] = 1.0
     return out
+
+
+def with_whole_horizon(log: EventLog, ends: np.ndarray, horizon: int) -> np.ndarray:
+    """bool [n]: whether all of e … e + horizon - 1 are events of the user of e, so that what
+    `next_intents` does not find there did not come, rather than not yet.
+    """
+    ends = checked_positions(log, ends)
+    last = ends + horizon - 1
+    inside = last < len(log)
+    return inside & (log.user[np.where(inside, last, 0)] == log.user[ends])

@@ -12,7 +12,7 @@ from scipy import sparse
 from kg.catalog import CATEGORY_NAMES, Catalog, furthest
 from kg.events import EventLog
 from kg.graph import KnowledgeGraph
-from kg.intents.labels import IntentLabels, next_intents
+from kg.intents.labels import IntentLabels, next_intents, with_whole_horizon
 from kg.intents.recent import recent_before, recent_intents
 from kg.intents.taxonomy import Taxonomy
 from kg.split import Split
@@ -136,6 +136,8 @@ def learn_intents(
 MANY, NUMBERS = 300_000, 60_000_000
 """Positions from which a head learns that reads no text: they cost no reading by BERT. But no more
 than give so many numbers, a target for each label."""
+ENOUGH = 1000
+"""So many moments with a whole horizon after them are enough to learn from them alone."""
 LONG = 50_000
 """From so many positions on the waiting is told of."""
 
@@ -146,19 +148,30 @@ def _head(
 ) -> IntentHead:  # fmt: skip
     """The better of two on the same held-out users: one that hears texts [n, T] and recent labels
     at `ends` [n], and one that hears recent labels only, but of `MANY` positions.
+
+    Near the end of a history fewer events follow than the horizon asks for, and what has not come
+    yet would count as not wanted; such moments are left out where there are `ENOUGH` others.
     """
 
     def told(at: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         targets = next_intents(train, labels, at, config.horizon)
         return targets, train.user[at], recent_before(train, labels, at)
 
+    def whole(at: np.ndarray) -> np.ndarray:
+        return with_whole_horizon(train, at, config.horizon)
+
     same = copy.deepcopy(rng)  # holds out the same users
     if len(ends) > LONG:
         say(f"{len(labels):,} named intents are learned from {len(ends):,} moments: minutes.")
+    if enough := whole(ends).sum() >= ENOUGH:
+        prefix, ends = prefix[whole(ends)], ends[whole(ends)]
     targets, users, recent = told(ends)
     reading = fit_intent_head(prefix, targets, users, config, rng, recent)
     many = min(MANY, NUMBERS // max(len(labels), 1))
-    at = np.union1d(ends, _cuts(train, many, rng, between))
+    others = _cuts(train, many, rng, between)
+    if enough:  # of the same users, so that the same are held out
+        others = others[whole(others) & np.isin(train.user[others], users)]
+    at = np.union1d(ends, others)
     targets, users, recent = told(at)
     none = np.zeros((len(at), prefix.shape[1]), np.float32)
     lean = fit_intent_head(none, targets, users, config, same, recent, np.isin(at, ends))

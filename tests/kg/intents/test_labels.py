@@ -10,7 +10,7 @@ from kg.catalog import Catalog
 from kg.errors import UsageError
 from kg.events import EventLog
 from kg.graph import KnowledgeGraph
-from kg.intents.labels import IntentLabels, intent_labels, next_intents
+from kg.intents.labels import IntentLabels, intent_labels, next_intents, with_whole_horizon
 from kg.testing import World, planted, tiny
 from kg.wording.verbalise import prefix_lengths
 
@@ -88,6 +88,16 @@ def test_next_intents_by_hand() -> None:
     np.testing.assert_array_equal(found, [[0, 0, 1], [0, 1, 1], [0, 1, 0]])
     search = next_intents(world.log, labels, np.array([1]), horizon=1)
     assert search.sum() == 0
+
+
+def test_a_whole_horizon_ends_within_the_same_history() -> None:
+    log = tiny().log
+    start = int(np.flatnonzero(log.user == 4)[0])  # three events
+    last = len(log) - 1
+    assert with_whole_horizon(log, start + np.arange(3), 2).tolist() == [True, True, False]
+    assert with_whole_horizon(log, start + np.arange(3), 3).tolist() == [True, False, False]
+    assert with_whole_horizon(log, np.array([last]), 1).tolist() == [True]
+    assert with_whole_horizon(log, np.array([last]), 2).tolist() == [False]
 
 
 @given(st.integers(0, 10_000), st.integers(1, 4))

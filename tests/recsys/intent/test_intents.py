@@ -186,3 +186,16 @@ def test_the_head_without_texts_learns_from_more_positions_and_wins_where_texts_
     assert np.array_equal(a, b)  # a text says nothing to it
     a, b = (reading.probabilities(x, recent) for x in (text, np.zeros_like(text)))
     assert not np.array_equal(a, b)
+
+
+def test_what_has_not_come_yet_at_the_end_of_short_histories_does_not_count_as_not_wanted():
+    """Items at random: one of 4 categories is among the next three with 1 - (3/4)³ = .578."""
+    world = planted(np.random.default_rng(0), users=400, items=40, categories=4, signal=0.0,
+                    events=8)  # fmt: skip
+    split = leave_one_out(world.log)
+    graph = build_graph(split.train, world.catalog)
+    out = learn_intents(HashEncoder(8), split, world.log, world.catalog, graph,
+                        np.random.default_rng(0), IntentConfig(epochs=3))  # fmt: skip
+    assert out.head is not None
+    p = out.head.probabilities(out.serve, recent_of_users(world.log, out.labels))
+    assert p.mean() == pytest.approx(1 - 0.75**3, abs=0.03)
