@@ -1,11 +1,13 @@
 """Short paths through the graph, as reasons: "because you rated Heat: both directed by M. Mann".
 
-A path leads from an item of the history over one shared node to the item that is explained. A
-rare node (a director) says more than a hub (a language), a recent item more than an old one.
+A path leads from an item of the history over one shared node to the item that is explained, or a
+fact joins the two ("Geometry requires Algebra"), which says most. A rare node (a director) says
+more than a hub (a language), a recent item more than an old one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +16,7 @@ from scipy import sparse
 from kg.catalog import Catalog
 from kg.errors import UsageError
 from kg.graph import KnowledgeGraph, Relation
-from kg.wording.reasons import reasons_in, shared, verb_of
+from kg.wording.reasons import reasons_in, shared, stated, verb_of
 
 DECAY = 0.9
 """How much less an item of the history counts for each later one."""
@@ -30,7 +32,8 @@ class Path:
     """source –relation– node –relation– item; item and node codes as in the graph.
 
     For people (node_type "user") `node` is None and `people` says how many chose both items; no
-    single person is named. Otherwise `people` is 0.
+    single person is named. Otherwise `people` is 0. Where a fact joins the two items (node_type
+    "item") `node` is the one that it begins at.
     """
 
     source: int
@@ -53,6 +56,10 @@ class Path:
         if self.node is None:
             also = catalog.title(self.item)
             told = words.people.format(people=self.people, verb=verb, also=also)
+        elif self.node_type == "item":
+            other = self.item if self.node == self.source else self.source
+            ends = catalog.title(self.node), catalog.title(other)
+            told = stated(self.relation, *ends, language)
         else:
             told = shared(self.relation, self.node_name, language)
         return words.because.format(verb=verb, title=catalog.title(self.source), told=told)
@@ -69,7 +76,8 @@ class PathIndex:
 
     facts: csr [N_item, C], a column per (relation, node) that at least two items share;
     `columns` int64 [2, C] gives each column's relation (in `relations`) and node code, `degree`
-    int64 [C] its items. chosen: csr [N_item, N_user], 1 where the user has an event with the item.
+    int64 [C] its items. joined: csr [N_item, N_item] by the name of a relation between items.
+    chosen: csr [N_item, N_user], 1 where the user has an event with the item.
     """
 
     graph: KnowledgeGraph
@@ -77,6 +85,7 @@ class PathIndex:
     facts: sparse.csr_matrix
     columns: np.ndarray
     degree: np.ndarray
+    joined: Mapping[str, sparse.csr_matrix]
     chosen: sparse.csr_matrix
 
     @classmethod
@@ -95,7 +104,10 @@ class PathIndex:
         kind = np.searchsorted(base, keep, side="right") - 1
         columns = np.stack([kind, keep - base[kind]])
         facts = all_facts.tocsc()[:, keep].tocsr()
-        return cls(graph, relations, facts, columns, degree[keep], _chosen(graph))
+        shape = (graph.num_nodes["item"],) * 2
+        joined = {r[1]: _binary([graph.edges[r][0]], [graph.edges[r][1]], shape)
+                  for r in graph.fact_relations if r[0] == r[2] == "item"}  # fmt: skip
+        return cls(graph, relations, facts, columns, degree[keep], joined, _chosen(graph))
 
     def paths(
         self, history: np.ndarray, item: int, limit: int = 3, skip: frozenset[str] = NOTHING
@@ -104,11 +116,30 @@ class PathIndex:
         sources, recency = _recent(np.asarray(history, np.int64), item, len(self.facts.indptr) - 1)
         if len(sources) == 0 or limit < 1:
             return []
-        found = self._by_facts(sources, recency, item, skip)
+        found = self._joined(sources, recency, item, skip)
+        found += self._by_facts(sources, recency, item, skip)
         if "user" not in skip:
             found += self._by_people(sources, recency, item)
         found.sort(key=lambda p: (-p.score, p.relation, p.node_name, p.source))
         return _distinct(found, limit)
+
+    def _joined(
+        self, sources: np.ndarray, recency: np.ndarray, item: int, skip: frozenset[str]
+    ) -> list[Path]:
+        """One path for each fact between a source and the item, whichever it begins at."""
+        out: list[Path] = []
+        for name, matrix in self.joined.items():
+            if name in skip:
+                continue
+            for at, source in enumerate(sources.tolist()):
+                heads = [
+                    head
+                    for head, tail in ((item, source), (source, item))
+                    if tail in matrix.indices[matrix.indptr[head] : matrix.indptr[head + 1]]
+                ]
+                out += [Path(source, item, name, "item", head, "", float(recency[at]))
+                        for head in heads]  # fmt: skip
+        return out
 
     def _by_facts(
         self, sources: np.ndarray, recency: np.ndarray, item: int, skip: frozenset[str]
@@ -159,9 +190,10 @@ def explain_paths(
 ) -> list[Path]:
     """The best paths from history items int64 [L] (oldest first) to `item`, best first.
 
-    score = 0.9^age / log2(1 + items at the node), age 0 for the newest item. Each node gives one
-    path, and people one. `skip` names relations to leave out ("user" leaves out the people).
-    Give a `PathIndex` where many are wanted. `UsageError` for a code that is no item.
+    score = 0.9^age / log2(1 + items at the node), age 0 for the newest item; 0.9^age where a fact
+    joins both items. Each node gives one path, each such fact one, and people one. `skip` names
+    relations to leave out ("user" leaves out the people). Give a `PathIndex` where many are wanted.
+    `UsageError` for a code that is no item.
     """
     index = graph if isinstance(graph, PathIndex) else PathIndex.of(graph)
     return index.paths(history, item, limit, skip)
@@ -215,8 +247,9 @@ def _recent(history: np.ndarray, item: int, items: int) -> tuple[np.ndarray, np.
 
 
 def _distinct(paths: list[Path], limit: int) -> list[Path]:
-    """The first `limit` paths with different nodes."""
+    """The first `limit` paths with different nodes, or different items that a fact joins."""
     best: dict[tuple[str, int | None], Path] = {}
     for path in paths:
-        best.setdefault((path.node_type, path.node), path)
+        at = path.source if path.node_type == "item" else path.node
+        best.setdefault((path.node_type, at), path)
     return list(best.values())[:limit]

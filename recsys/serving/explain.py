@@ -10,7 +10,7 @@ import torch
 from scipy import sparse
 
 from kg.sequences import Sequences
-from kg.wording.reasons import reasons_in, shared
+from kg.wording.reasons import reasons_in, shared, stated
 from kg.wording.templates import Templates
 from recsys.partners import prior_scores
 from recsys.retrieval import factors_of, trend_of
@@ -62,17 +62,29 @@ def explain_item(rec: Recommender, query: np.ndarray, one: Sequences, code: int)
     elif nearest is not None and nearest[1] >= TEXT_MATCH:
         reason = words.text.format(title=nearest[0], cosine=nearest[1])
     elif told_by is not None:
-        reason = words.went_on.format(title=rec.items.title(told_by))
+        went_on = words.went_on if _met_both(rec, told_by, code) else words.went_on_alike
+        reason = went_on.format(title=rec.items.title(told_by))
     elif rec.items.unknown[code]:
         reason = words.unknown
     elif len(history):
-        reason = words.history
+        reason = words.history if len(_people(rec, code)) else words.history_alike
     elif "popularity" in added:
-        reason = words.profile
+        reason = words.profile if len(_people(rec, code)) else words.profile_alike
     else:
         reason = words.popular
     return Explanation(rec.items.ids[code], rec.items.title(code), reason, paths, nearest, parts,
                        sum(parts.values()))  # fmt: skip
+
+
+def _people(rec: Recommender, code: int) -> np.ndarray:
+    """Codes of the people who met an item, whichever of its rows they met."""
+    log, newest = rec.log, rec.items.newest
+    log = log.take(log.has_item)
+    return np.unique(log.user[newest[log.item] == newest[code]])
+
+
+def _met_both(rec: Recommender, one: int, other: int) -> bool:
+    return len(np.intersect1d(_people(rec, one), _people(rec, other))) > 0
 
 
 def _added(rec: Recommender, query: np.ndarray, one: Sequences, code: int) -> dict[str, float]:
@@ -131,10 +143,17 @@ def _paths(
 def _paths_of_added(
     rec: Recommender, history: np.ndarray, code: int, language: str, limit: int
 ) -> tuple[str, ...]:
-    """Facts that an added item shares with the newest items of the history, rarest node first."""
+    """Facts that an added item shares with the newest items of the history, rarest node first;
+    before them those that join it to one of these.
+    """
     graph, words = rec.model.graph, reasons_in(language)
     found = []
     for relation, node in rec.items.facts.get(code, ()):
+        if relation[2] == "item" and node in history:
+            title = rec.items.title(node)
+            told = stated(relation[1], rec.items.title(code), title, language)
+            found.append((0, words.because.format(verb=words.met, title=title, told=told)))
+            continue
         heads, tails = graph.edges[relation]
         members = heads[tails == node]
         recent = [c for c in history[::-1].tolist() if c in set(members.tolist())]

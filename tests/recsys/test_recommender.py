@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
 from kg.building.build import build_graph
 from kg.catalog import Catalog
@@ -288,6 +289,40 @@ def test_reasons_are_told_in_the_language_of_histories(rec):
         assert len(one.paths) == len(other.paths)
         assert not any("because" in sentence for sentence in (one.reason, *one.paths))
         assert one.score == other.score
+
+
+def test_nobody_went_on_to_what_nobody_has_met(rec):
+    """Neighbours of new items are lent by those like them: the reason must not claim a person."""
+    more = rec.with_items(new_items(("new", "Purple Zither", "", ())))
+    near = more.partners.neighbours
+    assert near is not None
+    late = sparse.csr_matrix(np.ones((near.links.shape[0], 1), np.float32))
+    more = replace(more, paths=None, partners=replace(
+        more.partners, neighbours=replace(near, late=late, _kept={})))  # fmt: skip
+    first = more.items.ids[0]
+    told = more.explain(history=[first], item="new").reason
+    assert told == f"people who met {more.items.title(0)} went on to items like it"
+    after = more.with_events(
+        EventLog.of(["p", "p"], [first, "new"], time=[1_750_000_000, 1_750_000_001])
+    )
+    after = replace(after, paths=None)
+    told = after.explain(history=[first], item="new").reason
+    assert told == f"people who met {after.items.title(0)} went on to it"
+
+
+def test_a_fact_that_joins_an_added_item_to_one_of_the_history_is_its_reason(rec):
+    more = rec.with_items(new_items(("new", "Harmony II", "", ["music"])))
+    facts = {
+        **more.items.facts,
+        more.items.ids.index("new"): (
+            *more.items.facts[more.items.ids.index("new")],
+            (("item", "requires", "item"), 3),
+        ),
+    }
+    more = replace(more, items=replace(more.items, facts=facts))
+    told = more.explain(history=[more.items.ids[3]], item="new").reason
+    title = more.items.title(3)
+    assert told == f"because you met {title}: Harmony II requires {title}"
 
 
 # ---- changes -----------------------------------------------------------------------------

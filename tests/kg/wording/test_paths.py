@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kg.building.build import build_graph
+from kg.building.triples import Triples
 from kg.catalog import Catalog
 from kg.errors import UsageError
 from kg.events import EventLog
@@ -129,6 +130,33 @@ def test_facts_are_read_from_either_end_and_no_person_is_named() -> None:
     )
     (path,) = explain_paths(graph, np.array([0]), 1)
     assert (path.relation, path.node_type, path.node) == ("holding", "shelf", 0)
+
+
+def test_a_fact_between_two_items_comes_before_what_they_share() -> None:
+    catalog = Catalog.of(
+        ["a", "g", "t"], ["Algebra", "Geometry", "Trigonometry"],
+        attributes={"track": [["Maths"]] * 3},
+    )  # fmt: skip
+    log = EventLog(catalog.ids, catalog.ids, (), *(np.zeros(0, np.int64) for _ in range(3)))
+    facts = Triples.of([("g", "requires", "a"), ("t", "requires", "g"), ("t", "requires", "a")],
+                       catalog.ids)  # fmt: skip
+    graph = build_graph(log, catalog, triples=facts)
+    found = explain_paths(graph, np.array([0, 1]), 2, limit=9)
+    start = "because you chose Algebra: "
+    assert [path.sentence(catalog, graph) for path in found] == [
+        "because you chose Geometry: Trigonometry requires Geometry",
+        start + "Trigonometry requires Algebra",
+        "because you chose Geometry: same track: Maths",
+    ]
+    assert [path.score for path in found] == pytest.approx([1, 0.9, 0.5])
+    (back,) = explain_paths(graph, np.array([2]), 1, limit=1)  # the other way round
+    assert back.sentence(catalog, graph) == (
+        "because you chose Trigonometry: Trigonometry requires Geometry"
+    )
+    told = found[0].sentence(catalog, graph, language="zh")
+    assert told == "因为你选择过“Geometry”：“Trigonometry” requires “Geometry”"
+    (left,) = explain_paths(graph, np.array([2]), 1, skip=frozenset({"requires"}))
+    assert left.relation == "track"
 
 
 def test_one_shared_person_is_no_reason() -> None:
