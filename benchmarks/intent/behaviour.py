@@ -40,7 +40,7 @@ from kg.errors import DataError
 from kg.events import EventLog
 from kg.folders import write_text
 from kg.intents.labelled import LabelledTexts
-from kg.intents.labels import IntentLabels, next_intents
+from kg.intents.labels import IntentLabels, next_intents, with_whole_horizon
 from kg.intents.recent import recent_of_users
 from kg.sequences import Sequences
 from kg.wording.templates import Templates
@@ -51,7 +51,7 @@ from models.intent.settings import TextTraining
 from models.intent.svm import fit_svm
 from models.repeat import PAUSE
 from models.text import BertEncoder, TextCache
-from recsys.intent.signals import learn_intents, with_categories
+from recsys.intent.signals import ENOUGH, learn_intents, with_categories
 from recsys.metrics.labels import calibration_error
 
 HORIZON, LEAST = 3, 50
@@ -157,6 +157,8 @@ def others(
     inner = np.flatnonzero((np.diff(train.user, prepend=-1) == 0) & train.has_item)
     if task.parts.split.by_time and train.time is not None:  # as `learn_intents` does
         inner = inner[train.time[inner] - train.time[inner - 1] > PAUSE]
+    whole = inner[with_whole_horizon(train, inner, config.horizon)]
+    inner = whole if len(whole) >= ENOUGH else inner
     ends = np.sort(rng.choice(inner, min(6000, len(inner)), replace=False))
     target = next_intents(train, labels, ends, config.horizon)
     share = target.mean(axis=0)
