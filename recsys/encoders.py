@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Self
 
 from kg.errors import UsageError
 from models.text import TextCache, TextEncoder, encode_texts, load_encoder
 from models.text.encoder import Progress, Vectors
 
+PLACE = "KGINTENT_ENCODER"
+"""The environment variable that says where the folder of an encoder lies, if it was moved."""
+
 
 class LazyEncoder:
     """An encoder by name; loading is put off until the first text, and its id is then checked.
 
     `known_id` is the id of the encoder that a run was made with: another one is refused, because
-    its vectors mean something else. The number format (bf16 or not) may differ.
+    its vectors mean something else. The number format (bf16 or not) may differ. A folder is known
+    by its whole path, whatever directory a later command runs in; one that lies elsewhere by now
+    is looked for where `PLACE` says.
     """
 
     def __init__(
         self, name: str, known_id: str | None = None, dim: int | None = None, device: str = "cpu"
     ) -> None:
-        self.name, self._device = name, device
+        self.name, self._device = _whole(name), device
         self._known_id, self._dim = known_id, dim
         self._inner: TextEncoder | None = None
         self._cache: TextCache | None = None
@@ -45,7 +52,7 @@ class LazyEncoder:
     def inner(self) -> TextEncoder:
         """The encoder itself."""
         if self._inner is None:
-            found = load_encoder(self.name, self._device)
+            found = load_encoder(self._place(), self._device)
             if self._known_id is not None and not same_encoder(found.id, self._known_id):
                 raise UsageError(
                     f"The encoder {self.name!r} is {found.id}, but the run was made with "
@@ -53,6 +60,17 @@ class LazyEncoder:
                 )
             self._inner = found
         return self._inner
+
+    def _place(self) -> str:
+        """Where it lies now; `UsageError` if a folder of the whole path is not there."""
+        if not Path(self.name).is_absolute() or Path(self.name).is_dir():
+            return self.name
+        if elsewhere := os.environ.get(PLACE):
+            return elsewhere
+        raise UsageError(
+            f"The encoder's folder {self.name} is not there any more: put it back, or name where "
+            f"it lies now by the environment variable {PLACE}."
+        )
 
     @property
     def dim(self) -> int:
@@ -69,6 +87,11 @@ class LazyEncoder:
 
     def unknown_share(self, texts: Sequence[str]) -> float:
         return self.inner.unknown_share(texts)
+
+
+def _whole(name: str) -> str:
+    """A folder's whole path; the name of a package and other names as they are."""
+    return str(Path(name).resolve()) if Path(name).is_dir() else name
 
 
 def same_encoder(one: str, other: str) -> bool:
