@@ -53,8 +53,9 @@ class GraphReport:
 
     linked, the share of items with a fact, and some without; lonely, nodes without any edge by
     type; doubles, nodes of one type that only capitals and spaces tell apart; components of the
-    facts and the share of nodes in the largest; reach, the share of user–item pairs (of some users)
-    that a path of three edges joins, by facts and by other users' events (None without events);
+    facts and the share of nodes in the largest; reach, the share of user–item pairs that a path of
+    up to three edges joins, by facts and by other users' events (None without events), and of how
+    many users, drawn from those with events;
     texts, the share of items with a title or text (None without a catalogue); circles, of relations
     that lead upwards, such as part_of: the name, then nodes that are above themselves.
     """
@@ -69,6 +70,7 @@ class GraphReport:
     largest: float
     reach_by_facts: float | None
     reach_by_events: float | None
+    reach_users: int
     texts: float | None
     circles: tuple[tuple[str, ...], ...] = ()
 
@@ -95,7 +97,7 @@ def report(
                 has[graph.edges[relation][side]] = True
     without = np.flatnonzero(~has)[:EXAMPLES]
     count, largest = _components(graph)
-    facts, events = _reach(graph, rng)
+    facts, events, asked = _reach(graph, rng)
     return GraphReport(
         nodes=graph.num_nodes,
         relations=tuple(_relation(graph, relation) for relation in sorted(graph.edges)),
@@ -107,6 +109,7 @@ def report(
         largest=largest,
         reach_by_facts=facts,
         reach_by_events=events,
+        reach_users=asked,
         texts=None if catalog is None else float(np.mean([bool(t) for t in catalog.full_texts()])),
         circles=_circles(graph),
     )
@@ -192,9 +195,12 @@ def _components(graph: KnowledgeGraph) -> tuple[int, float]:
     return int((counts > 0).sum()), float(counts.max() / counts.sum())
 
 
-def _reach(graph: KnowledgeGraph, rng: np.random.Generator) -> tuple[float | None, float | None]:
-    """Of the pairs of some users and all items the share that user–item–node–item joins, and that
-    user–item–user–item does; pairs with an event of their own count as joined.
+def _reach(
+    graph: KnowledgeGraph, rng: np.random.Generator
+) -> tuple[float | None, float | None, int]:
+    """Of the pairs of some users and all items the share that user–item–node–item joins, or one or
+    two facts between items, and that user–item–user–item does; pairs with an event of their own
+    count as joined. Then the number of these users.
     """
     items, users = len(graph.vocabs.get("item", ())), len(graph.vocabs.get("user", ()))
     met = sparse.csr_matrix((users, items), dtype=bool)
@@ -203,7 +209,7 @@ def _reach(graph: KnowledgeGraph, rng: np.random.Generator) -> tuple[float | Non
             met = met + _incidence(graph.edges[(source, name, target)], (users, items))
     some = np.flatnonzero(np.diff(met.indptr))
     if not len(some):
-        return None, None
+        return None, None, 0
     some = np.sort(rng.choice(some, min(PEOPLE, len(some)), replace=False))
     own = sparse.csr_matrix(met[some])
     facts = [
@@ -215,8 +221,14 @@ def _reach(graph: KnowledgeGraph, rng: np.random.Generator) -> tuple[float | Non
     near = own
     for matrix in facts:
         near = near + (own @ matrix) @ matrix.T
+    between = [edges for r, edges in graph.edges.items() if r[0] == r[2] == "item"]
+    if between:
+        ends = np.hstack([*between, *(edges[::-1] for edges in between)])
+        joined = _incidence(ends, (items, items))
+        near = near + own @ joined + (own @ joined) @ joined
     others = own + (own @ met.T) @ met
-    return near.nnz / (len(some) * items), others.nnz / (len(some) * items)
+    pairs = len(some) * items
+    return near.nnz / pairs, others.nnz / pairs, len(some)
 
 
 def _incidence(edges: np.ndarray, shape: tuple[int, int]) -> sparse.csr_matrix:
@@ -305,8 +317,9 @@ def lines(found: GraphReport) -> list[str]:
     out.append(f"the facts fall into {found.components:,} parts; the largest has "
                f"{found.largest:.1%} of the linked nodes")  # fmt: skip
     if found.reach_by_facts is not None and found.reach_by_events is not None:
-        out.append(f"a path of three edges joins a user with {found.reach_by_facts:.1%} of the "
-                   f"items by facts, {found.reach_by_events:.1%} by others' events")  # fmt: skip
+        out.append(f"a path of up to three edges joins a user with {found.reach_by_facts:.1%} of "
+                   f"the items by facts, {found.reach_by_events:.1%} by others' events (the mean "
+                   f"of {found.reach_users:,} users)")  # fmt: skip
     if found.texts is not None:
         out.append(f"{found.texts:.1%} of the items have a title or text")
     return out

@@ -92,6 +92,11 @@ def test_what_is_wrong_is_found():
     # u: a, b by facts; v: a, b, d. u: a, d by v's events; v: a, d
     assert found.reach_by_facts == pytest.approx(5 / 8)
     assert found.reach_by_events == pytest.approx(4 / 8)
+    assert found.reach_users == 2
+    # c requires d: u reaches a, b as before; v met d, so c as well
+    more = {**edges, ("item", "requires", "item"): np.array([[2], [3]])}
+    linked = report(KnowledgeGraph(vocabs, more, {}, frozenset({("user", "view", "item")})))
+    assert linked.reach_by_facts == pytest.approx(6 / 8)
     assert json.loads(json.dumps(found.as_dict()))["linked"] == 0.75
     told = "\n".join(lines(found))
     for words in ("75.0% of 4 items", "such as d", "'Acme'", "Acme / acme", "2 parts"):
