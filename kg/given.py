@@ -83,6 +83,12 @@ def _series(name: str, column: Any) -> pl.Series:
 # Columns
 
 
+def cells(column: Iterable[Any], what: str) -> list[Any]:
+    """The cells of a column as they are; `UsageError` for what is no column."""
+    found = _plain(column, what)
+    return found.to_list() if isinstance(found, pl.Series) else found
+
+
 def texts(column: Iterable[object], what: str) -> list[str | None]:
     """The cells of a column as text, None where one is empty.
 
@@ -117,7 +123,7 @@ def lists(column: Iterable[object], what: str) -> list[list[str]]:
     """The values of each cell: several of a list, one of anything else, none where it is empty."""
     rows = [
         [cell] if not _several(cell) else sorted(cell, key=str) if isinstance(cell, set | frozenset)
-        else list(cell) for cell in _as_list(_plain(column, what))
+        else list(cell) for cell in cells(column, what)
     ]  # fmt: skip
     flat = iter(texts([cell for row in rows for cell in row], what))
     return [[text for _ in row if (text := next(flat)) is not None] for row in rows]
@@ -236,10 +242,6 @@ def _listed(column: Any, what: str) -> list[Any]:
     else:
         found = repr(column)
     raise UsageError(f"{what} must be a column: a list, an array or a Series. Got {found} instead.")
-
-
-def _as_list(cells: pl.Series | list[Any]) -> list[Any]:
-    return cells.to_list() if isinstance(cells, pl.Series) else cells
 
 
 def _array(column: Any, what: str) -> np.ndarray:
