@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from kg import given
+from kg.alike import ByValue
 from kg.amounts import Amounts, read_amounts
 from kg.errors import DataError, UsageError
 from kg.events import EVENT_COLUMNS
@@ -37,8 +38,8 @@ MAX_SHARE = 0.5
 """A column with more distinct values than this share of its rows is an identifier, not a group."""
 
 
-@dataclass(frozen=True)
-class Attribute:
+@dataclass(frozen=True, eq=False)
+class Attribute(ByValue):
     """M pairs (row, value): row int64 [M] into the table, value int64 [M] into `values`."""
 
     name: str
@@ -73,8 +74,8 @@ class Attribute:
         return out
 
 
-@dataclass(frozen=True)
-class Catalog:
+@dataclass(frozen=True, eq=False)
+class Catalog(ByValue):
     """N items (or users): ids, a title and a text each (empty: none), attributes, and perhaps
     named vectors of some of them. `numbers` float64 [N] by column, NaN where a row has none.
     """

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from kg import given
+from kg.alike import ByValue
 from kg.errors import DataError
 from kg.ids import Vocab
 from kg.schema import Behaviour, behaviour_named
@@ -43,8 +44,8 @@ EVENT_COLUMNS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class EventLog:
+@dataclass(frozen=True, eq=False)
+class EventLog(ByValue):
     """E events, sorted by user, then time (if known), then order of arrival.
 
     user, item, behaviour are int64 [E]; item is -1 for a search without an item. `time` is int64
@@ -254,8 +255,8 @@ class EventLog:
         return pl.DataFrame(data)
 
 
-@dataclass(frozen=True)
-class EventFile:
+@dataclass(frozen=True, eq=False)
+class EventFile(ByValue):
     """A file of events as it was read: the log, which column plays which role ({role: column}),
     the columns that play none (with the type of one that is no text), and the cells of time as
     they stand there, by row (None: no times).

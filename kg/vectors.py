@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from kg import given
+from kg.alike import ByValue
 from kg.errors import DataError, UsageError
 from kg.ids import Vocab
 from kg.tables import Table, existing_file, numbers, pick_columns, read_table, table_name
@@ -29,8 +30,8 @@ RESERVED = frozenset({"text", "graph", "id", "repeat", "intent", "query", "user"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
-@dataclass(frozen=True)
-class Vectors:
+@dataclass(frozen=True, eq=False)
+class Vectors(ByValue):
     """W numbers for M rows of a table: row int64 [M], ascending; values float32 [M, W].
 
     Rows that are not named are not known; a model must then add nothing. Raises `DataError` for
@@ -89,8 +90,8 @@ def _rows(values: Iterable[object], name: str) -> np.ndarray:
         raise DataError(f"The vectors {name!r} must be rows of equally many numbers.") from None
 
 
-@dataclass(frozen=True)
-class VectorReport:
+@dataclass(frozen=True, eq=False)
+class VectorReport(ByValue):
     """Rows read and used; `aside` (id, row, reason) holds those that were not."""
 
     read: int

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from kg import given
+from kg.alike import ByValue
 from kg.dates import UNDATED, dates, distinct
 from kg.errors import DataError, UsageError
 from kg.graph import Relation
@@ -37,8 +38,8 @@ ENTITY_COLUMNS: dict[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True)
-class Triples:
+@dataclass(frozen=True, eq=False)
+class Triples(ByValue):
     """Facts by relation, with the nodes they bring: vocabularies and names per new type.
 
     `dropped` counts the triples left out, by reason; `edge_time` as that of a `KnowledgeGraph`.

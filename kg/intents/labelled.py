@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from kg import given
+from kg.alike import ByValue
 from kg.errors import DataError, UsageError
 from kg.tables import Table, pick_columns, read_table, table_name
 
@@ -19,8 +20,8 @@ SEVERAL = "|"
 """Stands between the labels of one cell."""
 
 
-@dataclass(frozen=True)
-class LabelledTexts:
+@dataclass(frozen=True, eq=False)
+class LabelledTexts(ByValue):
     """n texts and L labels, sorted by name; `carries` bool [n, L], row by row as the texts.
 
     A text may carry several labels, or none. `several` says whether it is so among the texts that
