@@ -152,20 +152,33 @@ def seconds(column: Iterable[object], what: str) -> np.ndarray:
     large to be seconds.
     """
     array = _array(column, what)
-    if (empty := np.flatnonzero([is_missing(c) for c in array] if array.dtype == object
-                                else array != array)).size:  # fmt: skip
+    missing = map(is_missing, array) if array.dtype == object else array != array
+    if (empty := np.flatnonzero(np.fromiter(missing, bool, len(array)))).size:
         raise _no_moment(what, int(empty[0]), array[empty[0]])
-    if array.dtype.kind == "M":
+    kind = array.dtype.kind
+    if kind == "M":
         return array.astype("datetime64[s]").astype(np.int64)
-    if array.dtype.kind == "O" and not all(isinstance(cell, str) for cell in array):
+    if kind == "U" or (kind == "O" and len(array) and all(isinstance(c, str) for c in array)):
+        return _spelled_out(array.tolist(), what)
+    if kind == "O":
         array = np.array([_moment(cell, what, at) for at, cell in enumerate(array)], np.int64)
-    if array.dtype.kind in "OU" and len(array):
-        found = to_seconds(pl.Series("time", array.tolist(), dtype=pl.String), what)
-        if (bad := np.flatnonzero(found == NO_TIME)).size:
-            raise _no_moment(what, int(bad[0]), array[bad[0]])
-        return found
-    if array.dtype.kind not in "iufO":
+    elif kind not in "iuf":
         raise UsageError(f"{what} must hold moments. Got the type {array.dtype} instead.")
+    return _counted(array, what)
+
+
+def _spelled_out(cells: list[str], what: str) -> np.ndarray:
+    try:
+        found = to_seconds(pl.Series("time", cells, dtype=pl.String), what)
+    except DataError:  # not one can be read
+        raise _no_moment(what, 0, cells[0]) from None
+    if (bad := np.flatnonzero(found == NO_TIME)).size:
+        raise _no_moment(what, int(bad[0]), cells[bad[0]])
+    return found
+
+
+def _counted(array: np.ndarray, what: str) -> np.ndarray:
+    """Of numbers that are seconds already."""
     if (bad := np.flatnonzero(np.abs(array.astype(float)) >= 2**63)).size:
         raise _no_moment(what, int(bad[0]), array[bad[0]])
     found = np.floor(array).astype(np.int64)
@@ -245,14 +258,16 @@ def _listed(column: Any, what: str) -> list[Any]:
 
 
 def _array(column: Any, what: str) -> np.ndarray:
-    """The cells by position, as numpy has them."""
+    """The cells of times by position, as numpy has them."""
     array = column.to_numpy() if hasattr(column, "to_numpy") else column
     if not isinstance(array, np.ndarray):
         cells = _listed(array, what)
-        array = np.empty(len(cells), object)
-        array[:] = cells
-        with_type = np.array(cells) if not any(map(_several, cells)) else array
-        array = with_type if with_type.dtype.kind in "iufM" else array
+        for at, cell in enumerate(cells):
+            if _several(cell):
+                raise _no_moment(what, at, cell)
+        array = np.array(cells)
+        if array.dtype.kind not in "iufM":  # numpy would make text of numbers beside it
+            array = np.array(cells, object)
     if array.ndim != 1:
         raise UsageError(f"{what} must be one column. Got the shape {list(array.shape)} instead.")
     return array

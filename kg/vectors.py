@@ -48,11 +48,12 @@ class Vectors(ByValue):
             raise DataError(f"Vectors {self.name!r} must have one row of numbers per row entry.")
         if (np.diff(self.row) <= 0).any() or (self.row.size and self.row[0] < 0):
             raise DataError(f"The rows of vectors {self.name!r} must ascend, each once.")
-        if (bad := np.flatnonzero(~np.isfinite(self.values).all(1))).size:
+        bad = np.argwhere(~np.isfinite(self.values))
+        if bad.size:
+            at, number = bad[0].tolist()
             raise DataError(
-                f"The vectors {self.name!r} must be finite numbers. Got "
-                f"{self.values[bad[0]].tolist()} for row {int(self.row[bad[0]])} of their table: "
-                "leave out rows that have none."
+                f"The vectors {self.name!r} must be finite numbers. Got {self.values[at, number]} "
+                f"for row {int(self.row[at])} of their table: leave out rows that have none."
             )
 
     @property

@@ -191,6 +191,8 @@ def test_times_of_every_kind():
         (np.array(["2024-01-01", "NaT"], "datetime64[s]"), "position 1 .*NaT"),
         (pl.Series([dt.datetime(2024, 1, 1), None]), "position 1 .*NaT"),
         ([1, np.inf], "position 1 .*Got inf"),
+        ([[1], [2]], r"position 0 .*Got \[1\]"),
+        (["soon", "later"], "position 0 .*Got 'soon'"),
         (["2024-01-01", "soon"], "position 1 .*Got 'soon'"),
         ([dt.datetime(2024, 1, 1), "soon"], "position 1 .*Got 'soon'"),
         ([1704067200000, 1704067200001], "which would be the year 55969: divide milliseconds"),
@@ -236,6 +238,8 @@ def test_messages_name_the_row_of_a_frame(frame):
                      Vocab.of("a"))  # fmt: skip
     with pytest.raises(DataError, match="the items, row 2: each item must stand once"):
         from_table(frame({"id": [1, 1]}))
+    with pytest.raises(DataError, match="no rows"):
+        EventLog.read(frame({}))
     with pytest.raises(DataError, match="no rows"):
         EventLog.read(frame({"user": [], "item": []}))
 
