@@ -8,7 +8,9 @@ graph; `verbalise` writes a history as a sentence that BERT can read. No torch h
     errors      UsageError (exit 2) and DataError (exit 1)
     ids         Vocab: external ids to dense numbers and back
     schema      Behaviour: view, click, purchase, search, … with weight and phrase
-    tables      CSV, TSV, Parquet, gzipped or not, every column as text
+    alike       == of what holds arrays
+    given       columns and frames from Python, by position
+    tables      CSV, TSV, Parquet, gzipped or not, and frames, every column as text
     times       epoch seconds, milliseconds or ISO 8601 to UTC seconds
     amounts     numbers with marks between thousands and signs of currency
     events      EventLog

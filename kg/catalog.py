@@ -12,16 +12,17 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from kg import given
+from kg.alike import ByValue
 from kg.amounts import Amounts, read_amounts
 from kg.errors import DataError, UsageError
 from kg.events import EVENT_COLUMNS
 from kg.ids import Vocab
-from kg.tables import pick_columns, place, read_cells
+from kg.tables import Table, pick_columns, place, read_cells, table_name
 from kg.vectors import Vectors
 
 ITEM_COLUMNS: dict[str, tuple[str, ...]] = {
@@ -37,8 +38,8 @@ MAX_SHARE = 0.5
 """A column with more distinct values than this share of its rows is an identifier, not a group."""
 
 
-@dataclass(frozen=True)
-class Attribute:
+@dataclass(frozen=True, eq=False)
+class Attribute(ByValue):
     """M pairs (row, value): row int64 [M] into the table, value int64 [M] into `values`."""
 
     name: str
@@ -73,8 +74,8 @@ class Attribute:
         return out
 
 
-@dataclass(frozen=True)
-class Catalog:
+@dataclass(frozen=True, eq=False)
+class Catalog(ByValue):
     """N items (or users): ids, a title and a text each (empty: none), attributes, and perhaps
     named vectors of some of them. `numbers` float64 [N] by column, NaN where a row has none.
     """
@@ -133,26 +134,31 @@ class Catalog:
     @classmethod
     def of(
         cls,
-        ids: Sequence[object],
-        titles: Sequence[str] | None = None,
-        texts: Sequence[str] | None = None,
-        attributes: Mapping[str, Sequence[Sequence[str]]] | None = None,
+        ids: Iterable[object],
+        titles: Iterable[object] | None = None,
+        texts: Iterable[object] | None = None,
+        attributes: Mapping[str, Iterable[object]] | None = None,
         *,
         name: str = "item",
         ignored: tuple[str, ...] = (),
-        numbers: Mapping[str, Sequence[float] | np.ndarray] | None = None,
+        numbers: Mapping[str, Iterable[object]] | None = None,
     ) -> Catalog:
-        """A catalogue from columns, sorted by id.
+        """A catalogue from columns (`kg.given`: lists, arrays or Series, by position), sorted by
+        id. A cell of an attribute is a list of values, or one value; missing cells are empty.
 
-        Raises `DataError` naming the first repeated id, or a column of another length.
+        Raises `DataError` naming the first empty or repeated id, a column of another length, or the
+        place of what is no number.
         """
-        keys = [str(key) for key in ids]
-        told = {key: np.asarray(column, float) for key, column in (numbers or {}).items()}
-        columns = {"titles": titles, "texts": texts, **(attributes or {}), **told}
-        for label, column in columns.items():
+        keys = given.ids(ids, f"The ids of a Catalog of {name}s")
+        label = "The column {!r} of a Catalog".format
+        words = {key: None if column is None else given.texts(column, label(key))
+                 for key, column in (("titles", titles), ("texts", texts))}  # fmt: skip
+        cells = {key: given.lists(column, label(key)) for key, column in (attributes or {}).items()}
+        told = {key: given.numbers(column, label(key)) for key, column in (numbers or {}).items()}
+        for column_name, column in (*words.items(), *cells.items(), *told.items()):
             if column is not None and len(column) != len(keys):
                 raise DataError(
-                    f"The column {label!r} of a Catalog must have one entry per id ({len(keys)}). "
+                    f"{label(column_name)} must have one entry per id ({len(keys)}). "
                     f"Got {len(column)} instead."
                 )
         vocab = Vocab.of(keys, name)
@@ -161,25 +167,24 @@ class Catalog:
             raise DataError(f"Each {name} id must stand once. Got {twice!r} more than once.")
         order = sorted(range(len(keys)), key=keys.__getitem__)
 
-        def sort(column: Sequence[str] | None) -> tuple[str, ...]:
+        def sort(column: list[str | None] | None) -> tuple[str, ...]:
             return tuple((column[i] or "") if column is not None else "" for i in order)
 
-        built = tuple(
-            Attribute.of(key, [list(cells[i]) for i in order])
-            for key, cells in (attributes or {}).items()
-        )
+        built = tuple(Attribute.of(key, [rows[i] for i in order]) for key, rows in cells.items())
         sorted_numbers = {key: column[order] for key, column in told.items()}
-        return cls(vocab, sort(titles), sort(texts), built, ignored, (), sorted_numbers)
+        return cls(vocab, sort(words["titles"]), sort(words["texts"]), built, ignored, (),
+                   sorted_numbers)  # fmt: skip
 
     @classmethod
     def read(
         cls,
-        path: str | Path,
+        path: Table,
         *,
         columns: Mapping[str, str] | None = None,
         kind: str = "item",
     ) -> Catalog:
-        """Items (or, with kind="user", users) from CSV, TSV or Parquet, gzipped or not.
+        """Items (or, with kind="user", users) from CSV, TSV or Parquet, gzipped or not, or from a
+        frame of polars or pandas.
 
         `columns` maps a role (item_id, title, text) to a column name; any other role, such as
         `category=cat`, renames an attribute and keeps it whatever it holds. Roles of other files
@@ -202,7 +207,7 @@ class CatalogFile:
 
 
 def read_catalog(
-    path: str | Path, *, columns: Mapping[str, str] | None = None, kind: str = "item"
+    path: Table, *, columns: Mapping[str, str] | None = None, kind: str = "item"
 ) -> CatalogFile:
     """As `Catalog.read`, with what was made of the file."""
     if kind not in ("item", "user"):
@@ -212,19 +217,20 @@ def read_catalog(
     main = {role: name for role, name in mapping.items() if role in wanted}
     own = [name for role, name in mapping.items() if role in main or role not in _ROLES]
     frame, odd = read_cells(path, own)
+    where = table_name(path)
     key = f"{kind}_id"
-    roles = pick_columns(frame, wanted, main, needed=(key,), where=str(path))
+    roles = pick_columns(frame, wanted, main, needed=(key,), where=where)
     renamed = {n: r for r, n in mapping.items() if r not in _ROLES and n in frame.columns}
     keys = frame[roles[key]].str.strip_chars()
     ids = keys.fill_null("").to_list()
     if "" in ids:
         raise DataError(
-            f"{place(path, ids.index('') + 1)}: column {roles[key]!r} must not be empty."
+            f"{place(where, ids.index('') + 1)}: column {roles[key]!r} must not be empty."
         )
     if not (once := keys.is_first_distinct()).all():
         row = int(np.flatnonzero(~once.to_numpy())[0])
         raise DataError(
-            f"{place(path, row + 1)}: each {kind} id must stand once. Got {ids[row]!r} again."
+            f"{place(where, row + 1)}: each {kind} id must stand once. Got {ids[row]!r} again."
         )
     frame, said = _without_nulls(frame, roles[key])
     found = _columns(frame, set(roles.values()), renamed)
@@ -234,7 +240,7 @@ def read_catalog(
         catalog = Catalog.of(ids, text.get("title"), text.get("text"), found.cells, name=kind,
                              ignored=tuple(found.unused), numbers=found.numbers)  # fmt: skip
     except DataError as error:
-        raise DataError(f"{path}: {error}") from None
+        raise DataError(f"{where}: {error}") from None
     return CatalogFile(catalog, roles, found.unused, (*said, *found.notes))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
+from kg.alike import ByValue
 from kg.errors import DataError
 from kg.events import NOBODY, EventLog
 from kg.ids import Vocab
@@ -40,8 +41,8 @@ class CleanConfig(BaseModel):
     )
 
 
-@dataclass(frozen=True)
-class CleanReport:
+@dataclass(frozen=True, eq=False)
+class CleanReport(ByValue):
     """What was read, kept and kept aside (by reason); `aside` holds the rows with their reason.
     `examples`, by reason, are sentences on a cell of time that cannot be used.
     """

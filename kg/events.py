@@ -6,18 +6,21 @@ time, then the order of the file: a stable sort, so events of one second keep th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from kg import given
+from kg.alike import ByValue
 from kg.errors import DataError
 from kg.ids import Vocab
 from kg.schema import Behaviour, behaviour_named
 from kg.tables import (
     UNREADABLE,
+    Table,
     bad_byte,
     column_names,
     existing_file,
@@ -25,6 +28,7 @@ from kg.tables import (
     open_bytes,
     pick_columns,
     read_cells,
+    table_name,
 )
 from kg.times import to_seconds
 
@@ -40,8 +44,8 @@ EVENT_COLUMNS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class EventLog:
+@dataclass(frozen=True, eq=False)
+class EventLog(ByValue):
     """E events, sorted by user, then time (if known), then order of arrival.
 
     user, item, behaviour are int64 [E]; item is -1 for a search without an item. `time` is int64
@@ -153,52 +157,60 @@ class EventLog:
     @classmethod
     def of(
         cls,
-        user: Sequence[object],
-        item: Sequence[object | None],
+        user: Iterable[object],
+        item: Iterable[object],
         *,
-        behaviour: Sequence[str] | str = "view",
-        time: np.ndarray | None = None,
-        value: np.ndarray | None = None,
-        query: Sequence[str | None] | None = None,
+        behaviour: Iterable[object] | str = "view",
+        time: Iterable[object] | None = None,
+        value: Iterable[object] | None = None,
+        query: Iterable[object] | None = None,
         own: tuple[Behaviour, ...] = (),
         row: np.ndarray | None = None,
         ordered: bool = True,
     ) -> EventLog:
-        """A log from columns of external ids; an empty or missing item is -1.
+        """A log from columns of external ids (`kg.given`): lists, arrays or Series, by position. An
+        empty or missing item is -1.
 
-        `time` is int64 [E] UTC seconds. With `ordered=False` the events of a user are put in an
-        order that is drawn, always the same, so that none of the file's can be taken for one (a
-        file is often sorted by item). Raises `DataError` if a column has another length than
-        `user`, or a user id is empty.
+        `time` holds UTC seconds, datetimes or ISO 8601 text. With `ordered=False` the events of a
+        user are put in an order that is drawn, always the same, so that none of the file's can be
+        taken for one (a file is often sorted by item). Raises `DataError` if a column has another
+        length than `user`, and naming the place of a user, a behaviour or a time that is missing.
         """
-        columns = {"item": item, "time": time, "value": value, "query": query, "row": row}
-        columns["behaviour"] = None if isinstance(behaviour, str) else behaviour
+        told = "The '{}' parameter of EventLog.of".format
+        who, what = given.ids(user, told("user")), given.texts(item, told("item"))
+        did = [behaviour] * len(what) if isinstance(behaviour, str) else (
+            given.ids(behaviour, told("behaviour")))  # fmt: skip
+        said = None if query is None else given.texts(query, told("query"))
+        stamps = None if time is None else given.seconds(time, told("time"))
+        amounts = None if value is None else given.numbers(value, told("value"))
+        rows = np.arange(1, len(who) + 1) if row is None else np.asarray(row)
+        columns: dict[str, Sized | None] = {
+            "item": what, "behaviour": did, "time": stamps, "value": amounts, "query": said,
+            "row": rows,
+        }  # fmt: skip
         for name, column in columns.items():
-            if column is not None and len(column) != len(user):
+            if column is not None and len(column) != len(who):
                 raise DataError(
-                    f"The '{name}' parameter of EventLog.of must have one entry per event "
-                    f"({len(user)}). Got {len(column)} instead."
+                    f"{told(name)} must have one entry per event ({len(who)}). "
+                    f"Got {len(column)} instead."
                 )
-        users = Vocab.of(("" if key is None else key for key in user), "user")
-        keys = ["" if key is None else str(key) for key in item]
-        items = Vocab.of((key for key in keys if key), "item")
-        named = [behaviour] * len(keys) if isinstance(behaviour, str) else list(behaviour)
-        kinds = {name: behaviour_named(name, own) for name in sorted(set(named))}
+        users = Vocab.of(who, "user")
+        items = Vocab.of((key for key in what if key), "item")
+        kinds = {name: behaviour_named(name, own) for name in sorted(set(did))}
         behaviours = tuple(sorted(set(kinds.values()), key=lambda kind: kind.name))
         code = {name: behaviours.index(kind) for name, kind in kinds.items()}
-        user_code = users.encode(user)
-        stamps = None if time is None else np.asarray(time, np.int64)
-        within = stamps if ordered else np.random.default_rng(0).random(len(keys))
+        user_code = users.encode(who)
+        within = stamps if ordered else np.random.default_rng(0).random(len(who))
         by = (user_code,) if within is None else (within, user_code)
         order = np.lexsort(by)  # lexsort is stable: ties keep the order of the file
-        rows = np.arange(1, len(keys) + 1) if row is None else row
         return cls(
             users, items, behaviours,
-            user_code[order], items.encode(keys, missing="negative")[order],
-            np.array([code[name] for name in named], np.int64)[order],
+            user_code[order],
+            items.encode((key or "" for key in what), missing="negative")[order],
+            np.array([code[name] for name in did], np.int64)[order],
             None if stamps is None else stamps[order],
-            None if value is None else np.asarray(value, np.float32)[order],
-            None if query is None else tuple(query[i] or "" for i in order.tolist()),
+            None if amounts is None else amounts.astype(np.float32)[order],
+            None if said is None else tuple(said[i] or "" for i in order.tolist()),
             rows[order],
             ordered,
         )  # fmt: skip
@@ -206,14 +218,15 @@ class EventLog:
     @classmethod
     def read(
         cls,
-        path: str | Path,
+        path: Table,
         *,
         columns: Mapping[str, str] | None = None,
         use_time: bool = True,
         own: tuple[Behaviour, ...] = (),
         ordered: bool = True,
     ) -> EventLog:
-        """Events from CSV, TSV, Parquet (gzipped or not) or one user a line ('user item item …').
+        """Events from CSV, TSV, Parquet (gzipped or not), one user a line ('user item item …'), or
+        a frame of polars or pandas.
 
         `columns` maps a role (user, item, behaviour, time, value, query) to a column name; what it
         leaves out is guessed from the usual spellings, and roles of other files are passed over.
@@ -242,8 +255,8 @@ class EventLog:
         return pl.DataFrame(data)
 
 
-@dataclass(frozen=True)
-class EventFile:
+@dataclass(frozen=True, eq=False)
+class EventFile(ByValue):
     """A file of events as it was read: the log, which column plays which role ({role: column}),
     the columns that play none (with the type of one that is no text), and the cells of time as
     they stand there, by row (None: no times).
@@ -256,7 +269,7 @@ class EventFile:
 
 
 def read_events(
-    path: str | Path,
+    path: Table,
     *,
     columns: Mapping[str, str] | None = None,
     use_time: bool = True,
@@ -264,18 +277,19 @@ def read_events(
     ordered: bool = True,
 ) -> EventFile:
     """As `EventLog.read`, with what was made of the file."""
-    if _is_sequences(Path(path)):
+    if isinstance(path, str | Path) and _is_sequences(Path(path)):
         return EventFile(read_sequences(path, own=own, ordered=ordered), {})
     mapping = {role: name for role, name in (columns or {}).items() if role in EVENT_COLUMNS}
     frame, odd = read_cells(path, mapping.values())
-    roles = pick_columns(frame, EVENT_COLUMNS, mapping, needed=("user", "item"), where=str(path))
+    where = table_name(path)
+    roles = pick_columns(frame, EVENT_COLUMNS, mapping, needed=("user", "item"), where=where)
     if not (use_time and ordered):
         roles.pop("time", None)
     text = {role: frame[name].str.strip_chars() for role, name in roles.items()}
     users = text["user"].fill_null("")
     if (users == "").all():
-        raise DataError(f"{path}: column {roles['user']!r} must not be empty in every row.")
-    value = numbers(text["value"], str(path)) if "value" in text else None
+        raise DataError(f"{where}: column {roles['user']!r} must not be empty in every row.")
+    value = numbers(text["value"], where) if "value" in text else None
     if value is not None and np.isnan(value).all():
         value = None
     behaviour: str | list[str]
@@ -288,7 +302,7 @@ def read_events(
         users.replace("", NOBODY).to_list(),  # such a row belongs to no one: clean counts it
         text["item"].fill_null("").to_list(),
         behaviour=behaviour,
-        time=to_seconds(text["time"], str(path)) if "time" in text else None,
+        time=to_seconds(text["time"], where) if "time" in text else None,
         value=value,
         query=text["query"].fill_null("").to_list() if "query" in text else None,
         own=own,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kg import given
+from kg.alike import ByValue
 from kg.dates import distinct
 from kg.errors import DataError, UsageError
 from kg.events import EventLog
@@ -21,8 +23,8 @@ Relation = tuple[str, str, str]
 """(source type, relation, target type)."""
 
 
-@dataclass(frozen=True)
-class KnowledgeGraph:
+@dataclass(frozen=True, eq=False)
+class KnowledgeGraph(ByValue):
     """Nodes per type and edges int64 [2, E] per (source, relation, target).
 
     `names` holds what to call a node where its id says nothing to a person. `events` names the
@@ -146,6 +148,19 @@ class KnowledgeGraph:
 
         return from_table(items, **told).graph
 
+    @classmethod
+    def from_triples(
+        cls, triples: Iterable[Sequence[object]] | given.Frame, items: Vocab | Iterable[object]
+    ) -> KnowledgeGraph:
+        """Of rows (head, relation, tail), or a frame with these columns and maybe a time. An end
+        that is one of `items` (a `Catalog`'s ids) is an item, any other an "entity".
+        """
+        from kg.building.triples import Triples
+
+        known = items if isinstance(items, Vocab) else Vocab.of(given.ids(items, "items"), "item")
+        made = Triples.of(triples, known)
+        return cls(made.vocabs, made.edges, made.names, edge_time=made.edge_time)
+
     def to_networkx(self) -> networkx.MultiDiGraph:
         """A MultiDiGraph: nodes (type, id) with `name`, edges keyed by relation, `time` of those
         that have a date.
@@ -172,26 +187,27 @@ class KnowledgeGraph:
 
     @classmethod
     def from_networkx(cls, graph: networkx.MultiDiGraph) -> KnowledgeGraph:
-        """The inverse of `to_networkx`; `DataError` names a node that is not a (type, id) pair."""
+        """The inverse of `to_networkx`: nodes are pairs (type, id); the relation of an edge is its
+        attribute `relation`, or its key; its `time` is a moment or UTC seconds.
+
+        Raises `UsageError` for a graph of another kind, `DataError` naming a node that is no such
+        pair, two whose ids are written alike (1 and '1'), or an edge that names no relation.
+        """
         if not (graph.is_directed() and graph.is_multigraph()):
             raise UsageError(
                 "KnowledgeGraph.from_networkx needs a MultiDiGraph whose edge keys name the "
                 f"relations. Got a {type(graph).__name__} instead."
             )
-        ids: dict[str, dict[str, str]] = {}
-        for node, data in graph.nodes(data=True):
-            if not (isinstance(node, tuple) and len(node) == 2):
-                raise DataError(f"A node must be a pair (type, id). Got {node!r} instead.")
-            kind, key = str(node[0]), str(node[1])
-            ids.setdefault(kind, {})[key] = str(data.get("name", key))
-        vocabs = {kind: Vocab.of(keys, kind) for kind, keys in ids.items()}
+        ends, called = _nodes(graph)
+        vocabs = {kind: Vocab.of(keys, kind) for kind, keys in called.items()}
         pairs: dict[Relation, list[tuple[str, str]]] = {}
         events: set[Relation] = set()
         times: dict[Relation, list[int]] = {}
-        for (source, head), (target, tail), key, data in graph.edges(keys=True, data=True):
-            relation = (str(source), str(key), str(target))
-            pairs.setdefault(relation, []).append((str(head), str(tail)))
-            times.setdefault(relation, []).append(int(data.get("time", NO_TIME)))
+        for head, tail, key, data in graph.edges(keys=True, data=True):
+            (source, a), (target, b) = ends[head], ends[tail]
+            relation = (source, _relation(head, tail, key, data), target)
+            pairs.setdefault(relation, []).append((a, b))
+            times.setdefault(relation, []).append(_since(head, tail, data.get("time")))
             if data.get("event"):
                 events.add(relation)
         edges = {
@@ -203,5 +219,47 @@ class KnowledgeGraph:
         found = {r: distinct(index, np.array(times[r], np.int64)) for r, index in edges.items()}
         edges = {r: index for r, (index, _) in found.items()}
         dated = {r: t for r, (_, t) in found.items() if t is not None and (t != NO_TIME).any()}
-        names = {kind: tuple(ids[kind][key] for key in vocab.ids) for kind, vocab in vocabs.items()}
+        names = {kind: tuple(called[kind][key] for key in v.ids) for kind, v in vocabs.items()}
         return cls(vocabs, edges, names, frozenset(events), dated)
+
+
+def _nodes(
+    graph: networkx.MultiDiGraph,
+) -> tuple[dict[Any, tuple[str, str]], dict[str, dict[str, str]]]:
+    """Type and id of each node, as text, and by type what each id is called."""
+    of_kind: dict[str, list[Any]] = {}
+    for node in graph.nodes:
+        if not (isinstance(node, tuple) and len(node) == 2):
+            raise DataError(f"A node must be a pair (type, id). Got {node!r} instead.")
+        of_kind.setdefault(str(node[0]), []).append(node)
+    ends: dict[Any, tuple[str, str]] = {}
+    names: dict[str, dict[str, str]] = {}
+    for kind, nodes in of_kind.items():
+        keys = given.ids([node[1] for node in nodes], f"The ids of the nodes of type {kind!r}")
+        first: dict[str, Any] = {}
+        for key, node in zip(keys, nodes, strict=True):
+            if (twin := first.setdefault(key, node)) is not node:
+                raise DataError(
+                    f"Ids are text, so that nodes must differ as text. Got {twin!r} and {node!r}."
+                )
+            ends[node] = (kind, key)
+        called = given.texts([graph.nodes[node].get("name") for node in nodes], "The names")
+        names[kind] = {key: name or key for key, name in zip(keys, called, strict=True)}
+    return ends, names
+
+
+def _relation(head: Any, tail: Any, key: Any, data: Mapping[str, Any]) -> str:
+    """The name of an edge's relation; a key that networkx has counted is none."""
+    name = data.get("relation", None if isinstance(key, int) else key)
+    if given.is_missing(name) or not str(name).strip():
+        raise DataError(
+            f"The edge from {head!r} to {tail!r} must name its relation, by its key or by an "
+            f"attribute 'relation'. Got the key {key!r}."
+        )
+    return str(name)
+
+
+def _since(head: Any, tail: Any, time: Any) -> int:
+    if given.is_missing(time):
+        return int(NO_TIME)
+    return int(given.seconds([time], f"The time of the edge from {head!r} to {tail!r}")[0])

@@ -18,8 +18,14 @@ from kg.ids import Vocab
 KIND = "graph"
 
 
-def save_graph(path: str | Path, graph: KnowledgeGraph, facts: Mapping[str, Any]) -> None:
-    """Publish the facts of a graph as a folder; `facts` say how it was made."""
+def save_graph(
+    path: str | Path, graph: KnowledgeGraph, facts: Mapping[str, Any] | None = None
+) -> None:
+    """Publish the facts of a graph as a folder; `facts` say how it was made.
+
+    Edges that come from events are left out: a log is kept by `save_dataset`, and
+    `load_graph(path).with_events(log)` has them again.
+    """
 
     def write(folder: Path) -> None:
         arrays: dict[str, np.ndarray] = {}
@@ -27,7 +33,7 @@ def save_graph(path: str | Path, graph: KnowledgeGraph, facts: Mapping[str, Any]
         (folder / "graph.json").write_text(text, encoding="utf-8")
         np.savez_compressed(folder / "graph.npz", allow_pickle=False, **arrays)
 
-    publish(path, write, {"kind": KIND, **facts})
+    publish(path, write, {"kind": KIND, **(facts or {})})
 
 
 def load_graph(path: str | Path) -> KnowledgeGraph:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from kg.alike import ByValue
 from kg.events import EventLog
 from kg.ids import Vocab
 
@@ -18,8 +19,8 @@ class Search:
     text: str
 
 
-@dataclass(frozen=True)
-class Searches:
+@dataclass(frozen=True, eq=False)
+class Searches(ByValue):
     """S searches of U histories, oldest first: those of history u are offsets[u]:offsets[u + 1].
 
     after int64 [S]: how many item events of its history stand before each; text int64 [S] into

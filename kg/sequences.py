@@ -8,13 +8,14 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
+from kg.alike import ByValue
 from kg.errors import DataError, UsageError
 from kg.events import EventLog
 from kg.searches import Searches
 
 
-@dataclass(frozen=True)
-class Sequences:
+@dataclass(frozen=True, eq=False)
+class Sequences(ByValue):
     """U histories, oldest event first, E events with an item in all.
 
     offsets int64 [U + 1]; item, behaviour int64 [E]; time int64 [E] or None. who int64 [U]: the

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,12 +59,12 @@ class Dataset:
 def save_dataset(
     path: str | Path,
     data: Dataset,
-    facts: dict[str, Any],
+    facts: Mapping[str, Any] | None = None,
     report: CleanReport | None = None,
     vectors_aside: pl.DataFrame | None = None,
 ) -> None:
-    """Publish `data` as a folder; what cleaning kept aside goes to `set_aside.csv` in it, rows of
-    vector files that are not used to `set_aside_vectors.csv`.
+    """Publish `data` as a folder; `facts` say how it was made. What cleaning kept aside goes to
+    `set_aside.csv` in it, rows of vector files that are not used to `set_aside_vectors.csv`.
     """
 
     def write(folder: Path) -> None:
@@ -73,7 +74,7 @@ def save_dataset(
         if vectors_aside is not None and len(vectors_aside):
             vectors_aside.write_csv(folder / "set_aside_vectors.csv")
 
-    publish(path, write, {"kind": "data", **facts})
+    publish(path, write, {"kind": "data", **(facts or {})})
 
 
 def load_dataset(path: str | Path) -> Dataset:

@@ -1,4 +1,4 @@
-"""Reading a user's table: CSV, TSV or Parquet, gzipped or not, every column as text.
+"""Reading a user's table: CSV, TSV or Parquet, gzipped or not, or a frame; every column as text.
 
 Ids must stay as they were written ('0114709' is not 114709), so nothing is guessed here; whoever
 asks for numbers calls `numbers` or `kg.times`, which name the row that is wrong. Rows are counted
@@ -19,15 +19,23 @@ import numpy as np
 import polars as pl
 
 from kg.errors import DataError, UsageError, suggest
+from kg.given import Frame, as_text, frame_of, is_frame
 
 UNREADABLE = (OSError, EOFError, zlib.error)
 """What a broken disk, a lacking permission or a cut-off gzip file raises while it is read."""
 _BROKEN = (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, OverflowError)
 _BOM = b"\xef\xbb\xbf"
+Table = str | Path | Frame
+"""A file, or a frame of polars or pandas."""
 
 
-def read_table(path: str | Path) -> pl.DataFrame:
-    """Every column of the file as text (null where empty).
+def table_name(table: Table, of_frame: str = "the frame") -> str:
+    """What messages call it: the path, or `of_frame`."""
+    return of_frame if is_frame(table) else str(table)
+
+
+def read_table(path: Table) -> pl.DataFrame:
+    """Every column of the file or frame as text (null where empty).
 
     Columns without a name (the row numbers that pandas writes) and empty rows at the end are left
     out. Raises `UsageError` if there is no such file, `DataError` if it is empty or cannot be read,
@@ -39,31 +47,49 @@ def read_table(path: str | Path) -> pl.DataFrame:
     return frame
 
 
-def read_cells(
-    path: str | Path, asked: Collection[str] = ()
-) -> tuple[pl.DataFrame, dict[str, str]]:
+def read_cells(path: Table, asked: Collection[str] = ()) -> tuple[pl.DataFrame, dict[str, str]]:
     """As `read_table`, without the columns that are no text, and those with their types; one that
     is `asked` for is an error.
     """
-    file = existing_file(path)
-    raw = _bytes(file)
-    if _is_parquet(raw, file):
-        frame, odd = _read_parquet(raw, file)
-    else:
-        _check_kind(raw, file)
-        frame, odd = _read_csv(raw, file), {}
+    frame, odd = _read_file(existing_file(path)) if isinstance(path, str | Path) else (
+        _read_frame(path))  # fmt: skip
     for name in asked:
         if name in odd:
             raise _no_cells(path, name, odd[name])
     frame = frame.head(_filled_height(frame))
     if frame.height == 0:
-        raise DataError(f"{file} has a header and no rows: at least one row is needed.")
+        raise DataError(f"{table_name(path)} has a header and no rows: at least one row is needed.")
     return frame, odd
 
 
-def _no_cells(path: str | Path, name: str, kind: str) -> DataError:
+def _read_file(file: Path) -> tuple[pl.DataFrame, dict[str, str]]:
+    raw = _bytes(file)
+    if _is_parquet(raw, file):
+        return _read_parquet(raw, file)
+    _check_kind(raw, file)
+    return _read_csv(raw, file), {}
+
+
+def _read_frame(table: Frame) -> tuple[pl.DataFrame, dict[str, str]]:
+    if not is_frame(table):
+        raise UsageError(
+            "A table must be the path of a file or a frame of polars or pandas. "
+            f"Got {type(table).__name__} instead."
+        )
+    return _as_texts(frame_of(table))
+
+
+def _as_texts(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
+    """The columns that can be text as text, and the types of the others."""
+    named = [name for name in frame.columns if not _unnamed(name)]
+    text = {name: as_text(frame[name]) for name in named}
+    odd = {name: str(frame[name].dtype) for name in named if text[name] is None}
+    return pl.DataFrame([column for column in text.values() if column is not None]), odd
+
+
+def _no_cells(path: Table, name: str, kind: str) -> DataError:
     return DataError(
-        f"{path}: column {name!r} must hold text, numbers, times or lists of them. "
+        f"{table_name(path)}: column {name!r} must hold text, numbers, times or lists of them. "
         f"Got the type {kind} instead: leave it out or write it as text."
     )
 
@@ -177,45 +203,10 @@ def _first_line(error: BaseException) -> str:
 
 
 def _read_parquet(raw: bytes, file: Path) -> tuple[pl.DataFrame, dict[str, str]]:
-    """The columns that can be text as text, and the types of the others."""
     try:
-        frame = pl.read_parquet(io.BytesIO(raw))
-        named = [name for name in frame.columns if not _unnamed(name)]
-        text = {name: _as_text(frame[name]) for name in named}
+        return _as_texts(pl.read_parquet(io.BytesIO(raw)))
     except UNREADABLE + _BROKEN as error:
         raise DataError(f"{file} is not a readable Parquet file: {_first_line(error)}.") from None
-    odd = {name: str(frame[name].dtype) for name in named if text[name] is None}
-    return pl.DataFrame([column for column in text.values() if column is not None]), odd
-
-
-def _as_text(column: pl.Series) -> pl.Series | None:
-    """None for a type that is no text, number or time and no list of them."""
-    kind = column.dtype
-    try:
-        if isinstance(kind, pl.Array):
-            column = column.arr.to_list()
-        if isinstance(column.dtype, pl.List):
-            if isinstance(column.dtype.inner, pl.Struct):
-                return None
-            return column.list.eval(pl.element().cast(pl.String)).list.join("|").replace("", None)
-        if kind == pl.Datetime:  # a time with a zone becomes UTC
-            return column.cast(pl.Datetime("us")).dt.strftime("%Y-%m-%dT%H:%M:%S")
-        if kind.is_float():
-            column = column.fill_nan(None)
-            if _all_whole(column):  # pandas turns whole numbers with gaps into floats
-                return column.cast(pl.Int64).cast(pl.String)
-        return None if kind == pl.Struct else column.cast(pl.String)
-    except pl.exceptions.PolarsError:
-        return None
-
-
-def _all_whole(column: pl.Series) -> bool:
-    values = column.drop_nulls()
-    return bool(
-        values.is_finite().all()
-        and (values == values.round(0)).all()
-        and (values.abs() < 2**53).all()
-    )
 
 
 # CSV and TSV

@@ -1,13 +1,13 @@
 """Named vectors of items or users, such as image or audio embeddings, made elsewhere.
 
-A file is an .npz with `ids` [M] and `vectors` [M, W], or a table (CSV, TSV, Parquet) with a column
-of ids and columns of numbers, or one column of numbers joined by '|' (a list in Parquet).
+A file is an .npz with `ids` [M] and `vectors` [M, W], or a table (CSV, TSV, Parquet, a frame) with
+a column of ids and columns of numbers, or one column of numbers joined by '|' (a list in Parquet).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +16,11 @@ from zipfile import BadZipFile
 import numpy as np
 import polars as pl
 
+from kg import given
+from kg.alike import ByValue
 from kg.errors import DataError, UsageError
 from kg.ids import Vocab
-from kg.tables import existing_file, numbers, pick_columns, read_table
+from kg.tables import Table, existing_file, numbers, pick_columns, read_table, table_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,11 +30,12 @@ RESERVED = frozenset({"text", "graph", "id", "repeat", "intent", "query", "user"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
-@dataclass(frozen=True)
-class Vectors:
+@dataclass(frozen=True, eq=False)
+class Vectors(ByValue):
     """W numbers for M rows of a table: row int64 [M], ascending; values float32 [M, W].
 
-    Rows that are not named are not known; a model must then add nothing.
+    Rows that are not named are not known; a model must then add nothing. Raises `DataError` for
+    rows that do not ascend and for a number that is not finite.
     """
 
     name: str
@@ -45,6 +48,13 @@ class Vectors:
             raise DataError(f"Vectors {self.name!r} must have one row of numbers per row entry.")
         if (np.diff(self.row) <= 0).any() or (self.row.size and self.row[0] < 0):
             raise DataError(f"The rows of vectors {self.name!r} must ascend, each once.")
+        bad = np.argwhere(~np.isfinite(self.values))
+        if bad.size:
+            at, number = bad[0].tolist()
+            raise DataError(
+                f"The vectors {self.name!r} must be finite numbers. Got {self.values[at, number]} "
+                f"for row {int(self.row[at])} of their table: leave out rows that have none."
+            )
 
     @property
     def width(self) -> int:
@@ -59,14 +69,30 @@ class Vectors:
 
     @classmethod
     def of(
-        cls, name: str, ids: Sequence[object] | np.ndarray, values: np.ndarray, known: Vocab
+        cls, name: str, ids: Iterable[object], values: Iterable[object], known: Vocab
     ) -> Vectors:
-        """The vectors [M, W] of these ids, numbered by `known`; strangers are passed over."""
-        return _matched(name, [str(key) for key in ids], np.asarray(values), known, name)[0]
+        """The vectors [M, W] of these ids, numbered by `known`; strangers are passed over.
+
+        `values` is an array, a list of rows or a Series of them. Raises `DataError` for another
+        shape, and naming the id of a number that is not finite.
+        """
+        keys = given.ids(ids, f"The ids of the vectors {name!r}")
+        return _matched(name, keys, _rows(values, name), known, name)[0]
 
 
-@dataclass(frozen=True)
-class VectorReport:
+def _rows(values: Iterable[object], name: str) -> np.ndarray:
+    """float [M, W]; a Series holds a list in each cell."""
+    try:
+        array = np.asarray(values)
+        if array.dtype == object and array.ndim == 1:
+            array = np.array([np.asarray(row, float) for row in array])
+        return array.astype(float)
+    except (TypeError, ValueError):
+        raise DataError(f"The vectors {name!r} must be rows of equally many numbers.") from None
+
+
+@dataclass(frozen=True, eq=False)
+class VectorReport(ByValue):
     """Rows read and used; `aside` (id, row, reason) holds those that were not."""
 
     read: int
@@ -91,13 +117,13 @@ def check_name(name: str) -> None:
 
 def read_vectors(
     name: str,
-    path: str | Path,
+    path: Table,
     known: Vocab,
     *,
     spellings: tuple[str, ...] = ("id",),
     columns: Mapping[str, str] | None = None,
 ) -> tuple[Vectors, VectorReport]:
-    """The vectors of a file, numbered by `known`, and a report of the rows that are not used.
+    """The vectors of a file or frame, numbered by `known`, and a report of the rows not used.
 
     Set aside are ids that `known` lacks and rows of zeros, which say nothing. `spellings` are names
     of the id column of a table; `columns` ({"item_id": NAME}) overrules them by role. `DataError`
@@ -105,12 +131,11 @@ def read_vectors(
     rows of different widths.
     """
     check_name(name)
-    file = existing_file(path)
-    if file.suffix == ".npz":
-        ids, values = _from_npz(file)
+    if isinstance(path, str | Path) and Path(path).suffix == ".npz":
+        ids, values = _from_npz(existing_file(path))
     else:
-        ids, values = _from_table(file, f"{known.name}_id", spellings, columns or {})
-    return _matched(name, ids, values, known, str(file))
+        ids, values = _from_table(path, f"{known.name}_id", spellings, columns or {})
+    return _matched(name, ids, values, known, table_name(path))
 
 
 def _from_npz(file: Path) -> tuple[list[str], np.ndarray]:
@@ -146,12 +171,12 @@ def _from_npz(file: Path) -> tuple[list[str], np.ndarray]:
 
 
 def _from_table(
-    file: Path, role: str, spellings: tuple[str, ...], columns: Mapping[str, str]
+    table: Table, role: str, spellings: tuple[str, ...], columns: Mapping[str, str]
 ) -> tuple[list[str], np.ndarray]:
-    frame = read_table(file)
-    wanted = {role: spellings}
+    frame, file = read_table(table), table_name(table)
+    wanted = {role: (role, *spellings)}
     asked = {r: name for r, name in columns.items() if r == role and name in frame.columns}
-    key = pick_columns(frame, wanted, asked, needed=(role,), where=str(file))[role]
+    key = pick_columns(frame, wanted, asked, needed=(role,), where=file)[role]
     rest = [name for name in frame.columns if name != key]
     if not rest:
         raise DataError(f"{file} must have columns of numbers beside {key!r}. It has none.")
@@ -161,14 +186,14 @@ def _from_table(
     return ids, np.stack([_filled(frame[name], file) for name in rest], 1)
 
 
-def _filled(column: pl.Series, file: Path) -> np.ndarray:
-    values = numbers(column, str(file))
+def _filled(column: pl.Series, file: str) -> np.ndarray:
+    values = numbers(column, file)
     if np.isnan(values).any():
         raise _bad(file, int(np.flatnonzero(np.isnan(values))[0]), column.name, "an empty cell")
     return values
 
 
-def _joined(column: pl.Series, file: Path) -> np.ndarray:
+def _joined(column: pl.Series, file: str) -> np.ndarray:
     """float32 [M, W] of cells like '0.1|0.2'."""
     cells = column.fill_null("").str.split("|")
     widths = cells.list.len().to_numpy()
@@ -186,7 +211,7 @@ def _joined(column: pl.Series, file: Path) -> np.ndarray:
     return values.reshape(len(column), -1)
 
 
-def _bad(file: object, row: int, column: object, found: str) -> DataError:
+def _bad(file: str, row: int, column: object, found: str) -> DataError:
     return DataError(
         f"{file}, row {row + 1}: column {str(column)!r} must be a finite number. "
         f"Got {found} instead."
@@ -206,7 +231,10 @@ def _matched(
     bad = np.argwhere(~np.isfinite(values))
     if bad.size:
         row, column = bad[0].tolist()
-        raise _bad(where, row, column + 1, str(values[row, column]))
+        raise DataError(
+            f"{where}, row {row + 1} (id {ids[row]!r}): number {column + 1} must be finite. "
+            f"Got {values[row, column]} instead."
+        )
     if len(set(ids)) != len(ids):
         first: dict[str, int] = {}
         row, key = next((n, k) for n, k in enumerate(ids) if first.setdefault(k, n) != n)

@@ -38,19 +38,31 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kg.building.build import build_graph as build_graph
+    from kg.building.from_table import from_table as from_table
+    from kg.building.triples import Triples as Triples
     from kg.building.triples import read_triples as read_triples
     from kg.catalog import Catalog as Catalog
+    from kg.clean import CleanConfig as CleanConfig
     from kg.clean import clean as clean
+    from kg.datasets import load_movielens_small as load_movielens_small
+    from kg.errors import DataError as DataError
+    from kg.errors import UsageError as UsageError
     from kg.events import EventLog as EventLog
+    from kg.graph import KnowledgeGraph as KnowledgeGraph
+    from kg.graph_store import load_graph as load_graph
+    from kg.graph_store import save_graph as save_graph
     from kg.intents.labelled import LabelledTexts as LabelledTexts
     from kg.intents.labelled import read_labelled as read_labelled
     from kg.intents.taxonomy import Taxonomy as Taxonomy
     from kg.intents.taxonomy import describe as describe
+    from kg.schema import Behaviour as Behaviour
     from kg.searches import Search as Search
     from kg.split import leave_one_out as leave_one_out
+    from kg.split import make_split as make_split
     from kg.split import temporal_split as temporal_split
     from kg.storage import Dataset as Dataset
     from kg.storage import load_dataset as load_dataset
+    from kg.storage import save_dataset as save_dataset
     from kg.vectors import Vectors as Vectors
     from kg.vectors import read_vectors as read_vectors
     from models.intent import zero_shot as zero_shot
@@ -91,9 +103,14 @@ if TYPE_CHECKING:
     from recsys.training.tune import search_settings as search_settings
 
 _HOMES = {
-    "build_graph": "kg.building.build", "Catalog": "kg.catalog", "clean": "kg.clean",
+    "build_graph": "kg.building.build", "from_table": "kg.building.from_table",
+    "Catalog": "kg.catalog", "clean": "kg.clean", "CleanConfig": "kg.clean",
+    "DataError": "kg.errors", "UsageError": "kg.errors", "Behaviour": "kg.schema",
     "EventLog": "kg.events", "leave_one_out": "kg.split", "temporal_split": "kg.split",
-    "Dataset": "kg.storage", "load_dataset": "kg.storage", "Search": "kg.searches",
+    "make_split": "kg.split", "Dataset": "kg.storage", "load_dataset": "kg.storage",
+    "save_dataset": "kg.storage", "Search": "kg.searches", "KnowledgeGraph": "kg.graph",
+    "load_graph": "kg.graph_store", "save_graph": "kg.graph_store",
+    "Triples": "kg.building.triples",
     "Taxonomy": "kg.intents.taxonomy", "describe": "kg.intents.taxonomy",
     "read_triples": "kg.building.triples",
     "Vectors": "kg.vectors", "read_vectors": "kg.vectors",
@@ -128,3 +145,7 @@ def __getattr__(name: str) -> Any:
     found = getattr(importlib.import_module(_HOMES[name]), name)
     globals()[name] = found
     return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

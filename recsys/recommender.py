@@ -18,10 +18,12 @@ from kg.building.triples import Triples
 from kg.catalog import Catalog
 from kg.errors import UsageError
 from kg.events import EventLog
+from kg.given import Frame
 from kg.ids import Vocab
 from kg.intents.stage import Stage
 from kg.searches import Search, searched
 from kg.sequences import Sequences
+from kg.tables import Table
 from kg.wording.paths import PathIndex
 from models.recommender import IntentRecommender
 from models.text import TextEncoder
@@ -454,14 +456,16 @@ class Recommender:
 
     # ---- changes -------------------------------------------------------------------------
 
-    def with_items(self, new: Catalog) -> Recommender:
+    def with_items(self, new: Catalog | Table) -> Recommender:
         """These items too, recommendable at once; an id that exists is replaced, unless it says
         what is known of it already: then it stays as it is, in answers again if it was removed.
         What is out of stock stays so until `with_stock` says that it is back.
 
         A text, a fact that the graph knows or a named vector is enough. An item with none of them
-        is in no list until it has events (`with_events`): a `NothingKnown` warning says so.
+        is in no list until it has events (`with_events`): a `NothingKnown` warning says so. A file
+        or a frame is read by `Catalog.read`.
         """
+        new = new if isinstance(new, Catalog) else Catalog.read(new)
         texts = new.full_texts()
         if self.encoder is not None:
             vectors = self.encoder.encode(texts).astype(np.float32)
@@ -473,14 +477,16 @@ class Recommender:
         tell_unknown(new.ids.ids, store.unknown[[store.code(key) for key in new.ids.ids]])
         return replace(self, items=store).beside(self.partners.with_items(store.content))
 
-    def with_events(self, new: EventLog, *, refit: bool = False) -> Recommender:
+    def with_events(self, new: EventLog | Table, *, refit: bool = False) -> Recommender:
         """These events too: people, new ones as well, are known by them, popularity counts them,
         items that had none in training warm up. `refit`: what stands in closed form beside the
         network learns of them (seconds). Events with items nobody knows are left out, with a
-        warning; `recsys.serving.live.with_events` gives them.
+        warning; `recsys.serving.live.with_events` gives them. A file or a frame is read by
+        `EventLog.read`.
         """
         from recsys.serving.live import with_events
 
+        new = new if isinstance(new, EventLog) else EventLog.read(new)
         found, report = with_events(self, new, refit=refit)
         if report.kept < report.read:
             warnings.warn(f"with_events: {report}.", LeftOut, stacklevel=2)
@@ -496,13 +502,13 @@ class Recommender:
         """Items that are out of stock (False) in no answer until they are back (True)."""
         return replace(self, items=self.items.in_stock(flags))
 
-    def with_facts(self, triples: Triples | Sequence[tuple[str, str, str]]) -> Recommender:
+    def with_facts(self, triples: Triples | Frame | Sequence[tuple[str, str, str]]) -> Recommender:
         """These facts too, heard and given as reasons at once; a new object, nothing is trained.
 
-        Rows (head, relation, tail), or what `read_triples` gives: heads are items, the relation is
-        one of the training's, a tail may be new (rules: `recsys.serving.facts`). Raises
-        `UsageError` for a relation that is not, naming the nearest, `DataError` for ends that it
-        does not join.
+        Rows (head, relation, tail), a frame with these columns, or what `read_triples` gives: heads
+        are items, the relation is one of the training's, a tail may be new (rules:
+        `recsys.serving.facts`). Raises `UsageError` for a relation that is not, naming the nearest,
+        `DataError` for ends that it does not join.
         """
         from recsys.serving.facts import with_triples
 

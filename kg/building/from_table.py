@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -24,7 +23,7 @@ from kg.dates import dates
 from kg.errors import DataError, UsageError, suggest
 from kg.graph import KnowledgeGraph, Relation
 from kg.ids import Vocab
-from kg.tables import numbers, pick_columns, place, read_table
+from kg.tables import Table, numbers, pick_columns, place, read_table, table_name
 from kg.times import NO_TIME, to_seconds
 
 ABOVE = "part_of"
@@ -58,16 +57,16 @@ class FromTable:
 
 
 def from_table(
-    items: str | Path | pl.DataFrame,
+    items: Table,
     *,
     id: str | None = None,
     relations: str | Sequence[ColumnRelation] | None = None,
-    users: str | Path | pl.DataFrame | None = None,
+    users: Table | None = None,
     user_id: str | None = None,
     user_relations: str | Sequence[ColumnRelation] | None = None,
     time: str | None = None,
 ) -> FromTable:
-    """The graph of these tables: CSV, TSV or Parquet files, or frames.
+    """The graph of these tables: CSV, TSV or Parquet files, or frames of polars or pandas.
 
     `id` names the column of item ids, unless it is called as usual (item_id, sku, …); `relations`
     what the others become (`kg.building.columns`), guessed unless told. Titles become the names of
@@ -85,9 +84,7 @@ def from_table(
     if users is not None:
         tables.append(("user", users, user_id, user_relations))
     for kind, table, key, told in tables:
-        frame, where = (table, f"the {kind}s") if isinstance(table, pl.DataFrame) else (
-            read_table(table), str(table))  # fmt: skip
-        frame = _as_text(frame)
+        frame, where = read_table(table), table_name(table, f"the {kind}s")
         roles = _roles(frame, kind, key, where)
         codes, vocabs[kind] = _numbered(frame[roles[f"{kind}_id"]], kind, where)
         if "title" in roles:
@@ -108,16 +105,6 @@ def from_table(
             times = {r: since[index[0]] for r, index in edges.items() if r[0] == "item"}
     graph = KnowledgeGraph(vocabs, edges, names, edge_time=times)
     return FromTable(graph, tuple(made), tuple(guesses))
-
-
-def _as_text(frame: pl.DataFrame) -> pl.DataFrame:
-    """A frame of a caller's own may hold numbers and lists."""
-    return frame.select(
-        column.list.eval(pl.element().cast(pl.String)).list.join("|")
-        if isinstance(column.dtype, pl.List)
-        else column.cast(pl.String)
-        for column in frame
-    )
 
 
 def _roles(frame: pl.DataFrame, kind: str, key: str | None, where: str) -> dict[str, str]:

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import polars as pl
 
+from kg import given
+from kg.alike import ByValue
 from kg.dates import UNDATED, dates, distinct
 from kg.errors import DataError, UsageError
 from kg.graph import Relation
 from kg.ids import Vocab
-from kg.tables import pick_columns, place, read_table
+from kg.tables import Table, pick_columns, place, read_table, table_name
 
 TRIPLE_COLUMNS: dict[str, tuple[str, ...]] = {
     "head": ("head", "head_id", "subject", "source_id", "h"),
@@ -37,8 +38,8 @@ ENTITY_COLUMNS: dict[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True)
-class Triples:
+@dataclass(frozen=True, eq=False)
+class Triples(ByValue):
     """Facts by relation, with the nodes they bring: vocabularies and names per new type.
 
     `dropped` counts the triples left out, by reason; `edge_time` as that of a `KnowledgeGraph`.
@@ -51,31 +52,53 @@ class Triples:
     edge_time: Mapping[Relation, np.ndarray] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, rows: Iterable[Sequence[str]], items: Vocab) -> Triples:
-        """Of rows (head, relation, tail), as `read_triples` with triple_ids="item"."""
-        told = [[str(cell).strip() for cell in row] for row in rows]
-        for number, row in enumerate(told):
-            if len(row) != 3 or not all(row):
-                raise UsageError(
-                    "Each of the triples must be a head, a relation and a tail, none empty. "
-                    f"Got {row!r} instead, number {number}."
-                )
-        if not told:
+    def of(cls, rows: Iterable[Sequence[object]] | given.Frame, items: Vocab) -> Triples:
+        """Of rows (head, relation, tail), or a frame with these columns, as `read_triples` with
+        triple_ids="item".
+        """
+        if given.is_frame(rows):
+            return read_triples(rows, items, triple_ids="item")  # type: ignore[arg-type]
+        frame = triple_rows(rows)  # type: ignore[arg-type]
+        if frame.height == 0:
             return cls({}, {"item": items}, {}, {})
-        frame = pl.DataFrame(told, schema=["head", "relation", "tail"], orient="row")
         kind, key, names = _matched_to_items(frame, items, "item", "The triples")
         return _grouped(frame, items, kind, key, names, 0, set())
 
 
+def triple_rows(rows: Iterable[Sequence[object]]) -> pl.DataFrame:
+    """head, relation, tail as text; `UsageError` names the first row that is no such three."""
+    told = [row if isinstance(row, str) else list(row) for row in rows]
+    for number, row in enumerate(told):
+        if isinstance(row, str) or len(row) != 3:
+            raise _no_triple(row, number)
+    columns = {
+        role: [(cell or "").strip() for cell in given.texts([row[at] for row in told], role)]
+        for at, role in enumerate(("head", "relation", "tail"))
+    }
+    frame = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
+    empty = frame.select(pl.any_horizontal(pl.all() == "").alias("any"))["any"].to_numpy()
+    if empty.any():
+        at = int(np.flatnonzero(empty)[0])
+        raise _no_triple(told[at], at)
+    return frame
+
+
+def _no_triple(row: object, number: int) -> UsageError:
+    return UsageError(
+        "Each of the triples must be a head, a relation and a tail, none empty. "
+        f"Got {row!r} instead, number {number}."
+    )
+
+
 def read_triples(
-    path: str | Path,
+    path: Table,
     items: Vocab,
     *,
-    entities: str | Path | None = None,
+    entities: Table | None = None,
     triple_ids: Literal["item"] | None = None,
     skip_relations: tuple[str, ...] = (),
 ) -> Triples:
-    """The triples of a file, in terms of the catalogue's items.
+    """The triples of a file or frame, in terms of the catalogue's items.
 
     An entity of type "item" that is no item of the catalogue is dropped with its triples and
     counted; an entity of type "user" becomes "entity_user": the users are those of the log.
@@ -83,9 +106,9 @@ def read_triples(
     Raises `DataError` naming the line of an empty cell, of a time that is none, or of an entity
     that is not declared, or the id that could be read both ways.
     """
-    frame = read_table(path)
+    frame, where = read_table(path), table_name(path, "the triples")
     roles = pick_columns(
-        frame, TRIPLE_COLUMNS, {}, needed=("head", "relation", "tail"), where=str(path)
+        frame, TRIPLE_COLUMNS, {}, needed=("head", "relation", "tail"), where=where
     )
     frame = frame.select(
         pl.int_range(1, pl.len() + 1).alias("row"),
@@ -94,18 +117,18 @@ def read_triples(
     for role in ("head", "relation", "tail"):
         empty = np.flatnonzero((frame[role] == "").to_numpy())
         if empty.size:
-            raise DataError(f"{place(path, int(empty[0]) + 1)}: '{role}' must not be empty.")
+            raise DataError(f"{place(where, int(empty[0]) + 1)}: '{role}' must not be empty.")
     if "time" in roles:
-        frame = frame.with_columns(time=pl.Series(dates(frame["time"], str(path))))
+        frame = frame.with_columns(time=pl.Series(dates(frame["time"], where)))
     unwanted = frame["relation"].is_in(list(skip_relations))
     frame = frame.filter(~unwanted)
     if frame.height == 0:
         return Triples({}, {"item": items}, {}, {"skipped relation": int(unwanted.sum())})
     if entities is None:
-        kind, key, names = _matched_to_items(frame, items, triple_ids, str(path))
+        kind, key, names = _matched_to_items(frame, items, triple_ids, where)
         lost: set[str] = set()
     else:
-        kind, key, names, lost = _declared(frame, items, Path(entities), str(path))
+        kind, key, names, lost = _declared(frame, items, entities, where)
     return _grouped(frame, items, kind, key, names, int(unwanted.sum()), lost)
 
 
@@ -136,15 +159,15 @@ def _such_as(items: Vocab) -> str:
 
 
 def _declared(
-    frame: pl.DataFrame, items: Vocab, file: Path, where: str
+    frame: pl.DataFrame, items: Vocab, source: Table, where: str
 ) -> tuple[dict[str, str], dict[str, str], dict[str, str], set[str]]:
-    table = read_table(file)
-    roles = pick_columns(table, ENTITY_COLUMNS, {}, needed=("entity_id",), where=str(file))
+    table, file = read_table(source), table_name(source, "the entities")
+    roles = pick_columns(table, ENTITY_COLUMNS, {}, needed=("entity_id",), where=file)
     columns = {
         role: table[name].str.strip_chars().fill_null("").to_list() for role, name in roles.items()
     }
     ids = columns["entity_id"]
-    _check_declarations(ids, str(file))
+    _check_declarations(ids, file)
     blank = [""] * len(ids)
     kind: dict[str, str] = {}
     key: dict[str, str] = {}

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
+from kg import given
+from kg.alike import ByValue
 from kg.errors import DataError, UsageError
-from kg.tables import pick_columns, read_table
+from kg.tables import Table, pick_columns, read_table, table_name
 
 PARTS = {"train": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid",
          "test": "test"}  # fmt: skip
@@ -18,8 +20,8 @@ SEVERAL = "|"
 """Stands between the labels of one cell."""
 
 
-@dataclass(frozen=True)
-class LabelledTexts:
+@dataclass(frozen=True, eq=False)
+class LabelledTexts(ByValue):
     """n texts and L labels, sorted by name; `carries` bool [n, L], row by row as the texts.
 
     A text may carry several labels, or none. `several` says whether it is so among the texts that
@@ -49,9 +51,22 @@ class LabelledTexts:
 
     @classmethod
     def of(cls, texts: Iterable[str], labels: Iterable[str | Iterable[str]]) -> LabelledTexts:
-        """Texts with one label each, or with an iterable of labels each."""
-        rows = [{row} if isinstance(row, str) else set(row) for row in labels]
-        said = tuple(texts)
+        """Texts with one label each, or with an iterable of labels each (empty: it has none).
+
+        Raises `UsageError` if there are not as many of both, and naming the place of a text or of
+        a label that is no text.
+        """
+        said = tuple(given.cells(texts, "The texts of LabelledTexts.of"))
+        for at, text in enumerate(said):
+            if not isinstance(text, str):
+                raise UsageError(
+                    f"Each text must be a text. Got {text!r} at position {at} (from 0) instead: "
+                    "leave the row out."
+                )
+        rows = [
+            _labels_of(row, at)
+            for at, row in enumerate(given.cells(labels, "The labels of LabelledTexts.of"))
+        ]
         if len(said) != len(rows):
             raise UsageError(
                 f"Each of {len(said)} texts must have its labels. Got {len(rows)} rows."
@@ -137,11 +152,23 @@ class LabelledTexts:
         return list(found)
 
 
+def _labels_of(row: Any, at: int) -> set[str]:
+    found = [row] if isinstance(row, str) or not isinstance(row, Iterable) else list(row)
+    for label in found:
+        if not isinstance(label, str) or not label.strip():
+            raise UsageError(
+                f"Each label must be a text that is not empty. Got {label!r} at position {at} "
+                "(from 0) instead: write numbers as texts ('5'), and [] for a text without a label."
+            )
+    return set(found)
+
+
 def read_labelled(
-    path: str | Path, *, text: str = "text", label: str = "intent", split: str | None = None,
+    path: Table, *, text: str = "text", label: str = "intent", split: str | None = None,
     skip: bool = False,
 ) -> dict[str, LabelledTexts]:  # fmt: skip
-    """Labelled texts of a table (CSV, TSV, Parquet) by part: "train" and maybe "valid", "test".
+    """Labelled texts of a table (CSV, TSV, Parquet or a frame) by part: "train" and maybe "valid"
+    and "test".
 
     `text`, `label`, `split` name columns; without `split` all rows are "train". Several labels of
     one cell are joined by '|'. Parts may know different labels. Rows without a text are left out,
@@ -149,13 +176,13 @@ def read_labelled(
     Raises `UsageError` for no such file or column, `DataError` for a part of another name, for a
     row without a label and for a file that cannot be read.
     """
-    frame = read_table(path)
+    frame, where = read_table(path), table_name(path)
     wanted = {"text": text, "label": label} | ({} if split is None else {"split": split})
     columns = pick_columns(
         frame, {role: (name,) for role, name in wanted.items()}, wanted,
-        needed=tuple(wanted), where=str(path),
+        needed=tuple(wanted), where=where,
     )  # fmt: skip
-    part = _parts(frame, columns.get("split"), path)
+    part = _parts(frame, columns.get("split"), where)
     texts = frame[columns["text"]].str.strip_chars().fill_null("").to_list()
     cells = frame[columns["label"]].fill_null("").to_list()
     found: dict[str, tuple[list[str], list[set[str]]]] = {}
@@ -165,7 +192,7 @@ def read_labelled(
         labels = {piece.strip() for piece in cell.split(SEVERAL)} - {""}
         if not labels:
             raise DataError(
-                f"{path}, row {row}: each text must have a label in column {label!r}. "
+                f"{where}, row {row}: each text must have a label in column {label!r}. "
                 f"Got none for {said[:40]!r}."
             )
         into = found.setdefault(name, ([], []))
@@ -173,18 +200,18 @@ def read_labelled(
         into[1].append(labels)
     if not found:
         what = "labelled text" if skip else "text"
-        raise DataError(f"{path}, column {text!r}, must hold at least one {what}. Got none.")
+        raise DataError(f"{where}, column {text!r}, must hold at least one {what}. Got none.")
     return {name: LabelledTexts._numbered(tuple(t), rows) for name, (t, rows) in found.items()}
 
 
-def _parts(frame: pl.DataFrame, column: str | None, path: str | Path) -> list[str]:
+def _parts(frame: pl.DataFrame, column: str | None, where: str) -> list[str]:
     if column is None:
         return ["train"] * frame.height
     names = frame[column].fill_null("").str.strip_chars().to_list()
     for row, name in enumerate(names, start=1):
         if name.lower() not in PARTS:
             raise DataError(
-                f"{path}, row {row}: column {column!r} must be train, valid or test. "
+                f"{where}, row {row}: column {column!r} must be train, valid or test. "
                 f"Got {name!r} instead."
             )
     return [PARTS[name.lower()] for name in names]

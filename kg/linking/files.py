@@ -12,48 +12,49 @@ from kg.building.triples import ENTITY_COLUMNS
 from kg.errors import DataError
 from kg.linking.decision import SCHEMA
 from kg.linking.titles import Titled
-from kg.tables import pick_columns, read_table
+from kg.tables import Table, pick_columns, read_table, table_name
 
 PERSON = "person"
 """How a link was found that someone marked in the table for review."""
 
 
-def read_entities(path: str | Path, columns: Mapping[str, str] | None = None) -> Titled:
+def read_entities(path: Table, columns: Mapping[str, str] | None = None) -> Titled:
     """Entities of a table with entity_id and name, or of a plain folder's entities.csv.
 
     `columns` maps these roles to column names; other roles are passed over. Raises `UsageError` if
     there is no such file, `DataError` naming the row of an id that is empty or stands twice.
     """
-    file = Path(path) / "entities.csv" if Path(path).is_dir() else Path(path)
-    table = read_table(file)
+    if isinstance(path, str | Path) and Path(path).is_dir():
+        path = Path(path) / "entities.csv"
+    table, where = read_table(path), table_name(path, "the entities")
     needed = ("entity_id", "name")
     own = {role: name for role, name in (columns or {}).items() if role in needed}
-    roles = pick_columns(table, ENTITY_COLUMNS, own, needed=needed, where=str(file))
+    roles = pick_columns(table, ENTITY_COLUMNS, own, needed=needed, where=where)
     ids = _cells(table, roles["entity_id"])
     seen: set[str] = set()
     for row, key in enumerate(ids, 1):
         if not key or key in seen:
             raise DataError(
-                f"{file}, row {row}: each entity id must be there and stand once. Got {key!r}."
+                f"{where}, row {row}: each entity id must be there and stand once. Got {key!r}."
             )
         seen.add(key)
     return Titled(tuple(ids), tuple(_cells(table, roles["name"])))
 
 
-def read_review(file: str | Path, items: Titled, entities: Titled) -> pl.DataFrame:
+def read_review(file: Table, items: Titled, entities: Titled) -> pl.DataFrame:
     """The links that a person marked with x, yes or 1, with the columns `COLUMNS`; confidence 1.
 
     Empty, no and 0 mean: not this one. Raises `DataError` naming the row of another mark, of an
     id that is not known, and of an item or an entity that is marked twice.
     """
-    table = read_table(file)
+    table, where = read_table(file), table_name(file, "the review")
     wanted = {name: (name,) for name in ("item_id", "entity_id", "take")}
-    roles = pick_columns(table, wanted, {}, needed=tuple(wanted), where=str(file))
+    roles = pick_columns(table, wanted, {}, needed=tuple(wanted), where=where)
     cells = (_cells(table, roles[name]) for name in wanted)
     titles, names = (dict(zip(t.ids, t.titles, strict=True)) for t in (items, entities))
     taken = [
         (item, titles[item], entity, names[entity], 1.0, PERSON)
-        for item, entity in _taken(zip(*cells, strict=True), titles, names, str(file))
+        for item, entity in _taken(zip(*cells, strict=True), titles, names, where)
     ]
     return pl.DataFrame(taken, schema=SCHEMA, orient="row")
 

@@ -102,7 +102,7 @@ def test_columns_must_have_one_length_and_users_a_name() -> None:
         EventLog.of(["u", "v"], ["a"])
     with pytest.raises(DataError, match=r"'behaviour' parameter .*Got 1"):
         EventLog.of(["u", "v"], ["a", "b"], behaviour=["view"])
-    with pytest.raises(DataError, match="user id must not be empty"):
+    with pytest.raises(DataError, match=r"'user' .*position 1 .*must not be empty. Got None"):
         EventLog.of(["u", None], ["a", "b"])  # type: ignore[list-item]
 
 

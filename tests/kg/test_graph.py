@@ -1,7 +1,10 @@
 """KnowledgeGraph: typed nodes and edges that check themselves, and networkx both ways."""
 
+import datetime as dt
+
 import networkx as nx
 import numpy as np
+import polars as pl
 import pytest
 
 from kg.errors import DataError, UsageError
@@ -107,3 +110,53 @@ def test_other_networkx_graphs_are_refused() -> None:
     for kind in (nx.Graph, nx.DiGraph, nx.MultiGraph):
         with pytest.raises(UsageError, match=f"needs a MultiDiGraph.*Got a {kind.__name__}"):
             KnowledgeGraph.from_networkx(kind())
+
+
+def edges(**attributes: object) -> nx.MultiDiGraph:
+    graph = nx.MultiDiGraph()
+    graph.add_edge(("item", "a"), ("item", "b"), relation="requires", **attributes)
+    graph.add_edge(("item", "a"), ("item", "b"), relation="similar")
+    graph.add_edge(("item", "a"), ("item", "c"), relation="similar", time=None)
+    return graph
+
+
+def test_an_edge_of_networkx_may_name_its_relation_by_an_attribute() -> None:
+    graph = KnowledgeGraph.from_networkx(edges())
+    assert graph.edges[("item", "requires", "item")].tolist() == [[0], [1]]
+    assert graph.edges[("item", "similar", "item")].tolist() == [[0, 0], [1, 2]]
+    nameless = nx.MultiDiGraph([(("item", "a"), ("item", "b"))])
+    with pytest.raises(DataError, match=r"from \('item', 'a'\) to .* must name its relation"):
+        KnowledgeGraph.from_networkx(nameless)
+
+
+def test_times_of_networkx_may_be_dates() -> None:
+    for time in ("2024-01-01", dt.datetime(2024, 1, 1), 1704067200):
+        graph = KnowledgeGraph.from_networkx(edges(time=time))
+        assert graph.edge_time[("item", "requires", "item")].tolist() == [1704067200]
+    with pytest.raises(DataError, match=r"time of the edge from \('item', 'a'\).*'soon'"):
+        KnowledgeGraph.from_networkx(edges(time="soon"))
+
+
+def test_nodes_of_networkx_that_are_one_as_text_are_refused() -> None:
+    graph = nx.MultiDiGraph()
+    graph.add_nodes_from([("item", 1), ("tag", "1")])
+    assert KnowledgeGraph.from_networkx(graph).num_nodes == {"item": 1, "tag": 1}
+    graph.add_node(("item", "1"))
+    with pytest.raises(DataError, match=r"Got \('item', 1\) and \('item', '1'\)"):
+        KnowledgeGraph.from_networkx(graph)
+    graph = nx.MultiDiGraph()
+    graph.add_node(("item", None))
+    with pytest.raises(DataError, match="nodes of type 'item', position 0"):
+        KnowledgeGraph.from_networkx(graph)
+
+
+def test_of_triples() -> None:
+    rows = [("a", "by", "p"), ("b", "by", "p"), ("a", "like", "b")]
+    frame = pl.DataFrame(rows, schema=["head", "relation", "tail"], orient="row")
+    for triples, items in ((rows, ["a", "b", "c"]), (iter(rows), pl.Series(["c", "b", "a"])),
+                           (frame, Vocab.of("abc", "item"))):  # fmt: skip
+        graph = KnowledgeGraph.from_triples(triples, items)
+        assert graph.num_nodes == {"item": 3, "entity": 1}
+        assert graph.edges[("item", "by", "entity")].tolist() == [[0, 1], [0, 0]]
+    with pytest.raises(UsageError, match=r"Got \['a', 'by', None\] instead, number 0"):
+        KnowledgeGraph.from_triples([("a", "by", None)], ["a"])

@@ -407,3 +407,13 @@ def test_entities_from_a_table_or_a_folder(tmp_path):
         read_entities(tmp_path)
     with pytest.raises(UsageError, match="no file"):
         read_entities(tmp_path / "other.csv")
+
+
+def test_frames_are_read_too():
+    frame = pl.DataFrame({"entity_id": ["01", "2"], "name": ["Heat", None]})
+    assert read_entities(frame) == Titled(("01", "2"), ("Heat", ""))
+    with pytest.raises(DataError, match="the entities, row 2: each entity id must be there"):
+        read_entities(frame.with_columns(entity_id=pl.Series(["1", "1"])))
+    marks = pl.DataFrame({"item_id": ["none"], "entity_id": ["none"], "take": ["x"]})
+    with pytest.raises(DataError, match="the review, row 1: there is no item 'none'"):
+        read_review(marks, ITEMS, ENTITIES)

@@ -84,9 +84,12 @@ def test_a_bad_table_is_named_by_file_row_rule_and_value(tmp_path, text, told):
         ({"ids": np.array(IDS, object)}, "plain numbers and texts"),
         ({"ids": np.array(["a"])}, r"of the shape \[1, W\]"),
         ({"ids": np.array([0.5, 1.5, 2.5])}, "texts or whole numbers"),
-        ({"vectors": np.array([[1.0, 2], [3, np.nan], [5, 6]])}, "row 2: column '2' .* Got nan"),
+        (
+            {"vectors": np.array([[1.0, 2], [3, np.nan], [5, 6]])},
+            r"row 2 \(id 'z'\): number 2 must be finite\. Got nan",
+        ),
         ({"vectors": np.ones(3)}, "must be numbers of the shape"),
-        ({"vectors": np.full((3, 1), 1e300)}, "row 1: column '1' .* Got inf"),
+        ({"vectors": np.full((3, 1), 1e300)}, r"row 1 \(id 'c'\): number 1 .* Got inf"),
         ({"ids": np.array(["a", "b", "a"])}, "row 3: each id must stand once"),
     ],
 )
@@ -131,3 +134,27 @@ def test_one_name_cannot_stand_twice():
     image = Vectors.of("image", IDS, VALUES, catalog.ids)
     with pytest.raises(DataError, match="must stand once"):
         catalog.with_vectors(image, image)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_named(bad):
+    values = np.array([[1.0, 2.0], [3.0, bad]], np.float32)
+    with pytest.raises(DataError, match=r"vectors 'image' must be finite .* for row 3"):
+        Vectors("image", np.array([0, 3]), values)
+    with pytest.raises(DataError, match=r"image, row 2 \(id 'b'\): number 2 must be finite"):
+        Vectors.of("image", ["a", "b"], values, ITEMS)
+
+
+def test_vectors_from_python():
+    frame = pl.DataFrame({"item_id": IDS, "image": VALUES.tolist()})
+    told = [VALUES, VALUES.tolist(), frame["image"], frame["image"].to_numpy()]
+    for values in told:
+        found = Vectors.of("image", frame["item_id"], values, ITEMS)
+        np.testing.assert_array_equal(found.dense(4), [[0, 4], [0, 0], [1.5, -2], [0, 0]])
+    found, _ = read_vectors("image", frame, ITEMS)
+    np.testing.assert_array_equal(found.values, VALUES[[2, 0]])
+    with pytest.raises(DataError, match=r"ids of the vectors 'image', position 1"):
+        Vectors.of("image", ["a", None], VALUES[:2], ITEMS)
+    for odd in ([[1.0], [1.0, 2.0]], [["x"], ["y"]]):
+        with pytest.raises(DataError, match="rows of equally many numbers"):
+            Vectors.of("image", ["a", "b"], odd, ITEMS)

@@ -1,6 +1,7 @@
 """Labelled texts: numbers by hand, parts of a file, and every mistake a file can hold."""
 
 import numpy as np
+import polars as pl
 import pytest
 
 from kg.errors import DataError, UsageError
@@ -77,6 +78,29 @@ def test_mistakes_are_named(tmp_path, text, told):
     with pytest.raises((DataError, UsageError)) as caught:
         read_labelled(table(tmp_path, text), split=split)
     assert told in str(caught.value)
+
+
+def test_texts_and_labels_from_python():
+    data = LabelledTexts.of(pl.Series(["a", "b"]), pl.Series([["y"], []], dtype=pl.List(pl.String)))
+    assert (data.texts, data.labels, data.carries.tolist()) == (("a", "b"), ("y",), [[1], [0]])
+    frame = pl.DataFrame({"text": ["a", "b"], "intent": ["x|y", "x"]})
+    assert read_labelled(frame)["train"].labels == ("x", "y")
+    with pytest.raises(DataError, match="the frame, row 2: each text must have a label"):
+        read_labelled(frame.with_columns(intent=pl.Series(["x", None])))
+
+
+@pytest.mark.parametrize("bad", [5, float("nan"), None, "", [3], ["x", None]])
+def test_labels_that_are_no_text_are_named(bad):
+    with pytest.raises(UsageError, match=r"Each label must be a text .* position 1 \(from 0\)"):
+        LabelledTexts.of(["a", "b"], ["x", bad])
+
+
+@pytest.mark.parametrize("bad", [None, float("nan"), 7])
+def test_texts_that_are_none_are_named(bad):
+    with pytest.raises(UsageError, match=r"Each text must be a text. Got .* at position 0"):
+        LabelledTexts.of([bad, "b"], ["x", "y"])
+    with pytest.raises(UsageError, match=r"must be a column: .*Got a str"):
+        LabelledTexts.of("ab", ["x", "y"])
 
 
 def test_sizes_must_fit():

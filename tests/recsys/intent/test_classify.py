@@ -111,7 +111,7 @@ def test_a_label_never_learned_is_always_missed_and_named():
 
 
 def test_one_example_a_label_is_enough():
-    data = LabelledTexts.of(WANTS.values(), WANTS)
+    data = LabelledTexts.of(WANTS.values(), WANTS.keys())
     made = IntentClassifier.fit(data, "frozen", encoder="hash")
     assert made.predict(["where is my parcel"])[0].intents[0].name == "parcel"
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 
 from kg.building.build import build_graph
@@ -327,3 +328,16 @@ def test_without_times_all_are_counted_and_that_is_said(rec, tmp_path, call):
         assert "1 kept" in err
         assert "without times nobody can tell" in err
     assert len(Recommender.load(tmp_path / "run").log) == len(rec.log) + 2
+
+
+def test_frames_are_read(rec):
+    log = later(rec, ["f0", "f0"], list(rec.items.ids[:2]))
+    frame = log.to_frame().rename({"user": "user_id", "item": "item_id"})
+    assert rec.with_events(frame).recommend("f0", k=5) == rec.with_events(log).recommend("f0", k=5)
+    title = rec.catalog.titles[0]
+    items = pl.DataFrame({"item_id": ["new"], "title": [title]})
+    found = rec.with_items(items)
+    assert names(found.similar(text=title, k=2)).count("new") == 1
+    facts = pl.DataFrame({"head": ["new"], "relation": ["category"], "tail": ["hats"]})
+    told = found.with_facts([("new", "category", "hats")])
+    assert names(found.with_facts(facts).similar("new")) == names(told.similar("new"))
