@@ -27,7 +27,7 @@ WAIT, LONG_WAIT = 60.0, 600.0
 """Seconds for which somebody else may change a folder: before a change, and after long work."""
 TRIES = 10
 """A folder that is another one each time is read so often."""
-GAP = 5.0
+GAP = 2.0
 """Seconds that the two renames of a swap may lie apart."""
 T = TypeVar("T")
 
@@ -340,6 +340,11 @@ def _state(folder: Path) -> tuple[int, ...] | None:
 
 def _manifest(folder: Path, kind: str) -> dict[str, Any]:
     if not folder.is_dir():
+        if (old := _old(place_of(folder))).exists():
+            raise DataError(
+                f"A change of {folder} was stopped half-way, and the old state is in {old}: it is "
+                "put back as soon as somebody reads it who may write there."
+            )
         raise UsageError(f"There is no folder {folder}.")
     try:
         body = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))

@@ -24,7 +24,8 @@ else:
 
 PAUSE = 0.05
 """Seconds from one try to the next."""
-_LOCKLESS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+_TAKEN = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
+"""What a system says of a lock that is somebody else's; anything else means that it has none."""
 _HELD: ContextVar[frozenset[str]] = ContextVar("held", default=frozenset())
 
 
@@ -90,7 +91,7 @@ def _locked(number: int) -> bool:
         else:
             fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        return error.errno in _LOCKLESS
+        return error.errno not in _TAKEN
     return True
 
 

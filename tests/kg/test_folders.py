@@ -1,5 +1,6 @@
 """Folders: whole or refused, swapped in one step, never over what is not ours."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -199,6 +200,37 @@ def test_a_change_waits_for_another_says_so_and_a_kill_frees_it(ours):
     verified(ours, "data")
     assert [p.name for p in ours.parent.iterdir()] == ["f"]
     change(ours, 0)
+
+
+def test_where_there_are_no_locks_nobody_is_kept_apart(ours, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+
+    def none(number, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with changing(ours):
+        assert elsewhere(change, ours, 0) is None
+        publish(ours, writer("new"), {"kind": "data"})
+    assert (ours / "a.txt").read_text() == "new"
+
+
+def test_a_place_where_nothing_can_be_written_is_named(ours, monkeypatch):
+    real = os.open
+
+    def refused(path, flags, *more, **named):
+        if flags & os.O_CREAT:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path, flags, *more, **named)
+
+    monkeypatch.setattr(os, "open", refused)
+    with pytest.raises(DataError, match=r"f cannot be written: Permission denied \(\.f\.lock\)"):
+        change(ours)
+    assert verified(ours, "data")["kind"] == "data"  # to read it nothing need be written
+    monkeypatch.setattr(folders, "GAP", 0.1)
+    ours.rename(ours.parent / ".f.old")  # what a kill between the renames leaves
+    with pytest.raises(DataError, match=r"stopped half-way, and the old state is in .*\.f\.old"):
+        verified(ours, "data")
 
 
 def test_who_changes_a_folder_may_publish_it_and_others_may_not(ours, monkeypatch):
