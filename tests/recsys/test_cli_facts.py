@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from kg.testing import planted
-from recsys.cli import main
+from recsys.cli import main, training
 from recsys.recommender import Recommender
 
 EVENTS, ITEMS = "events.csv", "items.csv"
@@ -175,6 +175,22 @@ def test_a_training_tells_what_the_run_in_its_place_was_told_and_the_data_lack(
     assert not any("in answers again" in line for line in lines[at + 7 :])  # told once
     code, _, err = call(*train)  # the new one was told nothing
     assert (code, "stands there" in err) == (0, False), err
+
+
+def test_what_a_run_is_told_while_another_is_trained_for_its_place(
+    world, call, tmp_path, monkeypatch
+):
+    run, real = shutil.copytree(world / "run", tmp_path / "run"), training.reindexed
+
+    def sold_out_meanwhile(rec):
+        Recommender.load(run).with_stock({rec.items.ids[1]: False}).save(run)
+        return real(rec)
+
+    monkeypatch.setattr(training, "reindexed", sold_out_meanwhile)
+    code, _, err = call("train", world / "data", "-o", run, "--encoder", "hash",
+                        "--max-epochs", "1")  # fmt: skip
+    assert code == 0, err
+    assert "1 items out of stock, in answers again" in err.partition("epoch ")[2]
 
 
 def test_what_the_data_hold_by_now_is_not_lost(world, call, tmp_path):
