@@ -32,6 +32,7 @@ graph; `verbalise` writes a history as a sentence that BERT can read. No torch h
     wording/    histories as text, and paths as reasons, in English and Chinese
     storage     a built data folder on disk
     folders     folders that are whole or not there
+    locks       changes of a folder one after the other
     datasets    the bundled sample
     testing     the tiny and the planted world
 """

@@ -1,4 +1,8 @@
-"""Folders that are whole or not there: written beside, checked by sha256, swapped in by rename."""
+"""Folders that are whole or not there: written beside, checked by sha256, swapped in by rename.
+
+Who changes one is `alone` with it (`kg.locks`); who reads one waits for nobody, and reads again
+where another state was swapped in meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +12,24 @@ import hashlib
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 from kg.errors import DataError, UsageError
+from kg.locks import alone, lock_file
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+WAIT, LONG_WAIT = 60.0, 600.0
+"""Seconds for which somebody else may change a folder: before a change, and after long work."""
+TRIES = 10
+"""A folder that is another one each time is read so often."""
+GAP = 2.0
+"""Seconds that the two renames of a swap may lie apart."""
+T = TypeVar("T")
 
 
 def publish(path: str | Path, write: Callable[[Path], None], facts: Mapping[str, Any]) -> None:
@@ -25,21 +38,59 @@ def publish(path: str | Path, write: Callable[[Path], None], facts: Mapping[str,
     Whatever goes wrong before the swap leaves `path` as it was. Raises `UsageError` if something
     that is not ours stands there, `DataError` if it cannot be written.
     """
-    target = Path(path)
-    recover(target)
-    check_place(target, facts.get("kind"))
-    fresh = target.parent / f".{target.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.new"
+    target = place_of(path)
     try:
-        fresh.mkdir(parents=True)
-        write(fresh)
-        _write_manifest(fresh, facts)
-        _sync(fresh)
-        _swap(fresh, target)
+        target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        where = error.filename or target
-        raise DataError(f"{where} cannot be written: {error.strerror or error}.") from None
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        raise _unwritten(target, error) from None
+    with alone(target, LONG_WAIT):
+        recover(target)
+        check_place(target, facts.get("kind"))
+        fresh = target.parent / f".{target.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.new"
+        try:
+            fresh.mkdir()
+            write(fresh)
+            _write_manifest(fresh, facts)
+            _sync(fresh)
+            _swap(fresh, target)
+        except OSError as error:
+            raise _unwritten(target, error) from None
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _unwritten(target: Path, error: OSError) -> DataError:
+    return DataError(f"{error.filename or target} cannot be written: {error.strerror or error}.")
+
+
+@contextlib.contextmanager
+def changing(path: str | Path, wait: float = WAIT) -> Iterator[None]:
+    """Changes of this folder one after the other: hold this from reading it until `publish`, and no
+    change that came between is lost. Readers are not kept waiting.
+
+    Raises `DataError` if somebody else holds it for `wait` seconds.
+    """
+    target = place_of(path)
+    if not target.parent.is_dir():  # nothing is there that could be changed
+        yield
+        return
+    with alone(target, wait):
+        yield
+
+
+def place_of(path: str | Path) -> Path:
+    """Where a folder of this name stands: a link is followed, so that it goes on pointing to what
+    is put in its place; `.` and `..` get their names.
+    """
+    place = Path(path)
+    if not place.is_symlink() and place.name not in ("", ".."):
+        return place
+    try:
+        return Path(os.path.realpath(place))
+    except FileNotFoundError:
+        raise UsageError(
+            f"{place}: the folder that you are in was replaced or is gone: go to it anew (cd)."
+        ) from None
 
 
 def check_place(target: Path, kind: object) -> None:
@@ -50,17 +101,19 @@ def check_place(target: Path, kind: object) -> None:
     """
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return
-    try:
-        body = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
-        ours = body["self"] == _self_hash(body)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        ours = False
-    if not ours:
+    if not _is_ours(target):
         raise UsageError(f"{target} exists and is no folder of kgintent: give another name.")
-    if body.get("kind") != kind:
-        raise UsageError(
-            f"{target} is a {body.get('kind')} folder and would be lost: give another name."
-        )
+    if (found := kind_of(target)) != kind:
+        raise UsageError(f"{target} is a {found} folder and would be lost: give another name.")
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether its manifest is one of ours, and undamaged."""
+    try:
+        body = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return bool(body["self"] == _self_hash(body))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
 
 
 @contextlib.contextmanager
@@ -69,7 +122,7 @@ def fresh_folder(path: str | Path) -> Iterator[Path]:
 
     Raises `UsageError` if something stands there, `DataError` if it cannot be written.
     """
-    target = Path(path)
+    target = place_of(path)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"{target} exists and is not empty: give another name.")
     fresh = target.parent / f".{target.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.new"
@@ -82,15 +135,13 @@ def fresh_folder(path: str | Path) -> Iterator[Path]:
         os.rename(fresh, target)
         _sync_directory(target.parent)
     except OSError as error:
-        raise DataError(
-            f"{error.filename or target} cannot be written: {error.strerror or error}."
-        ) from None
+        raise _unwritten(target, error) from None
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _swap(fresh: Path, target: Path) -> None:
-    old = target.parent / f".{target.name}.old"
+    old = _old(target)
     if target.exists():
         shutil.rmtree(old, ignore_errors=True)
         os.rename(target, old)
@@ -99,17 +150,30 @@ def _swap(fresh: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def recover(target: Path) -> None:
-    """What a kill left: the old folder between the two renames is put back, an unfinished new
-    one, whose writer is gone, is cleared away.
+def _old(target: Path) -> Path:
+    """Where the old state stands while the new one takes its place."""
+    return target.parent / f".{target.name}.old"
+
+
+def recover(path: Path) -> None:
+    """What a kill left: the old folder between the two renames is put back, one that was replaced
+    already and an unfinished new one, whose writer is gone, are cleared away. Nothing happens
+    while somebody changes the folder, for then it is theirs.
     """
-    for left in target.parent.glob(f".{glob.escape(target.name)}.*.new"):
-        if not _alive(left.name.split(".")[-2].partition("-")[0]):
-            shutil.rmtree(left, ignore_errors=True)
-    old = target.parent / f".{target.name}.old"
-    if old.exists() and not target.exists():
-        with contextlib.suppress(OSError):
-            os.rename(old, target)
+    target = place_of(path)
+    unfinished = list(target.parent.glob(f".{glob.escape(target.name)}.*.new"))
+    old = _old(target)
+    if not unfinished and not old.exists() and not lock_file(target).exists():
+        return
+    with contextlib.suppress(DataError), alone(target, 0):
+        for left in unfinished:
+            if not _alive(left.name.split(".")[-2].partition("-")[0]):
+                shutil.rmtree(left, ignore_errors=True)
+        if not target.exists():
+            with contextlib.suppress(OSError):
+                os.rename(old, target)
+        elif _is_ours(old):
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _alive(process: str) -> bool:
@@ -206,7 +270,7 @@ def _sync_directory(folder: Path) -> None:
 def kind_of(path: Path) -> str | None:
     """What kind of folder of ours a path seems to be; None for any other. Nothing is verified."""
     try:
-        body = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        body = _steadily(path, lambda: json.loads((path / MANIFEST).read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return None
     return body.get("kind") if isinstance(body, dict) else None
@@ -218,8 +282,69 @@ def manifest(path: str | Path, kind: str) -> dict[str, Any]:
     Raises `UsageError` if there is no such folder, `DataError` if the manifest is damaged.
     """
     folder = Path(path)
+    return _steadily(folder, lambda: _manifest(folder, kind))
+
+
+def verified(path: str | Path, kind: str) -> dict[str, Any]:
+    """The manifest of a folder of this kind, every file of it checked by size and sha256.
+
+    Raises as `manifest`, and `DataError` naming the file that is damaged.
+    """
+    folder = Path(path)
+    return _steadily(folder, lambda: _verified(folder, kind))
+
+
+def read_folder(path: str | Path, kind: str, read: Callable[[dict[str, Any]], T]) -> T:
+    """What `read` makes of the files of a folder that is `verified`, given its manifest: all of it
+    of one state, for where another was swapped in meanwhile it is read again.
+
+    Raises as `verified` and `read` do, and `DataError` if it is another one again and again.
+    """
+    folder = Path(path)
+    return _steadily(folder, lambda: read(_verified(folder, kind)))
+
+
+def _steadily(folder: Path, read: Callable[[], T]) -> T:
+    for _ in range(TRIES):
+        _settle(folder)
+        state = _state(folder)
+        try:
+            found = read()
+        except Exception:  # a mixture of two states may fail in any way
+            _settle(folder)
+            if _state(folder) == state:
+                raise
+            continue
+        if _state(folder) == state:
+            return found
+    raise DataError(f"{folder} was changed each of the {TRIES} times that it was read: try again.")
+
+
+def _settle(folder: Path) -> None:
+    """`recover`, and where somebody is between the two renames, wait for the second."""
     recover(folder)
+    target, end = place_of(folder), time.monotonic() + GAP
+    while not target.exists() and _old(target).exists() and time.monotonic() < end:
+        time.sleep(0.01)
+        recover(folder)
+
+
+def _state(folder: Path) -> tuple[int, ...] | None:
+    """Another one for each state that was published here; None where there is none."""
+    try:
+        told = os.stat(folder / MANIFEST)
+    except OSError:
+        return None
+    return told.st_dev, told.st_ino, told.st_mtime_ns, told.st_size
+
+
+def _manifest(folder: Path, kind: str) -> dict[str, Any]:
     if not folder.is_dir():
+        if (old := _old(place_of(folder))).exists():
+            raise DataError(
+                f"A change of {folder} was stopped half-way, and the old state is in {old}: it is "
+                "put back as soon as somebody reads it who may write there."
+            )
         raise UsageError(f"There is no folder {folder}.")
     try:
         body = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
@@ -236,15 +361,11 @@ def manifest(path: str | Path, kind: str) -> dict[str, Any]:
         raise UsageError(f"{folder} is a {body.get('kind')} folder; a {kind} folder is needed.")
     if body["format"] != FORMAT:
         raise DataError(f"{folder} has format {body['format']}; this version reads {FORMAT}.")
-    return body
+    return dict(body)
 
 
-def verified(path: str | Path, kind: str) -> dict[str, Any]:
-    """The manifest of a folder of this kind, every file of it checked by size and sha256.
-
-    Raises as `manifest`, and `DataError` naming the file that is damaged.
-    """
-    folder, body = Path(path), manifest(path, kind)
+def _verified(folder: Path, kind: str) -> dict[str, Any]:
+    body = _manifest(folder, kind)
     for name, known in body["files"].items():
         file = folder / name
         if not file.is_file():

@@ -11,7 +11,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from kg.errors import DataError
-from kg.folders import publish, verified
+from kg.folders import publish, read_folder
 from kg.graph import KnowledgeGraph, Relation
 from kg.ids import Vocab
 
@@ -38,8 +38,10 @@ def save_graph(
 
 def load_graph(path: str | Path) -> KnowledgeGraph:
     """The graph of such a folder, verified; `DataError` names a part that is damaged."""
-    verified(path, KIND)
-    folder = Path(path)
+    return read_folder(path, KIND, lambda _: _read(Path(path)))
+
+
+def _read(folder: Path) -> KnowledgeGraph:
     try:
         meta = json.loads((folder / "graph.json").read_text(encoding="utf-8"))
         with np.load(folder / "graph.npz", allow_pickle=False) as stored:

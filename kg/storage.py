@@ -17,7 +17,7 @@ from kg.catalog import Attribute, Catalog
 from kg.clean import CleanReport
 from kg.errors import DataError
 from kg.events import EventLog
-from kg.folders import publish, verified
+from kg.folders import publish, read_folder
 from kg.graph import KnowledgeGraph
 from kg.graph_store import pack_graph, unpack_graph
 from kg.ids import Vocab
@@ -79,8 +79,7 @@ def save_dataset(
 
 def load_dataset(path: str | Path) -> Dataset:
     """The folder, verified; `DataError` names a part that is damaged."""
-    verified(path, "data")
-    return read_dataset(Path(path))
+    return read_folder(path, "data", lambda _: read_dataset(Path(path)))
 
 
 def write_dataset(folder: Path, data: Dataset) -> None:

@@ -26,8 +26,11 @@ def disk_errors(path: Path, kind: type[Exception]) -> Iterator[None]:
 
 def save_tensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
     """Write them all. Raises `OSError` if that fails."""
+    path.touch()
+    mode = path.stat().st_mode
     with disk_errors(path, SafetensorError):
         save_file({k: np.asarray(v, order="C") for k, v in tensors.items()}, path)
+    path.chmod(mode)  # safetensors makes it the owner's alone
 
 
 def load_tensors(path: Path, shapes: Mapping[str, Sequence[int]]) -> dict[str, Any]:

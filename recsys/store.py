@@ -24,7 +24,7 @@ from scipy import sparse
 
 from kg.errors import DataError
 from kg.events import EventLog
-from kg.folders import publish, verified
+from kg.folders import publish, read_folder
 from kg.graph import KnowledgeGraph
 from kg.intents.labels import IntentLabels
 from kg.intents.taxonomy import Taxonomy
@@ -206,8 +206,20 @@ def _plain_of(partner: Neighbours | Habits | Factors, *names: str) -> dict[str, 
 
 def load_run(path: str | Path, encoder: TextEncoder | None = None) -> Recommender:
     """The recommender that was saved. `DataError` names the part that is damaged."""
-    manifest = verified(path, KIND)
+    return open_run(path, encoder)[0]
+
+
+def open_run(
+    path: str | Path, encoder: TextEncoder | None = None
+) -> tuple[Recommender, dict[str, Any]]:
+    """The same, with what the manifest of this very state says."""
     folder = Path(path)
+    return read_folder(folder, KIND, lambda told: (_read_run(folder, told, encoder), told))
+
+
+def _read_run(
+    folder: Path, manifest: Mapping[str, Any], encoder: TextEncoder | None
+) -> Recommender:  # fmt: skip
     data = read_dataset(folder)
     try:
         plain = json.loads((folder / "run.json").read_text(encoding="utf-8"))

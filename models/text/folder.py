@@ -291,6 +291,8 @@ def save_encoder(encoder: Any, origin: Path, folder: Path) -> None:
     """config.json, weights and the tokenizer of `origin`, so that any tool can load the folder."""
     with quiet(), disk_errors(folder, RuntimeError):
         encoder.save_pretrained(folder, safe_serialization=True)
+    for weights in folder.glob("*.safetensors"):  # which are made the owner's alone
+        shutil.copymode(folder / "config.json", weights)
     copy_tokenizer(origin, folder)
 
 

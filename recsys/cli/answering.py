@@ -80,7 +80,7 @@ def _keys(told: str | None) -> list[str] | None:
 
 def recommend_all(
     run: Path, who: tuple[str | None, ...], steering: Steering, filters: Filters, spread: bool,
-    out: Path | None, k: int, filter_seen: bool | None,
+    out: Path | None, k: int, filter_seen: bool | None, json: bool,
 ) -> None:  # fmt: skip
     """Every user, unsteered."""
     if any(told is not None for told in who):
@@ -91,7 +91,7 @@ def recommend_all(
             "--all."
         )
     wishes = filters.wishes()
-    write_all(Recommender.load(run), out, k, filter_seen, wishes)
+    write_all(Recommender.load(run), out, k, filter_seen, wishes, json)
 
 
 def recommend_one(

@@ -215,7 +215,9 @@ def recommend(
     run: Run,
     user: User = None,
     history: History = None,
-    all_: Annotated[bool, typer.Option("--all", help="Every user, in one pass.")] = False,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Every user, in one pass: CSV, or --json.")
+    ] = False,
     profile: Annotated[
         str | None, typer.Option(help="What is known of the person: NAME=VALUE|VALUE,…")
     ] = None,
@@ -223,7 +225,7 @@ def recommend(
         str | None, typer.Option(help="A search text as the newest event of --history.")
     ] = None,
     k: K = 10,
-    out: Annotated[Path | None, typer.Option("-o", help="CSV for --all.")] = None,
+    out: Annotated[Path | None, typer.Option("-o", help="A file for --all.")] = None,
     with_seen: Annotated[
         bool | None,
         typer.Option("--with-seen/--without-seen", help="Items met before; else the data decide."),
@@ -256,7 +258,7 @@ def recommend(
     steering, filters = Steering(intent, avoid, quota), Filters(where, only, without)
     if all_:
         who, spread = (user, history, profile, search), diversity != 0 or at_most is not None
-        return recommend_all(run, who, steering, filters, spread, out, k, filter_seen)
+        return recommend_all(run, who, steering, filters, spread, out, k, filter_seen, json)
     return recommend_one(
         run, user, _ids(history), profile, search, steering, filters, diversity, at_most, out, k,
         filter_seen, json,

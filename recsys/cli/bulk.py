@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from kg.errors import UsageError
 from kg.folders import whole_file
 from recsys.cli.output import say
@@ -14,20 +16,26 @@ from recsys.recommender import Recommender
 
 
 def write_all(
-    rec: Recommender, out: Path | None, k: int, filter_seen: bool | None, filters: dict[str, Any]
-) -> None:
-    """user_id,item_id,score,rank as CSV, to a file (renamed when whole) or to stdout."""
+    rec: Recommender, out: Path | None, k: int, filter_seen: bool | None, filters: dict[str, Any],
+    json: bool,
+) -> None:  # fmt: skip
+    """user_id, item_id, score, rank as CSV or JSON lines, to a file (whole or not) or to stdout."""
     started = time.perf_counter()
     frames = rec.recommend_all(k, filter_seen=filter_seen, **filters)
+    parts = (_text(frame, json, first=number == 0) for number, frame in enumerate(frames))
     if out is None:
-        for number, frame in enumerate(frames):
-            sys.stdout.write(frame.write_csv(include_header=number == 0))
+        for part in parts:
+            sys.stdout.write(part)
         return
     if out.is_dir():
         raise UsageError(f"{out} is a folder; name a file.")
     with whole_file(out) as handle:
-        for number, frame in enumerate(frames):
-            handle.write(frame.write_csv(include_header=number == 0))
+        for part in parts:
+            handle.write(part)
     seconds = time.perf_counter() - started
     users = len(rec.log.users)
     say(f"{out}: {users:,} users in {seconds:.1f} s ({users / seconds:,.0f} a second).")
+
+
+def _text(frame: pl.DataFrame, json: bool, *, first: bool) -> str:
+    return frame.write_ndjson() if json else frame.write_csv(include_header=first)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from recsys.cli.alone import changes_run
 from recsys.cli.options import Columns, Run
 
 events_app = typer.Typer(
@@ -15,6 +16,7 @@ events_app = typer.Typer(
 
 
 @events_app.command("add")
+@changes_run
 def events_add(
     run: Run,
     file: Annotated[Path, typer.Argument(help="Events, with the columns of the event table.")],

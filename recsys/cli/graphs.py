@@ -18,7 +18,7 @@ from kg.catalog import Catalog
 from kg.checking.diff import difference
 from kg.checking.report import lines, page, report
 from kg.errors import DataError, UsageError
-from kg.folders import check_place, kind_of, write_text
+from kg.folders import check_place, kind_of, manifest, write_text
 from kg.graph import KnowledgeGraph
 from kg.graph_store import KIND, load_graph, save_graph
 from kg.ids import Vocab
@@ -164,7 +164,8 @@ def add_facts(run: Path, file: Path, entities: Path | None) -> None:
     ids = Vocab.of(rec.items.ids, "item")
     triples = read_triples(file, ids, entities=entities, triple_ids="item")
     found, told = with_triples(rec, triples)
-    publish(found, run)
+    before = manifest(run, "run").get("facts_told", 0)
+    publish(found, run, facts_told=before + told["new"])
     left = dict(triples.dropped)
     if told["left out"]:
         left["end at an item added since the training"] = told["left out"]

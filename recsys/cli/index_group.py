@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from recsys.cli.alone import changes_run
 from recsys.cli.options import Json, Run, Seed
 
 
@@ -26,6 +27,7 @@ index_app = typer.Typer(
 
 
 @index_app.command("build")
+@changes_run
 def index_build(
     run: Run,
     kind: Annotated[str, typer.Option(help="auto, or one of exact, ivf, pq, hnsw.")] = "auto",

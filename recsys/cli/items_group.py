@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from recsys.cli.alone import changes_run
 from recsys.cli.options import Columns, ItemVectors, Run
 
 items_app = typer.Typer(
@@ -15,6 +16,7 @@ items_app = typer.Typer(
 
 
 @items_app.command("add")
+@changes_run
 def items_add(
     run: Run,
     file: Annotated[Path, typer.Argument(help="Items, with the columns of the item table.")],
@@ -45,6 +47,7 @@ def items_add(
 
 
 @items_app.command("remove")
+@changes_run
 def items_remove(
     run: Run, item: Annotated[list[str], typer.Option(help="An item id; may be repeated.")]
 ) -> None:
@@ -59,6 +62,7 @@ def items_remove(
 
 
 @items_app.command("stock")
+@changes_run
 def items_stock(
     run: Run,
     file: Annotated[

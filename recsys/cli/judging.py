@@ -8,7 +8,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from kg.errors import DataError, UsageError, suggest
-from kg.folders import manifest
 from kg.split import HoldOut, Split, make_split
 from recsys.cli.output import Stopped, bars, lines_wanted, say, show
 from recsys.judging.ablate import PARTS, RELATION, lacking, mask_parts, relations_of
@@ -19,6 +18,7 @@ from recsys.judging.retrain import retrain_parts
 from recsys.judging.steering import steering_report
 from recsys.recommender import Recommender
 from recsys.serving.live import as_learned
+from recsys.store import open_run
 from recsys.training.config import RunConfig
 
 
@@ -47,7 +47,7 @@ def ablate_run(
     names = [] if relations and parts is None else _parts(parts)
     if texts is not None and not again:
         raise UsageError("--texts needs --retrain.")
-    rec, split, part, hold_out = _held_out(run)
+    rec, split, part, told = _held_out(run)
     if relations:
         names += [RELATION + name for name in relations_of(rec)]
     for name, why in lacking(rec).items():
@@ -56,16 +56,18 @@ def ablate_run(
             names.remove(name)
     if not names:
         raise DataError(f"{run} has none of these parts.")
-    config = _settings(run) if again else None
+    config = _settings(run, told) if again else None
     found = mask_parts(rec, split, part, names, buckets=buckets)
     if config is not None:
-        found += _retrained(run, rec, make_split(rec.log, hold_out), part, config, names, texts)
+        whole = make_split(rec.log, told.get("hold_out", "none"))
+        found += _retrained(run, rec, whole, part, config, names, texts)
     _show(found, part, buckets, json)
 
 
-def _held_out(run: Path) -> tuple[Recommender, Split, Part, HoldOut]:
-    rec = as_learned(Recommender.load(run))
-    told = manifest(run, "run")
+def _held_out(run: Path) -> tuple[Recommender, Split, Part, dict[str, Any]]:
+    """The run as it was trained, what it is judged on, and its manifest."""
+    rec, told = open_run(run)
+    rec = as_learned(rec)
     hold_out: HoldOut = told.get("hold_out", "none")
     split = make_split(rec.log, hold_out)
     how = "time" if split.by_time else "last"
@@ -85,7 +87,7 @@ def _held_out(run: Path) -> tuple[Recommender, Split, Part, HoldOut]:
             "Validation events (used to choose the epoch and more). For a test score: "
             f"train --hold-out {how}."
         )
-    return rec, split, part, hold_out
+    return rec, split, part, told
 
 
 def _parts(words: str | None) -> list[str]:
@@ -100,9 +102,9 @@ def _parts(words: str | None) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _settings(run: Path) -> RunConfig:
+def _settings(run: Path, told: dict[str, Any]) -> RunConfig:
     """What the run was trained with."""
-    trained = manifest(run, "run").get("trained", {})
+    trained = told.get("trained", {})
     if "config" not in trained:
         raise UsageError(
             f"{run} does not say with which settings it was trained: "

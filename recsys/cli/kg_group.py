@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from recsys.cli.alone import changes_run
 from recsys.cli.options import Columns, Json, K, Run
 
 kg_app = typer.Typer(
@@ -67,6 +68,7 @@ def kg_diff(
 
 
 @kg_app.command("add")
+@changes_run
 def kg_add(
     run: Run,
     triples: Annotated[Path, typer.Argument(help="head, relation, tail: CSV, TSV or Parquet.")],

@@ -10,7 +10,7 @@ from typing import cast
 from kg.checking.leakage import Leak, leaks, reading_leaks, refuse
 from kg.checking.reading import encoder_readings
 from kg.errors import DataError, UsageError
-from kg.folders import kind_of, manifest
+from kg.folders import kind_of
 from kg.split import HoldOut, make_split
 from kg.storage import Dataset, load_dataset
 from recsys.cli.output import say, show
@@ -38,13 +38,13 @@ def report_leaks(
 
 def _of_run(place: Path, held: HoldOut | None) -> list[Leak]:
     from recsys.judging.leaks import run_leaks  # torch, which a data folder does not need
-    from recsys.recommender import Recommender
+    from recsys.store import open_run
 
-    told = manifest(place, "run")
+    rec, told = open_run(place)
     own = checked_hold_out(told.get("hold_out") or held or "none")
     if held is not None and held != own:
         raise UsageError(f"{place} was trained with --hold-out {own}. Got {held!r} instead.")
-    return run_leaks(Recommender.load(place), own, told.get("trained") or {})
+    return run_leaks(rec, own, told.get("trained") or {})
 
 
 def data_leaks(dataset: Dataset, held: HoldOut, encoder: str | None = None) -> list[Leak]:

@@ -15,7 +15,7 @@ def publish(rec: Recommender, run: Path, **facts: object) -> None:
     `facts`, which it says from now on.
     """
     old = manifest(run, "run")
-    kept = {key: old[key] for key in ("hold_out", "trained", "indexed") if key in old}
+    kept = {key: old[key] for key in ("hold_out", "trained", "indexed", "facts_told") if key in old}
     rec.save(run, **(kept | facts))
 
 

@@ -9,16 +9,17 @@ from pathlib import Path
 
 from kg.checking.reading import encoder_readings
 from kg.errors import DataError, UsageError
-from kg.folders import check_place
+from kg.folders import LONG_WAIT, changing, check_place, kind_of, place_of
 from kg.intents.taxonomy import Taxonomy
-from kg.storage import load_dataset
+from kg.storage import Dataset, load_dataset
 from kg.wording.templates import Templates
 from recsys.cli.leaking import checked_hold_out, data_leaks, refuse_leaks
 from recsys.cli.output import Stopped, bars, say
 from recsys.index_plan import IndexConfig
 from recsys.recommender import Recommender
 from recsys.reindex import reindexed
-from recsys.store import KIND
+from recsys.serving.forgotten import forgotten
+from recsys.store import KIND, open_run
 from recsys.training.config import RunConfig
 from recsys.training.fit import fit, forget
 from recsys.training.train import NEW, EpochReport, best_of
@@ -48,6 +49,9 @@ def train_run(
     for leak in found:
         say(f"  {leak}")
     refuse_leaks(found, accept)
+    lost = _lost(out, dataset)
+    if lost:  # told before hours of training, and again if it has become other things meanwhile
+        _say_lost(out, data, lost)
     start = Recommender.load(source) if source is not None else None
     started = time.perf_counter()
     try:
@@ -79,10 +83,31 @@ def train_run(
     rec, choice = reindexed(fitted.recommender)
     if choice.kind != "exact" or choice.tried:
         say(f"index: {choice.told(IndexConfig())}")
-    rec.save(out, hold_out=hold_out, trained=trained)
+    with changing(out, LONG_WAIT):
+        if (late := _lost(out, dataset)) and late != lost:
+            _say_lost(out, data, late)
+        rec.save(out, hold_out=hold_out, trained=trained)
     forget(checkpoint)
     say(f"{out}: trained in {seconds:.0f} s{_kept(best)}. Next: kgintent recommend {out} --user "
         f"{dataset.log.users.ids[0]}")  # fmt: skip
+
+
+def _lost(out: Path, dataset: Dataset) -> list[str]:
+    """What a run that stands at this place was told since its training and the data lack."""
+    if kind_of(out) != KIND:
+        return []
+    try:
+        old, told = open_run(out)
+    except DataError:  # damaged, or of another version: nothing could be told of it
+        return []
+    return forgotten(old, dataset, told.get("facts_told", 0))
+
+
+def _say_lost(out: Path, data: Path, lost: list[str]) -> None:
+    say(f"  {out}: a run stands there and will be replaced. What it was told since its training "
+        f"and {data} lacks is lost, unless you build from it or tell it again:")  # fmt: skip
+    for line in lost:
+        say(f"    {line}")
 
 
 def _kept(best: EpochReport | None) -> str:
@@ -95,7 +120,7 @@ def _kept(best: EpochReport | None) -> str:
 
 def check_writable(target: Path) -> None:
     """`DataError` unless a folder can be made at this place; nothing is left there."""
-    place = next(folder for folder in target.absolute().parents if folder.exists())
+    place = next(folder for folder in place_of(target).absolute().parents if folder.exists())
     try:
         tempfile.TemporaryDirectory(dir=place).cleanup()
     except OSError as error:

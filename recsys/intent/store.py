@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from kg.errors import DataError
-from kg.folders import publish, verified
+from kg.folders import publish, read_folder
 from models.intent.calibrate import Calibration
 from models.intent.methods import restore
 from models.intent.scope import Nearness, Scope
@@ -61,7 +61,12 @@ def _plain(made: IntentClassifier) -> dict[str, Any]:
 def load_classifier(path: str | Path, encoder: str | Path | None = None) -> IntentClassifier:
     """From such a folder; see `IntentClassifier.load`."""
     folder = Path(path)
-    facts = verified(folder, KIND)
+    return read_folder(folder, KIND, lambda facts: _restored(folder, facts, encoder))
+
+
+def _restored(
+    folder: Path, facts: dict[str, Any], encoder: str | Path | None
+) -> IntentClassifier:  # fmt: skip
     try:
         told: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf-8"))
         config = TextTraining(**told["config"])

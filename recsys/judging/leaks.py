@@ -17,6 +17,7 @@ from kg.checking.reading import Reading, encoder_readings, readings_of
 from kg.split import HoldOut, Split, make_split
 from models.whitening import Whitening
 from recsys.recommender import Recommender
+from recsys.serving.live import as_learned
 
 CHECK = "whitening"
 CLOSE, ALIKE = 1e-6, 1e-3
@@ -24,7 +25,10 @@ CLOSE, ALIKE = 1e-6, 1e-3
 
 
 def run_leaks(rec: Recommender, hold_out: HoldOut, trained: Mapping[str, Any]) -> list[Leak]:
-    """What is found in a run of this hold-out; `trained` as its manifest says."""
+    """What is found in a run of this hold-out; `trained` as its manifest says. Items and events
+    that came since the training are no part of it.
+    """
+    rec = as_learned(rec)
     split = make_split(rec.log, hold_out)
     if trained.get("again"):
         split = split.refitted()

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from kg.errors import DataError, UsageError
-from kg.folders import publish, verified
+from kg.folders import publish, read_folder
 from models.tensors import save_tensors
 
 
@@ -40,12 +40,7 @@ def save_checkpoint(folder: Path, state: dict[str, Any], fingerprint: str) -> No
 
 def load_checkpoint(folder: Path, fingerprint: str) -> dict[str, Any]:
     """The state as `save_checkpoint` got it. `UsageError` if it belongs to another training."""
-    verified(folder, "checkpoint")
-    try:
-        plain = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        tensors = load_file(folder / "state.safetensors")
-    except (OSError, ValueError, SafetensorError) as error:
-        raise DataError(f"{folder} cannot be read: {error}.") from None
+    plain, tensors = read_folder(folder, "checkpoint", lambda _: _stored(folder))
     if plain["fingerprint"] != fingerprint:
         raise UsageError(
             f"{folder} belongs to a training with other data, settings or seed: "
@@ -63,3 +58,11 @@ def load_checkpoint(folder: Path, fingerprint: str) -> dict[str, Any]:
         "best_weights": {k[5:]: v for k, v in tensors.items() if k.startswith("best/")},
         "optimiser": {"state": slots, "param_groups": plain["groups"]},
     }
+
+
+def _stored(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    try:
+        plain = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        return plain, load_file(folder / "state.safetensors")
+    except (OSError, ValueError, SafetensorError) as error:
+        raise DataError(f"{folder} cannot be read: {error}.") from None

@@ -1,5 +1,7 @@
 """Tensors on disk: back as they were, and a failure is an OSError that names the file."""
 
+import os
+
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
@@ -26,3 +28,15 @@ def test_a_failure_is_an_os_error_with_the_file(tmp_path):
     with pytest.raises(OSError, match="none") as caught:
         save_tensors(file, {"a": np.ones(2)})
     assert caught.value.filename == str(file)
+
+
+def test_who_may_read_it_is_as_of_other_files(tmp_path):
+    other = tmp_path / "other"
+    old = os.umask(0o027)
+    try:
+        other.touch()
+        for name in ("x", "x"):  # the second takes the place of the first
+            save_tensors(tmp_path / name, {"a": np.ones(2)})
+            assert (tmp_path / name).stat().st_mode == other.stat().st_mode
+    finally:
+        os.umask(old)

@@ -158,6 +158,10 @@ def test_the_whole_flow(world, tmp_path, ok, wrong, call):
     assert frame.filter(user_id="u00003")["item_id"].to_list() == [row["item"] for row in found]
     assert ok("recommend", run, "--all", "-k", 4).splitlines()[0] == "user_id,item_id,score,rank"
     assert list(recs.parent.iterdir()) == [recs]
+    lines = ok("recommend", run, "--all", "-k", 4, "--json")
+    assert pl.DataFrame(rows_of(lines)).equals(frame)
+    ok("recommend", run, "--all", "-o", recs, "-k", 4, "--json")
+    assert recs.read_text() == lines
 
     new = tmp_path / "new.csv"
     new.write_text("item_id,title,category\nzither,Purple Zither,music\n", encoding="utf-8")

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from kg.testing import planted
-from recsys.cli import main
+from recsys.cli import main, training
 from recsys.recommender import Recommender
 
 EVENTS, ITEMS = "events.csv", "items.csv"
@@ -124,6 +124,95 @@ def test_facts_are_added_to_a_run_on_disk(world, call, tmp_path):
     code, _, err = call("kg", "add", run, file)
     assert (code, "Did you mean 'category'?" in err) == (2, True), err
     assert {path.name: path.read_bytes() for path in run.iterdir()} == before
+
+
+# ---- what is lost by training anew -------------------------------------------------------
+
+
+def test_a_training_tells_what_the_run_in_its_place_was_told_and_the_data_lack(
+    world, call, tmp_path, monkeypatch
+):
+    run, told = tmp_path / "run", []
+    shutil.copytree(world / "run", run)
+    ids = pl.read_csv(world / ITEMS, infer_schema=False)["item_id"].to_list()
+    known = pl.read_csv(world / EVENTS, infer_schema=False)
+
+    def write(name, text):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        return tmp_path / name
+
+    train = ("train", world / "data", "-o", run, "--encoder", "hash", "--max-epochs", "1")
+    for words in (
+        ("items", "remove", run, "--item", ids[0]),
+        ("items", "stock", run, "--out", ids[1]),
+        ("items", "add", run, write("i.csv", f"item_id,title\nzither,Zither\n{ids[2]},Other\n")),
+        ("events", "add", run, write("e.csv", "user,item,behaviour,time\n" + "".join(
+            f"{known['user'][0]},{ids[n]},view,{int(known['time'].max()) + n}\n" for n in (4, 5)
+        ))),
+        ("kg", "add", run, write("f.csv", f"head,relation,tail\n{ids[3]},category,boats\n")),
+    ):  # fmt: skip
+        code, _, err = call(*words)
+        assert code == 0, err
+    real = Recommender.save
+
+    def save(rec, path, **facts):
+        told.append(Recommender.load(path).items.absent.sum())
+        real(rec, path, **facts)
+
+    monkeypatch.setattr(Recommender, "save", save)
+    code, _, err = call(*train)
+    assert (code, told) == (0, [1]), err
+    lines = [line.strip() for line in err.splitlines()]
+    at = next(n for n, line in enumerate(lines) if "a run stands there" in line)
+    assert lines[at + 1 : at + 7] == [
+        f"1 removed items, in answers again: {ids[0]}",
+        f"1 items out of stock, in answers again: {ids[1]}",
+        "1 items that were added: zither",
+        f"1 items that were replaced, as they are in the data: {ids[2]}",
+        "2 events that were added",
+        "up to 1 facts that were added",
+    ]
+    assert not any("in answers again" in line for line in lines[at + 7 :])  # told once
+    code, _, err = call(*train)  # the new one was told nothing
+    assert (code, "stands there" in err) == (0, False), err
+
+
+def test_what_a_run_is_told_while_another_is_trained_for_its_place(
+    world, call, tmp_path, monkeypatch
+):
+    run, real = shutil.copytree(world / "run", tmp_path / "run"), training.reindexed
+
+    def sold_out_meanwhile(rec):
+        Recommender.load(run).with_stock({rec.items.ids[1]: False}).save(run)
+        return real(rec)
+
+    monkeypatch.setattr(training, "reindexed", sold_out_meanwhile)
+    code, _, err = call("train", world / "data", "-o", run, "--encoder", "hash",
+                        "--max-epochs", "1")  # fmt: skip
+    assert code == 0, err
+    assert "1 items out of stock, in answers again" in err.partition("epoch ")[2]
+
+
+def test_what_the_data_hold_by_now_is_not_lost(world, call, tmp_path):
+    run, data = tmp_path / "run", tmp_path / "data"
+    shutil.copytree(world / "run", run)
+    known = pl.read_csv(world / EVENTS, infer_schema=False)
+    items = pl.read_csv(world / ITEMS, infer_schema=False)
+    more = items.head(1).with_columns(item_id=pl.lit("zither"))
+    more.write_csv(tmp_path / "i.csv")
+    new = known.tail(1).with_columns(item=pl.lit("zither"))
+    new.write_csv(tmp_path / "e.csv")
+    pl.concat([known, new]).write_csv(tmp_path / EVENTS)
+    pl.concat([items, more]).write_csv(tmp_path / ITEMS)
+    for words in (
+        ("items", "add", run, tmp_path / "i.csv"),
+        ("events", "add", run, tmp_path / "e.csv"),
+        ("build", tmp_path / EVENTS, tmp_path / ITEMS, "-o", data),
+        ("train", data, "-o", run, "--encoder", "hash", "--max-epochs", "1"),
+    ):
+        code, _, err = call(*words)
+        assert (code, "stands there" in err) == (0, False), err
+    assert "zither" in Recommender.load(run).catalog.ids
 
 
 # ---- check-leakage of runs and encoders --------------------------------------------------

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import polars as pl
@@ -10,6 +11,7 @@ import pytest
 from kg.building.build import build_graph
 from kg.catalog import Catalog
 from kg.errors import DataError, UsageError
+from kg.folders import changing
 from kg.storage import Dataset
 from kg.testing import planted
 from recsys import Recommender
@@ -304,3 +306,55 @@ def test_an_item_of_which_nothing_is_known_is_told_each_time(call, run):
         pl.DataFrame({"sku": ["n1"], "title": [""], "price": [price]}).write_csv(file)
         assert "have no text, no fact" in sentence(call, 0, "items", "add", run, file)
         assert Recommender.load(run).items.unknown[-1]
+
+
+# ---- several at once, and links ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("items", "add", "items.csv"), ("items", "remove", "--item", "i0001"),
+        ("items", "stock", "--out", "i0001"), ("events", "add", "events.csv"),
+        ("kg", "add", "facts.csv"), ("index",),
+    ],
+)  # fmt: skip
+def test_nobody_else_changes_a_run_from_reading_it_to_its_new_state(
+    call, run, made, monkeypatch, words
+):
+    monkeypatch.chdir(run.parent)
+    (run.parent / "items.csv").write_text("item_id,title\nn1,New\n", encoding="utf-8")
+    (run.parent / "events.csv").write_text(
+        "user,item,event,time\nu00003,i0009,view,1700000000\n", encoding="utf-8"
+    )
+    (run.parent / "facts.csv").write_text(
+        f"head,relation,tail\ni0001,category,{made[1][2][0]}\n", encoding="utf-8"
+    )
+    told = []
+
+    def change():
+        with changing(run.absolute(), 0):
+            pass
+
+    def load(path, real=Recommender.load):
+        with ThreadPoolExecutor(1) as pool:  # another process would be told the same
+            told.append(pool.submit(change).exception())
+        return real(path)
+
+    monkeypatch.setattr(Recommender, "load", load)
+    place = 1 if words == ("index",) else 2
+    code, _, err = call(*words[:place], "a", *words[place:])
+    assert code == 0, err
+    assert ["is being changed by another process" in str(one) for one in told] == [True]
+    change()
+    assert not list(run.parent.glob(".a.*"))
+
+
+def test_a_run_is_changed_through_a_link(call, run):
+    link = run.parent / "current"
+    link.symlink_to(run.name)
+    for item in ("i0001", "i0002"):
+        sentence(call, 0, "items", "stock", link, "--out", item)
+    assert link.is_symlink()
+    assert Recommender.load(run).items.absent.sum() == 2
+    assert not list(run.parent.glob(".*"))

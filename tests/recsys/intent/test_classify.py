@@ -297,6 +297,7 @@ def test_a_decoder_is_an_encoder_like_any(method, call, file, tmp_path, make_dec
     code, told, err = call("intent", "predict", out, "--text", "money back", "--json")
     assert code == 0, err
     assert rows_of(told)[0]["intents"]
+    assert len({part.stat().st_mode for part in out.rglob("*") if part.is_file()}) == 1
     if method != "full":  # which keeps its encoder
         other = make_decoder("gpt2", ["money"])
         code, _, err = call("intent", "predict", out, "--text", "a", "--encoder", other)

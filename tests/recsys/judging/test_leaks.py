@@ -8,6 +8,7 @@ import pytest
 from kg.building.build import build_graph
 from kg.catalog import Catalog
 from kg.checking.reading import Reading
+from kg.events import EventLog
 from kg.split import leave_one_out
 from kg.storage import Dataset
 from kg.testing import planted
@@ -56,6 +57,19 @@ def checks(rec, hold_out="last", **trained):
 def test_a_clean_run_has_none(rec, tmp_path):
     assert checks(rec) == []
     rec.save(tmp_path / "run", hold_out="last")
+    assert checks(Recommender.load(tmp_path / "run")) == []
+
+
+@pytest.mark.parametrize("events", [False, True])
+def test_what_came_since_the_training_is_no_leak(rec, tmp_path, events):
+    found = rec.with_items(Catalog.of(["n1", "n2"], ["A new one", "Another"]))
+    if events:
+        user = rec.log.users.ids[0]
+        told = EventLog.of([user, user], ["n1", rec.items.ids[3]], time=rec.log.time[-2:] + 9)
+        found = found.with_events(told, refit=True)
+        assert len(found.log) == len(rec.log) + 2
+    assert checks(found) == []
+    found.save(tmp_path / "run", hold_out="last")
     assert checks(Recommender.load(tmp_path / "run")) == []
 
 
