@@ -12,10 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kg.errors import DataError
 from kg.events import NOBODY, EventLog
-from kg.ids import Vocab
+from kg.ids import Vocab, but_for_zeros, zeros_told
 from kg.schema import Behaviour, says_no, says_shown
 from kg.times import NO_TIME, spelled
-
 
 TAKEN_BACK, ONLY_SHOWN = "taken back", "only shown"
 
@@ -83,8 +82,8 @@ def clean(
 
     Kept aside, by the first reason that holds: no user, unknown item, no item (and no query), no
     time, impossible time (1970 or before, or later than `now`), only shown, duplicate, bot, taken
-    back, low value. Duplicates and bots are looked for only where times are known: without them a repetition
-    may be meant.
+    back, low value. Duplicates and bots are looked for only where times are known: without them a
+    repetition may be meant.
     `written` holds the cells of time by row of the file (`kg.events.EventFile`): what is kept aside
     then has them, not seconds.
     Raises `DataError` if no event is left.
@@ -163,6 +162,8 @@ def _split_off(
     reasons = dict(zip(names.tolist(), counts.tolist(), strict=True))
     keep = reason == ""
     examples = _examples(log, reason, written) | _names(log, reason)
+    if zeros := _without_zeros(log, code, items):
+        examples["unknown item"] = zeros
     if not keep.any():
         told = _told(reasons, examples)
         raise DataError(
@@ -217,6 +218,13 @@ def _examples(log: EventLog, reason: np.ndarray, written: pl.Series | None) -> d
             read = "" if name == "no time" else f", read as {spelled(log.time[first])}"
             out[name] = f"such as {written[int(rows[first]) - 1]!r} in row {rows[first]}{read}"
     return out
+
+
+def _without_zeros(log: EventLog, code: np.ndarray, items: Vocab) -> str:
+    """A word where unknown items are known with other zeros in front, '' where none is."""
+    strange = np.unique(log.item[log.has_item & (code < 0)])
+    pairs = but_for_zeros(log.items.decode(strange), items.ids)
+    return zeros_told(pairs) if pairs else ""
 
 
 def _strangers(log: EventLog, items: Vocab) -> str:

@@ -69,15 +69,22 @@ def items_stock(
     back: Annotated[list[str] | None, typer.Option("--in", help="An id that is back.")] = None,
     columns: Columns = None,
 ) -> None:
-    """Items that are sold out in no answer until they are back; publish."""
+    """Items that are sold out in no answer until they are back; publish. Those of the file that
+    the run has not are left out, and told.
+    """
     from recsys.cli.output import columns_of, say
     from recsys.cli.runs import publish_items
-    from recsys.cli.stock import stock_flags
+    from recsys.cli.stock import stock_flags, usable_flags
     from recsys.recommender import Recommender
 
+    typed = [*(out or []), *(back or [])]
     flags = stock_flags(file, out or [], back or [], columns_of(columns))
-    rec = Recommender.load(run).with_stock(flags)
+    rec = Recommender.load(run)
+    flags, left = usable_flags(flags, rec.items, typed, file)
+    rec = rec.with_stock(flags)
     publish_items(rec, run)
+    if left:
+        say(f"  left out: {left}")
     gone = int(rec.items.absent.sum())
     say(
         f"{run}: {len(flags):,} items told of, {gone:,} of {rec.items.living.sum():,} out of stock."

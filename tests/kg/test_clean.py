@@ -187,6 +187,16 @@ def test_ids_that_are_written_otherwise_are_shown(ids, told):
         clean(log, Vocab(("7", "9"), "item"))
 
 
+def test_unknown_items_that_lost_their_zeros_are_told():
+    items = Vocab(("00012", "00013"), "item")
+    log = EventLog.of(["u"] * 4, ["00012", "12", "12", "99"])
+    said = str(clean(log, items)[1])
+    assert "3 unknown item (1 id is known but for zeros in front, such as '12' beside" in said
+    assert "zeros" not in str(clean(EventLog.of(["u", "u"], ["00012", "99"]), items)[1])
+    with pytest.raises(DataError, match="2 ids are known but for zeros in front"):
+        clean(EventLog.of(["u", "u"], ["12", "13"]), items)
+
+
 def test_what_was_taken_back_is_no_liking():
     kinds = ["purchase", "Return", "remove from cart", "退款", "not-interested", "purchase"]
     log = EventLog.of(["u"] * 6, ["a", "a", "b", "c", "d", "b"], behaviour=kinds)

@@ -129,7 +129,7 @@ def test_the_columns_of_a_stock_table_can_be_named(call, run):
         ("sku,stock\ni0001,maybe\n", "row 1: column 'stock' must be yes, no or a number"),
         ("sku,price\ni0001,3\n", "in_stock"),
         ("sku,stock\ni0001,1\ni0001,0\n", "in stock in one row and not in another"),
-        ("sku,stock\ni7777,1\n", "'i7777' is not known"),
+        ("sku,stock\ni7777,1\n", "none of its items can be used: 1 not known ('i7777')"),
         ("", "empty"),
     ],
 )
@@ -141,6 +141,23 @@ def test_mistakes_in_stock_change_nothing(call, run, cells, said):
     assert code in (1, 2)
     assert said in err
     assert out == ""
+    assert (run / "manifest.json").read_bytes() == before
+
+
+def test_what_a_stock_table_says_of_other_items_is_left_out(call, run):
+    """An item that was removed, and some that nobody knows, keep no other one in stock."""
+    sentence(call, 0, "items", "remove", run, "--item", "i0004")
+    file = run.parent / "stock.csv"
+    cells = ["i0004,3", "i0001,0", "x1,1", "x2,0", "x3,0", "x4,1", "i0002,1"]
+    file.write_text("\n".join(["sku,stock", *cells]), encoding="utf-8")
+    said = sentence(call, 0, "items", "stock", run, file)
+    assert "left out: 4 not known ('x1', 'x2', 'x3', …), 1 removed ('i0004'; `items add`" in said
+    assert "2 items told of, 1 of 119 out of stock" in said
+    found, _ = rows(call, "recommend", run, *USER, "-k", 119)
+    assert not {"i0001", "i0004"} & {row["item"] for row in found}
+    before = (run / "manifest.json").read_bytes()  # an id that was typed is still a mistake
+    assert "'x1' is not known" in sentence(call, 2, "items", "stock", run, file, "--out", "x1")
+    assert "was removed" in sentence(call, 2, "items", "stock", run, file, "--in", "i0004")
     assert (run / "manifest.json").read_bytes() == before
 
 
