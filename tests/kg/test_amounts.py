@@ -49,7 +49,12 @@ def test_money_is_known_by_its_sign() -> None:
         (("899", "1,299"), False, "'1,299' may be 1299 or 1.299"),
         (("1.299 €", "899 €"), False, "'1.299 €' may be 1.299 or 1299"),
         (("5", "$6", "7 €"), False, "amounts in $ and €"),
-        (("12,5", "13", "ask"), False, "1 of 3 cells is no number, such as 'ask'"),
+        (
+            ("12,5", "13", "ask"),
+            False,
+            "1 of 3 cells is no number, such as 'ask', so that the column "
+            "is not read as numbers: leave such cells empty",
+        ),
         (("0.125", "0.250"), True, ""),
         (("1.299", "899.5"), True, ""),
         (("red", "blue", "5"), False, ""),
