@@ -19,12 +19,14 @@ from recsys.serving.answers import tell_stale, tell_unknown
 def read_items(rec: Recommender, file: Path, columns: Mapping[str, str]) -> Catalog:
     """The items of a table; a column that the run knows as facts or numbers is read as such.
 
-    `UsageError` for a table that says nothing but what is in stock.
+    Numbers that came since the training count only where it had no facts of this name: of sizes,
+    one feed may hold numbers alone. `UsageError` for a table that says nothing but what is in stock.
     """
-    facts = {r[1] for r in rec.model.graph.fact_relations if r[0] == "item"}
-    facts |= {name for cells in rec.items.told.values() for name in cells}
-    facts |= {attribute.name for attribute in rec.catalog.attributes}
-    found = read_catalog(file, columns=columns, facts=facts, numbers=rec.items.numbers)
+    trained = {r[1] for r in rec.model.graph.fact_relations if r[0] == "item"}
+    trained |= {attribute.name for attribute in rec.catalog.attributes}
+    facts = trained.union(*rec.items.told.values())
+    numbers = {*rec.catalog.numbers} | ({*rec.items.numbers} - trained)
+    found = read_catalog(file, columns=columns, facts=facts, numbers=numbers)
     new = found.catalog
     said = {a.name for a in new.attributes} | {*new.numbers} | {*found.unused}
     strange = said - facts - {*rec.items.numbers}

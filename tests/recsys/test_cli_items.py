@@ -397,3 +397,13 @@ def test_ids_that_lost_their_zeros_are_told(call, run):
     file.write_text("sku,stock\n13,0\n12,0\n", encoding="utf-8")
     err = sentence(call, 0, "items", "stock", run, file)
     assert "1 not known ('12'; 1 id is known but for zeros in front, such as '12' beside" in err
+
+
+def test_facts_that_are_numbers_in_one_feed_stay_facts(call, run):
+    """Here categories; as sizes are, of which one feed holds 36 and 38 and the next S."""
+    file = run.parent / "feed.csv"
+    for cell in ("36", "S"):
+        pl.DataFrame({"sku": ["n1"], "title": ["Shirt"], "category": [cell]}).write_csv(file)
+        assert "cannot be read" not in sentence(call, 0, "items", "add", run, file)
+    (found,), _ = rows(call, "recommend", run, *HISTORY, "--where", "category=S", "-k", 1)
+    assert found["item"] == "n1"
