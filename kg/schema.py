@@ -77,7 +77,7 @@ TAKEN_BACK = frozenset({
 """Names of events that are no sign of a liking: what was done is undone, or said no to."""
 
 SHOWN = frozenset({
-    "impression", "impressions", "impressed", "item_impression", "product_impression",
+    "impression", "impressions", "item_impression", "product_impression",
     "ad_impression", "list_impression", "view_item_list", "view_promotion", "exposure",
     "exposures", "exposed", "expose", "show", "shown", "display", "displayed", "曝光", "展示",
     "展现",

@@ -20,7 +20,7 @@ def read_items(rec: Recommender, file: Path, columns: Mapping[str, str]) -> Cata
     """The items of a table; a column that the run knows as facts or numbers is read as such.
 
     Numbers that came since the training count only where it had no facts of this name: of sizes,
-    one feed may hold numbers alone. `UsageError` for a table that says nothing but what is in stock.
+    one feed may hold numbers alone. `UsageError` for a table of nothing but what is in stock.
     """
     trained = {r[1] for r in rec.model.graph.fact_relations if r[0] == "item"}
     trained |= {attribute.name for attribute in rec.catalog.attributes}
