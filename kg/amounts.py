@@ -54,12 +54,44 @@ def read_amounts(text: pl.Series) -> Amounts:
     return Amounts(whole, bool(signs))
 
 
+def read_known(text: pl.Series) -> Amounts:
+    """As `read_amounts`, of a column that is known to hold numbers: a cell that is none, may be
+    two, or is of another currency than most is null, and counted in the note.
+    """
+    found = read_amounts(text)
+    if found.values is not None:
+        return found
+    plain = text.cast(pl.Float64, strict=False)
+    plain = plain.set(plain.is_infinite().fill_null(False), None).fill_nan(None)
+    bare, signs = _without_signs(text)
+    point, comma = _read(bare, _POINT, ","), _read(bare, _COMMA, ".")
+    first, other = (point, comma) if point.null_count() <= comma.null_count() else (comma, point)
+    values = first.fill_null(other).fill_null(plain)
+    if point.null_count() == comma.null_count():
+        values = values.set((point != comma).fill_null(False), None)
+    if len(signs) > 1:
+        own = _signs(text)
+        values = values.set((own != own.drop_nulls().mode().sort()[0]).fill_null(False), None)
+    return Amounts(values, bool(signs), _lost(text, values))
+
+
+def _lost(text: pl.Series, values: pl.Series) -> str:
+    """How many cells are no number, and the first of them."""
+    lost = values.is_null() & text.is_not_null()
+    row, filled = int(lost.arg_max() or 0), len(text) - text.null_count()
+    return (f"{lost.sum():,} of {filled:,} cells cannot be read as numbers, such as {text[row]!r} "
+            f"in row {row + 1}: unknown for these items")  # fmt: skip
+
+
+def _signs(text: pl.Series) -> pl.Series:
+    """The sign of currency of each cell, as one of its spellings; null: none."""
+    before = text.str.extract(rf"^[+-]?({_SIGN})\s*[+-]?\d", 1)
+    return before.fill_null(text.str.extract(rf"\d\s*({_SIGN})$", 1)).replace(_SAME)
+
+
 def _without_signs(text: pl.Series) -> tuple[pl.Series, list[str]]:
     """Without a sign of currency at either end and white space between thousands; the signs."""
-    before = text.str.extract(rf"^[+-]?({_SIGN})\s*[+-]?\d", 1)
-    after = text.str.extract(rf"\d\s*({_SIGN})$", 1)
-    found = pl.concat([before, after]).drop_nulls().unique().to_list()
-    signs = sorted({_SAME.get(sign, sign) for sign in found})
+    signs = _signs(text).drop_nulls().unique().sort().to_list()
     bare = text.str.replace(rf"^([+-]?){_SIGN}\s*", "${1}").str.replace(rf"\s*{_SIGN}$", "")
     packed = bare.str.replace_all("[ '’\u00a0\u202f]", "")
     return packed.zip_with(bare.str.contains(_SPACED).fill_null(False), bare), signs
@@ -81,7 +113,7 @@ def _strangers(text: pl.Series, point: pl.Series, comma: pl.Series, least: int) 
     first = text.filter(best.is_null() & text.is_not_null())[0]
     verb = "is" if least == 1 else "are"
     return (f"{least:,} of {filled:,} cells {verb} no number, such as {first!r}, so that the "
-            "column is not read as numbers")  # fmt: skip
+            "column is not read as numbers: leave such cells empty to have them")  # fmt: skip
 
 
 def _doubt(text: pl.Series) -> str:

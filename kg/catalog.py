@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,7 +18,7 @@ import polars as pl
 
 from kg import given
 from kg.alike import ByValue
-from kg.amounts import Amounts, read_amounts
+from kg.amounts import Amounts, read_amounts, read_known
 from kg.errors import DataError, UsageError
 from kg.events import EVENT_COLUMNS
 from kg.ids import Vocab
@@ -207,9 +207,14 @@ class CatalogFile:
 
 
 def read_catalog(
-    path: Table, *, columns: Mapping[str, str] | None = None, kind: str = "item"
-) -> CatalogFile:
-    """As `Catalog.read`, with what was made of the file."""
+    path: Table, *, columns: Mapping[str, str] | None = None, kind: str = "item",
+    facts: Collection[str] = (), numbers: Collection[str] = (),
+) -> CatalogFile:  # fmt: skip
+    """As `Catalog.read`, with what was made of the file.
+
+    Columns that are known by name to hold `facts` or `numbers` do so whatever a few rows look like:
+    a cell of numbers that is none is empty, and told.
+    """
     if kind not in ("item", "user"):
         raise UsageError(f"The kind of a Catalog must be 'item' or 'user'. Got {kind!r} instead.")
     wanted = ITEM_COLUMNS if kind == "item" else USER_COLUMNS
@@ -233,12 +238,13 @@ def read_catalog(
             f"{place(where, row + 1)}: each {kind} id must stand once. Got {ids[row]!r} again."
         )
     frame, said = _without_nulls(frame, roles[key])
-    found = _columns(frame, set(roles.values()), renamed)
+    found = _columns(frame, set(roles.values()), renamed, facts, numbers)
     found.unused |= {name: f"of the type {kind.partition('(')[0]}" for name, kind in odd.items()}
     text = {role: frame[name].fill_null("").to_list() for role, name in roles.items()}
     try:
         catalog = Catalog.of(ids, text.get("title"), text.get("text"), found.cells, name=kind,
-                             ignored=tuple(found.unused), numbers=found.numbers)  # fmt: skip
+                             ignored=tuple(renamed.get(name, name) for name in found.unused),
+                             numbers=found.numbers)  # fmt: skip
     except DataError as error:
         raise DataError(f"{where}: {error}") from None
     return CatalogFile(catalog, roles, found.unused, (*said, *found.notes))
@@ -292,9 +298,13 @@ class _Columns:
     notes: list[str] = field(default_factory=list)
 
 
-def _columns(frame: pl.DataFrame, used: set[str], renamed: Mapping[str, str]) -> _Columns:
+def _columns(
+    frame: pl.DataFrame, used: set[str], renamed: Mapping[str, str],
+    facts: Collection[str] = (), numbers: Collection[str] = (),
+) -> _Columns:  # fmt: skip
     """Values of each row and float64 [N] of columns that are numbers, NaN where a cell is empty;
     why nothing is made of a column; what is doubtful. The cells have no white space around them.
+    Of a column that is known to be `numbers` and no `facts`, nothing but the numbers is made.
     """
     out = _Columns()
     for column in frame.columns:
@@ -305,12 +315,15 @@ def _columns(frame: pl.DataFrame, used: set[str], renamed: Mapping[str, str]) ->
             out.unused[column] = "another column has this name"
             continue
         name = renamed.get(column, column)
-        amounts = read_amounts(frame[column])
+        known = name in numbers
+        amounts = (read_known if known else read_amounts)(frame[column])
         if amounts.note:
             out.notes.append(f"{column}: {amounts.note}")
-        if amounts.values is not None and amounts.values.null_count() < len(frame):
+        if amounts.values is not None and (known or amounts.values.null_count() < len(frame)):
             out.numbers[name] = amounts.values.to_numpy().astype(float)
-        cells = _cells(frame[column], amounts, name, keep=asked)
+        if known and name not in facts:
+            continue
+        cells = _cells(frame[column], amounts, name, keep=asked or name in facts)
         if isinstance(cells, str):
             out.unused[column] = cells
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,9 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from kg.alike import ByValue
 from kg.errors import DataError
 from kg.events import NOBODY, EventLog
-from kg.ids import Vocab
-from kg.schema import says_no
+from kg.ids import Vocab, but_for_zeros, zeros_told
+from kg.schema import Behaviour, says_no, says_shown
 from kg.times import NO_TIME, spelled
+
+TAKEN_BACK, ONLY_SHOWN = "taken back", "only shown"
 
 
 class CleanConfig(BaseModel):
@@ -36,6 +38,10 @@ class CleanConfig(BaseModel):
         description="Returns, refunds, dislikes and the like (`kg.schema.TAKEN_BACK`) are no sign "
         "of a liking.",
     )
+    drop_shown: bool = Field(
+        default=True,
+        description="Nor are impressions and the like (`kg.schema.SHOWN`): nobody did anything.",
+    )
     least_value: float | None = Field(
         default=None, description="Events of a lower value (a rating) are no sign of a liking."
     )
@@ -44,7 +50,7 @@ class CleanConfig(BaseModel):
 @dataclass(frozen=True, eq=False)
 class CleanReport(ByValue):
     """What was read, kept and kept aside (by reason); `aside` holds the rows with their reason.
-    `examples`, by reason, are sentences on a cell of time that cannot be used.
+    `examples`, by reason, say more of it: a cell of time that cannot be used, names of behaviours.
     """
 
     read: int
@@ -76,9 +82,9 @@ def clean(
     """The usable events, numbered by the catalogue's `items`, and a report of the rest.
 
     Kept aside, by the first reason that holds: no user, unknown item, no item (and no query), no
-    time, impossible time (1970 or before, or later than `now`), duplicate, bot, taken back, low
-    value. Duplicates and bots are looked for only where times are known: without them a repetition
-    may be meant.
+    time, impossible time (1970 or before, or later than `now`), only shown, duplicate, bot, taken
+    back, low value. Duplicates and bots are looked for only where times are known: without them a
+    repetition may be meant.
     `written` holds the cells of time by row of the file (`kg.events.EventFile`): what is kept aside
     then has them, not seconds.
     Raises `DataError` if no event is left.
@@ -98,14 +104,21 @@ def clean(
         latest = (clock.time() if now is None else now) + 86400 * config.future_slack_days
         mark("no time", log.time == NO_TIME)
         mark("impossible time", (log.time <= 0) | (log.time > latest))
+    if config.drop_shown:
+        mark(ONLY_SHOWN, _of_kinds(log, says_shown))  # no bot is who was shown much
     if config.drop_duplicates and log.time is not None:
         mark("duplicate", _duplicates(log, reason == ""))
     mark("bot", _bots(log, reason == "", config.max_events_per_day))
     if config.drop_taken_back:
-        mark("taken back", np.array([says_no(b) for b in log.behaviours], bool)[log.behaviour])
+        mark(TAKEN_BACK, _of_kinds(log, says_no))
     if config.least_value is not None and log.value is not None:
         mark("low value", log.value < config.least_value)  # not where there is none
     return _split_off(log, code, reason, items, written)
+
+
+def _of_kinds(log: EventLog, fits: Callable[[Behaviour], bool]) -> np.ndarray:
+    """bool [E]: the events of the behaviours that fit."""
+    return np.array([fits(kind) for kind in log.behaviours], bool)[log.behaviour]
 
 
 def _item_codes(log: EventLog, items: Vocab) -> np.ndarray:
@@ -149,12 +162,15 @@ def _split_off(
     names, counts = np.unique(reason[reason != ""], return_counts=True)
     reasons = dict(zip(names.tolist(), counts.tolist(), strict=True))
     keep = reason == ""
-    examples = _examples(log, reason, written)
+    examples = _examples(log, reason, written) | _names(log, reason)
+    if zeros := _without_zeros(log, code, items):
+        examples["unknown item"] = zeros
     if not keep.any():
         told = _told(reasons, examples)
         raise DataError(
             f"No valid event is left of {len(log)}: {told or 'the log is empty'}."
             + (_strangers(log, items) if "unknown item" in reasons else "")
+            + (_NO_LIKING if {TAKEN_BACK, ONLY_SHOWN} & {*reasons} else "")
         )
     aside = log.take(~keep).to_frame()
     row = _rows(log)[~keep]
@@ -168,6 +184,22 @@ def _split_off(
         aside = aside.with_columns(pl.col("time").replace(int(NO_TIME), None))
     kept = _renumbered(log.take(keep), code[keep], items)
     return kept, CleanReport(len(log), int(keep.sum()), reasons, aside, examples)
+
+
+_NO_LIKING = (
+    " What was only shown, taken back or turned down is no sign of a liking: give what people took "
+    "or looked at as well, and call such events otherwise (view) if they are meant as one."
+)
+
+
+def _names(log: EventLog, reason: np.ndarray) -> dict[str, str]:
+    """The behaviours that were kept aside for what they are called."""
+    out = {}
+    for name in (TAKEN_BACK, ONLY_SHOWN):
+        codes = np.unique(log.behaviour[reason == name]).tolist()
+        if codes:
+            out[name] = ", ".join(log.behaviours[code].name for code in codes)
+    return out
 
 
 def _rows(log: EventLog) -> np.ndarray:
@@ -187,6 +219,13 @@ def _examples(log: EventLog, reason: np.ndarray, written: pl.Series | None) -> d
             read = "" if name == "no time" else f", read as {spelled(log.time[first])}"
             out[name] = f"such as {written[int(rows[first]) - 1]!r} in row {rows[first]}{read}"
     return out
+
+
+def _without_zeros(log: EventLog, code: np.ndarray, items: Vocab) -> str:
+    """A word where unknown items are known with other zeros in front, '' where none is."""
+    strange = np.unique(log.item[log.has_item & (code < 0)])
+    pairs = but_for_zeros(log.items.decode(strange), items.ids)
+    return zeros_told(pairs) if pairs else ""
 
 
 def _strangers(log: EventLog, items: Vocab) -> str:

@@ -76,3 +76,25 @@ class Vocab:
         if numbers.size and (numbers.min() < 0 or numbers.max() >= len(self)):
             raise IndexError(f"Numbers must be in [0, {len(self)}).")
         return [self.ids[number] for number in numbers.tolist()]
+
+
+def but_for_zeros(strangers: Iterable[str], known: Iterable[str]) -> list[tuple[str, str]]:
+    """Pairs (stranger, known id) of whole numbers that differ in the zeros in front alone, which
+    spreadsheets take away.
+    """
+    bare = {key.lstrip("0"): key for key in strangers if key.isdigit()}
+    if not bare:
+        return []
+    found = {
+        stranger: key for key in known
+        if key.isdigit() and (stranger := bare.get(key.lstrip("0"))) and stranger != key
+    }  # fmt: skip
+    return sorted(found.items())
+
+
+def zeros_told(pairs: Sequence[tuple[str, str]]) -> str:
+    """Of `but_for_zeros`, at least one: how many, the first, and why that may be."""
+    one, other = pairs[0]
+    ids = "1 id is" if len(pairs) == 1 else f"{len(pairs):,} ids are"
+    return (f"{ids} known but for zeros in front, such as {one!r} beside {other!r}: spreadsheets "
+            "take these zeros away, read and write ids as text")  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from kg.errors import DataError
@@ -51,7 +52,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
 )
 
 _OTHER_NAMES = {
-    "viewed": "view", "pv": "view", "visit": "view", "impression": "view", "detail": "view",
+    "viewed": "view", "pv": "view", "visit": "view", "detail": "view",
     "clicked": "click", "bought": "purchase", "buy": "purchase", "order": "purchase",
     "transaction": "purchase", "purchased": "purchase", "addtocart": "cart",
     "add_to_cart": "cart", "basket": "cart", "fav": "favourite", "favorite": "favourite",
@@ -65,19 +66,43 @@ _OTHER_NAMES = {
 
 TAKEN_BACK = frozenset({
     "return", "returned", "refund", "refunded", "cancel", "cancelled", "canceled", "cancellation",
-    "remove_from_cart", "removefromcart", "unlike", "dislike", "disliked", "unfavourite",
-    "unfavorite", "unfollow", "unsubscribe", "not_interested",
+    "remove_from_cart", "remove_from_wishlist", "unlike", "unliked", "dislike", "disliked",
+    "unfavourite", "unfavorite", "unfollow", "unsubscribe", "not_interested", "not_relevant",
+    "uninterested", "ignore", "ignored", "dismiss", "dismissed", "thumbs_down", "downvote",
+    "downvoted", "hide", "hidden", "skip", "skipped", "block", "blocked", "mute", "muted",
+    "reject", "rejected", "show_less", "see_less",
     "退货", "退款", "取消", "取消订单", "取消收藏", "取消关注", "移出购物车", "不喜欢", "不感兴趣",
-    "踩",
+    "踩", "忽略", "隐藏", "屏蔽", "跳过", "拉黑", "关闭推荐",
 })  # fmt: skip
 """Names of events that are no sign of a liking: what was done is undone, or said no to."""
+
+SHOWN = frozenset({
+    "impression", "impressions", "item_impression", "product_impression",
+    "ad_impression", "list_impression", "view_item_list", "view_promotion", "exposure",
+    "exposures", "exposed", "expose", "show", "shown", "display", "displayed", "曝光", "展示",
+    "展现",
+})  # fmt: skip
+"""Names of events that say what somebody was shown, not what they did about it."""
 
 
 def says_no(behaviour: Behaviour) -> bool:
     """Whether an event of this name is one of `TAKEN_BACK`; capitals and the mark between words do
     not matter.
     """
-    return "_".join(behaviour.name.lower().replace("-", " ").split()) in TAKEN_BACK
+    return _bare(behaviour.name) in _NO
+
+
+def says_shown(behaviour: Behaviour) -> bool:
+    """Whether an event of this name is one of `SHOWN`, as in `says_no`."""
+    return _bare(behaviour.name) in _SEEN
+
+
+def _bare(name: str) -> str:
+    """Without capitals and what stands between words: 'thumbsDown' is 'thumbs-down'."""
+    return re.sub(r"[\W_]+", "", name.lower())
+
+
+_NO, _SEEN = ({_bare(name) for name in names} for names in (TAKEN_BACK, SHOWN))
 
 
 def behaviour_named(name: str, own: tuple[Behaviour, ...] = ()) -> Behaviour:

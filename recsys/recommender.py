@@ -46,6 +46,7 @@ from recsys.serving.answers import (
     first_intents,
     tell_fewer,
     tell_nothing,
+    tell_stale,
     tell_unknown,
 )
 from recsys.serving.diversity import Spread
@@ -55,7 +56,6 @@ from recsys.serving.items import ItemStore
 from recsys.serving.nearness import cosines
 from recsys.serving.queries import profile_of, query_of, searched_vectors, tell_unheard
 from recsys.serving.quota import likely_shares
-from recsys.serving.renewal import renewed
 from recsys.serving.steering import Wish, steered
 from recsys.serving.titles import told_titles
 
@@ -457,25 +457,24 @@ class Recommender:
     # ---- changes -------------------------------------------------------------------------
 
     def with_items(self, new: Catalog | Table) -> Recommender:
-        """These items too, recommendable at once; an id that exists is replaced, unless it says
-        what is known of it already: then it stays as it is, in answers again if it was removed.
-        What is out of stock stays so until `with_stock` says that it is back.
+        """These items too, recommendable at once; of an id that exists, what the catalogue names is
+        replaced: attributes, numbers, named vectors, and title and text if any item has one. All
+        else stays as it was, and an item that says nothing new keeps what was learned of it. It is
+        in answers again if it was removed; what is out of stock stays so until `with_stock` says
+        that it is back.
 
         A text, a fact that the graph knows or a named vector is enough. An item with none of them
-        is in no list until it has events (`with_events`): a `NothingKnown` warning says so. A file
-        or a frame is read by `Catalog.read`.
+        is in no list until it has events (`with_events`): a `NothingKnown` warning says so.
+        A file or a frame is read by `Catalog.read`. `recsys.serving.adding.with_items` also tells
+        what became of the items.
         """
+        from recsys.serving.adding import with_items
+
         new = new if isinstance(new, Catalog) else Catalog.read(new)
-        texts = new.full_texts()
-        if self.encoder is not None:
-            vectors = self.encoder.encode(texts).astype(np.float32)
-        elif any(texts):
-            raise UsageError("To add items with a text, the encoder of this run is needed.")
-        else:
-            vectors = np.zeros((len(new), self.items.text.shape[1]), np.float32)
-        store = renewed(self.items, self.model, self.catalog, new, vectors)
-        tell_unknown(new.ids.ids, store.unknown[[store.code(key) for key in new.ids.ids]])
-        return replace(self, items=store).beside(self.partners.with_items(store.content))
+        found, told = with_items(self, new)
+        tell_unknown(new.ids.ids, told.silent)
+        tell_stale(told.stale)
+        return found
 
     def with_events(self, new: EventLog | Table, *, refit: bool = False) -> Recommender:
         """These events too: people, new ones as well, are known by them, popularity counts them,

@@ -23,27 +23,22 @@ def items_add(
     columns: Columns = None,
     vectors: ItemVectors = None,
 ) -> None:
-    """Add items (or replace them) and publish; they are recommendable at once."""
-    from kg.catalog import Catalog
+    """Add items (or change them) and publish; they are recommendable at once. Of an item that is
+    there, what the file has no column for stays as it was.
+    """
+    from recsys.cli.adding import read_items, say_added
     from recsys.cli.building import with_vectors
-    from recsys.cli.output import columns_of, say
+    from recsys.cli.output import columns_of
     from recsys.cli.runs import publish_items
     from recsys.recommender import Recommender
-    from recsys.serving.items import unmatched
+    from recsys.serving.adding import with_items
 
     rec = Recommender.load(run)
     mapping = columns_of(columns)
-    new, _ = with_vectors(Catalog.read(file, columns=mapping), vectors or [], mapping)
-    strange = unmatched(rec.model.graph, new)
-    old = rec.items
-    rec = rec.with_items(new)
-    publish_items(rec, run)
-    if strange:
-        told = ", ".join(f"{count:,} of {name}" for name, count in strange.items())
-        say(f"  values that the graph does not know, so that only filters see them: {told}")
-    stored, fresh = len(rec.items) - len(old), int((old.find(new.ids.ids) < 0).sum())
-    say(f"{run}: {fresh:,} new, {stored - fresh:,} replaced, {len(new) - stored:,} unchanged, "
-        f"{rec.items.living.sum():,} in all.")  # fmt: skip
+    new, _ = with_vectors(read_items(rec, file, mapping), vectors or [], mapping)
+    found, told = with_items(rec, new)
+    publish_items(found, run)
+    say_added(run, rec, found, new, told)
 
 
 @items_app.command("remove")
@@ -73,15 +68,22 @@ def items_stock(
     back: Annotated[list[str] | None, typer.Option("--in", help="An id that is back.")] = None,
     columns: Columns = None,
 ) -> None:
-    """Items that are sold out in no answer until they are back; publish."""
+    """Items that are sold out in no answer until they are back; publish. Those of the file that
+    the run has not are left out, and told.
+    """
     from recsys.cli.output import columns_of, say
     from recsys.cli.runs import publish_items
-    from recsys.cli.stock import stock_flags
+    from recsys.cli.stock import stock_flags, usable_flags
     from recsys.recommender import Recommender
 
+    typed = [*(out or []), *(back or [])]
     flags = stock_flags(file, out or [], back or [], columns_of(columns))
-    rec = Recommender.load(run).with_stock(flags)
+    rec = Recommender.load(run)
+    flags, left = usable_flags(flags, rec.items, typed, file)
+    rec = rec.with_stock(flags)
     publish_items(rec, run)
+    if left:
+        say(f"  left out: {left}")
     gone = int(rec.items.absent.sum())
     say(
         f"{run}: {len(flags):,} items told of, {gone:,} of {rec.items.living.sum():,} out of stock."

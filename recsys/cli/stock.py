@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from kg.catalog import ITEM_COLUMNS
 from kg.errors import DataError, UsageError
+from kg.ids import but_for_zeros, zeros_told
 from kg.tables import pick_columns, read_table
+from recsys.serving.items import ItemStore
 
 COLUMNS = {
     "item_id": ITEM_COLUMNS["item_id"],
@@ -34,6 +36,35 @@ def stock_flags(
     if not flags:
         raise UsageError("Say what is in stock: a FILE, --out ID or --in ID.")
     return flags
+
+
+def usable_flags(
+    flags: Mapping[str, bool], items: ItemStore, typed: Collection[str], file: Path | None
+) -> tuple[dict[str, bool], str]:
+    """The flags of items that the run has, and words on those of the file that are left out ('':
+    none): unknown and removed ones. Ids that were `typed` stay: a mistake in one is an error.
+    `DataError` if nothing is left.
+    """
+    keys = [key for key in flags if key not in typed]
+    codes = items.find(keys)
+    unknown = [key for key, code in zip(keys, codes, strict=True) if code < 0]
+    gone = items.hidden & ~items.absent
+    removed = [key for key, code in zip(keys, codes, strict=True) if code >= 0 and gone[code]]
+    left = []
+    if unknown:
+        pairs = but_for_zeros(unknown, items.ids)
+        zeros = f"; {zeros_told(pairs)}" if pairs else ""
+        left.append(f"{len(unknown):,} not known ({_few(unknown)}{zeros})")
+    if removed:
+        left.append(f"{len(removed):,} removed ({_few(removed)}; `items add` brings items back)")
+    out = {key: there for key, there in flags.items() if key not in {*unknown, *removed}}
+    if not out:
+        raise DataError(f"{file}: none of its items can be used: {', '.join(left)}.")
+    return out, ", ".join(left)
+
+
+def _few(keys: list[str]) -> str:
+    return ", ".join(map(repr, keys[:3])) + (", …" if len(keys) > 3 else "")
 
 
 def _read(file: Path, columns: Mapping[str, str]) -> dict[str, bool]:

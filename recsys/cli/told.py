@@ -44,6 +44,11 @@ def say_table(where: object, file: CatalogFile, counted: str) -> None:
     """The attributes of a table, what was not used, and why, and what is doubtful."""
     told = ", ".join(f"{a.name} ({len(a.values):,})" for a in file.catalog.attributes) or "none"
     say(f"{where}: {counted}; attributes: {told}")
+    say_unused(file)
+
+
+def say_unused(file: CatalogFile) -> None:
+    """Columns that nothing is made of, why, and cells that were not taken as they stand."""
     for why in dict.fromkeys(file.unused.values()):
         names = ", ".join(name for name, reason in file.unused.items() if reason == why)
         say(f"  not used, {why}: {names}")

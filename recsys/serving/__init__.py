@@ -11,7 +11,9 @@ explain      why: a path, a near text, the parts of the score
 titles       what items are called in verbalised histories
 
 items        trained items and those added since
+known        what is known of items that a table tells again: an update changes what it names
 renewal      items that are told again: what is unchanged keeps its row
+adding       items that come or are told again, and what became of them
 facts        other facts for a trained recommender, at once
 changes      which recommendations change when facts do
 live         events since the training: histories, new people, warmer items

@@ -73,18 +73,28 @@ class NothingKnown(UserWarning):
 
 
 class NotHeard(UserWarning):
-    """Something was told of a person that the run cannot count."""
+    """Something was told, of a person or an item, that the run cannot count."""
 
 
-def tell_unknown(ids: Sequence[str], unknown: np.ndarray) -> None:
-    """Warns of items that were added and are `unknown`, bool [M]."""
-    rows = np.flatnonzero(unknown)
-    if len(rows):
+def tell_unknown(ids: Sequence[str], unknown: Sequence[str]) -> None:
+    """Warns of items that were added, of which `unknown` are."""
+    if unknown:
         warnings.warn(
-            f"{len(rows)} of the {len(ids)} items ({ids[rows[0]]!r} first) have no text, no "
+            f"{len(unknown)} of the {len(ids)} items ({unknown[0]!r} first) have no text, no "
             "fact that the graph knows and no vector: they are in no list but that of what is "
             "popular until they have events.",
             NothingKnown, stacklevel=3,
+        )  # fmt: skip
+
+
+def tell_stale(ids: Sequence[str]) -> None:
+    """Warns of items that are read as they were, for what they were read with is not kept."""
+    if ids:
+        warnings.warn(
+            f"The texts of {len(ids)} items ({ids[0]!r} first) are read as before: a run does not "
+            "keep the texts of items that were added to it, so a new title or category is heard "
+            "if the text stands beside it.",
+            NotHeard, stacklevel=3,
         )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from kg.catalog import furthest
 from kg.errors import UsageError, suggest
 from kg.graph import KnowledgeGraph, Relation
 from recsys.serving.answers import check_many
-from recsys.serving.items import ItemStore
+from recsys.serving.items import Fact, ItemStore
 
 Where = Mapping[str, Any]
 """A name of a fact or of a column of numbers, to a value, several of which one must hold, or (of
@@ -90,6 +90,15 @@ class Facets:
                     out.setdefault(name, {}).setdefault(word, []).append(code)
         return out
 
+    @cached_property
+    def _late(self) -> dict[Fact, list[int]]:
+        """The facts of added items, to those that have them."""
+        out: dict[Fact, list[int]] = {}
+        for code, facts in self.items.facts.items():
+            for fact in facts:
+                out.setdefault(fact, []).append(code)
+        return out
+
     @property
     def names(self) -> list[str]:
         """All that `where` knows."""
@@ -107,6 +116,7 @@ class Facets:
                 known |= bool(nodes)
                 edges = self.graph.edges[relation]
                 out[self._current(edges[0][np.isin(edges[1], nodes)])] = True
+                out[[code for n in nodes for code in self._late.get((relation, n), ())]] = True
             late = self._added.get(name, {}).get(word, [])
             out[late] = True
             if not known and not late:
@@ -128,6 +138,11 @@ class Facets:
                 out[code].add(whole(keys[node]))
         for code, own in out.items():
             own |= {whole(value) for value in self.items.told.get(code, {}).get(name, ())}
+            own |= {
+                whole(self.graph.vocabs[relation[2]].ids[node])
+                for relation, node in self.items.facts.get(code, ())
+                if relation[1] == name
+            }
         return [set(furthest(out[int(code)])) for code in codes]
 
     def _current(self, codes: np.ndarray) -> np.ndarray:

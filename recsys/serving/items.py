@@ -157,11 +157,11 @@ class ItemStore:
         """
         return replace(self, id_part=part.astype(np.float32), unknown=self.unknown & ~met)
 
-    def shown_again(self, codes: list[int]) -> ItemStore:
-        """These rows not removed; what is out of stock stays so."""
-        hidden = self.hidden.copy()
-        hidden[codes] = self.absent[codes]
-        return replace(self, hidden=hidden)
+    def shown_again(self, codes: np.ndarray, sold: np.ndarray) -> ItemStore:
+        """These rows int64 [R] not removed; out of stock where `sold`, bool [R]."""
+        hidden, absent = self.hidden.copy(), self.absent.copy()
+        hidden[codes] = absent[codes] = sold
+        return replace(self, hidden=hidden, absent=absent)
 
     def without(self, keys: list[str]) -> ItemStore:
         """These ids hidden, all else as it was."""
@@ -183,20 +183,27 @@ class ItemStore:
         return replace(self, hidden=hidden, absent=absent)
 
     def added(
-        self, model: IntentRecommender, graph: KnowledgeGraph, new: Catalog, text: np.ndarray
-    ) -> ItemStore:
-        """These items too; text float32 [M, T] are their encoder vectors.
+        self, model: IntentRecommender, graph: KnowledgeGraph, new: Catalog, text: np.ndarray,
+        edges: Mapping[Relation, np.ndarray] | None = None,
+        extras: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
+    ) -> ItemStore:  # fmt: skip
+        """These items too; text float32 [M, T] are their encoder vectors, `edges` int64 [2, E]
+        (new row, node) their facts (None: those that `match_attributes` finds).
 
-        Their named vectors are those of the catalogue `new`. An item in the place of one that is
-        out of stock is out of stock, too.
+        Their named vectors are those of the catalogue `new`; by name, `extras` are rows of it and
+        parts float32 [R, D] in their place. An item in the place of one that is out of stock is out
+        of stock, too.
         """
-        edges = match_attributes(graph, new)
+        if edges is None:
+            edges = match_attributes(graph, new)
         relations = [
             messages_to_new(relation, index, len(new), len(graph.vocabs[relation[2]]))
             for relation, index in sorted(edges.items())
         ]
         whitened = torch.from_numpy(model.whitening.apply(text))
         parts = model.items.new_items(whitened, relations, model.features.of_new(new))
+        if extras:
+            parts = _with_extras(model, parts, extras)
         codes: dict[str, int] = self._codes  # type: ignore[attr-defined]
         hidden, absent = self.hidden.copy(), self.absent.copy()
         old = [codes[key] for key in new.ids.ids if key in codes]
@@ -220,6 +227,18 @@ class ItemStore:
             join([absent, sold]),
             join([self.unknown, ~parts.vector.numpy().any(1) & void]),
         )  # fmt: skip
+
+
+def _with_extras(
+    model: IntentRecommender, parts: ItemParts, known: Mapping[str, tuple[np.ndarray, np.ndarray]]
+) -> ItemParts:
+    """With these parts float32 [R, D] in these rows, by name, and the ids that go with them."""
+    found = {name: part.clone() for name, part in parts.extras.items()}
+    for name, (rows, part) in known.items():
+        found[name][torch.from_numpy(rows)] = torch.from_numpy(part)
+    parts = replace(parts, extras=found)
+    with torch.inference_mode():
+        return replace(parts, id=model.items.expected(parts.told))
 
 
 def _joined_numbers(old: ItemStore, new: Catalog) -> dict[str, np.ndarray]:

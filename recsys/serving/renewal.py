@@ -2,56 +2,70 @@
 
 A feed that comes every night says of most items what it said the night before. Such a row is not
 stored again, and a trained item keeps the id part that it has learned, which a replaced one loses.
+Nor does one lose it whose numbers alone are others, such as a price within its band: no vector
+hears of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from kg.catalog import Catalog
 from models.recommender import IntentRecommender
 from recsys.serving.items import ItemStore
+from recsys.serving.known import Completed, cells_of
 
 CLOSE = 0.01
 """Vectors of one text differ by no more of their length, in whichever batch it was encoded."""
 
 
 def renewed(
-    store: ItemStore, model: IntentRecommender, catalog: Catalog, new: Catalog, text: np.ndarray
-) -> ItemStore:
-    """The store with the items of `new`, text float32 [M, T]; `catalog` is that of the training.
+    store: ItemStore, model: IntentRecommender, catalog: Catalog, known: Completed, text: np.ndarray
+) -> tuple[ItemStore, np.ndarray]:
+    """The store with the items of a table, text float32 [M, T], and bool [M]: those that are as
+    they were; `catalog` is that of the training.
 
-    An item that is unchanged keeps its row, and may be answered again if it was removed; any other
-    gets a new row, which hides an older one of its id. What is out of stock stays so.
+    An item that is unchanged, or but for its numbers, keeps its row, and may be answered again if
+    it was removed; any other gets a new row, which hides an older one of its id. What is out of
+    stock stays so.
     """
-    added = store.added(model, model.graph, new, text)
-    same = unchanged(store, added, catalog, new)
-    if not same.any():
-        return added
-    kept = np.concatenate([np.ones(len(store), bool), ~same])
-    back = [store.code(new.ids.ids[row]) for row in np.flatnonzero(same).tolist()]
-    return added.only(np.flatnonzero(kept)).shown_again(back)
+    added = store.added(model, model.graph, known.items, text, known.edges, known.extras)
+    stays, same = unchanged(store, added, catalog, known)
+    if not stays.any():
+        return added, same
+    kept = np.concatenate([np.ones(len(store), bool), ~stays])
+    back = known.old[stays]
+    found = added.only(np.flatnonzero(kept)).shown_again(back, store.absent[back])
+    rows = np.flatnonzero(stays & ~same)
+    if len(rows):
+        found = _with_numbers(found, added, known.old[rows], len(store) + rows)
+    return found, same
 
 
-def unchanged(store: ItemStore, added: ItemStore, catalog: Catalog, new: Catalog) -> np.ndarray:
-    """bool [M]: what the last rows of `added`, the items of `new`, say is what `store` knows.
+def unchanged(
+    store: ItemStore, added: ItemStore, catalog: Catalog, known: Completed
+) -> tuple[np.ndarray, np.ndarray]:
+    """bool [M]: what the last rows of `added`, the items of a table, say is what `store` knows but
+    perhaps for numbers; and: numbers included.
 
     Compared are titles, texts (of items added before, whose texts are not kept, their vectors),
     attributes, numbers and named vectors. Of a column of numbers the numbers count, for bands are
-    those of one table; a column that the training left out as an identifier says nothing of its
-    items.
+    those of one table, and where they differ the facts that came of them; a column that the
+    training left out as an identifier says nothing of its items.
     """
-    old = store.find(new.ids.ids)
+    old, new = known.old, known.items
     late = np.arange(len(store), len(added))
-    same = (old >= 0) & ((old < store.trained) | _close(added.text, old, late))
+    same = (old >= 0) & ((old < store.trained) | close(added.text[old], added.text[late]))
     for part in added.extras.values():
-        same &= _close(part, old, late)
+        same &= close(part[old], part[late])
+    equal = np.ones(len(old), bool)
     for numbers in added.numbers.values():
-        same &= (numbers[old] == numbers[late]) | np.isnan(numbers[[old, late]]).all(0)
+        equal &= (numbers[old] == numbers[late]) | np.isnan(numbers[[old, late]]).all(0)
     banded = {*store.numbers} & {*new.numbers}
-    trained = _cells(catalog, old[same & (old < store.trained)])
+    trained = cells_of(catalog, old[same & (old < store.trained)])
 
     def alike(row: int) -> bool:
         code, at = int(old[row]), int(late[row])
@@ -59,30 +73,50 @@ def unchanged(store: ItemStore, added: ItemStore, catalog: Catalog, new: Catalog
             return False
         if code < store.trained:
             cells: Mapping = trained.get(code, {})
-            known, passed = catalog.texts[code] == new.texts[row], {*banded, *catalog.ignored}
+            told, passed = catalog.texts[code] == new.texts[row], {*banded, *catalog.ignored}
         else:
             cells = added.told.get(code, {})
-            known, passed = {*added.facts.get(at, ())} <= {*added.facts.get(code, ())}, banded
-        return known and _filled(cells, passed) == _filled(added.told.get(at, {}), passed)
+            told, passed = {*added.facts.get(at, ())} <= {*added.facts.get(code, ())}, banded
+        return told and _filled(cells, passed) == _filled(added.told.get(at, {}), passed)
 
+    moved = _moved(known, banded) & ~equal
     same[same] = [alike(row) for row in np.flatnonzero(same).tolist()]
-    return same
+    return same & ~moved, same & equal
 
 
-def _close(vectors: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """bool [M]: whether these rows [M] are the same but for how they were computed."""
-    apart = np.linalg.norm(vectors[one] - vectors[other], axis=1)
-    return np.asarray(apart <= CLOSE * np.linalg.norm(vectors[one], axis=1))
-
-
-def _cells(catalog: Catalog, rows: np.ndarray) -> dict[int, dict[str, list[str]]]:
-    """By row, of these alone: the values of its attributes."""
-    out: dict[int, dict[str, list[str]]] = {}
-    for a in catalog.attributes:
-        at = np.isin(a.row, rows)
-        for row, value in zip(a.row[at].tolist(), a.value[at].tolist(), strict=True):
-            out.setdefault(row, {}).setdefault(a.name, []).append(a.values.ids[value])
+def _moved(known: Completed, names: set[str]) -> np.ndarray:
+    """bool [M]: other facts came of these columns of numbers than before."""
+    out = np.zeros(len(known.old), bool)
+    for relation in {*known.edges, *known.facts}:
+        if relation[1] in names:
+            now, was = (
+                {*map(tuple, edges[relation].T.tolist())} if relation in edges else set()
+                for edges in (known.edges, known.facts)
+            )
+            out[[row for row, _ in now ^ was]] = True
     return out
+
+
+def _with_numbers(
+    found: ItemStore, added: ItemStore, codes: np.ndarray, late: np.ndarray
+) -> ItemStore:
+    """With the numbers that the rows `late` int64 [R] of `added` have for the items `codes` [R]."""
+    numbers = {name: column.copy() for name, column in found.numbers.items()}
+    for name, column in numbers.items():
+        column[codes] = added.numbers[name][late]
+    told = {**found.told}
+    for code, at in zip(codes.tolist(), late.tolist(), strict=True):
+        if code >= found.trained:
+            kept = {name: cell for name, cell in told.get(code, {}).items() if name not in numbers}
+            mine = {n: cell for n, cell in added.told.get(at, {}).items() if n in numbers}
+            told[code] = kept | mine
+    return replace(found, numbers=numbers, told=told)
+
+
+def close(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """bool [M]: whether these vectors [M, W] are the same but for how they were computed."""
+    apart = np.linalg.norm(one - other, axis=1)
+    return np.asarray(apart <= CLOSE * np.linalg.norm(one, axis=1))
 
 
 def _filled(cells: Mapping, passed: set[str]) -> dict[str, set[str]]:

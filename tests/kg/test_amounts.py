@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from kg.amounts import read_amounts
+from kg.amounts import read_amounts, read_known
 
 
 def amounts(*cells: str | None):  # type: ignore[no-untyped-def]
@@ -49,7 +49,12 @@ def test_money_is_known_by_its_sign() -> None:
         (("899", "1,299"), False, "'1,299' may be 1299 or 1.299"),
         (("1.299 €", "899 €"), False, "'1.299 €' may be 1.299 or 1299"),
         (("5", "$6", "7 €"), False, "amounts in $ and €"),
-        (("12,5", "13", "ask"), False, "1 of 3 cells is no number, such as 'ask'"),
+        (
+            ("12,5", "13", "ask"),
+            False,
+            "1 of 3 cells is no number, such as 'ask', so that the column "
+            "is not read as numbers: leave such cells empty",
+        ),
         (("0.125", "0.250"), True, ""),
         (("1.299", "899.5"), True, ""),
         (("red", "blue", "5"), False, ""),
@@ -58,5 +63,27 @@ def test_money_is_known_by_its_sign() -> None:
 def test_what_is_doubtful_is_told(cells: tuple[str, ...], read: bool, note: str) -> None:
     found = amounts(*cells)
     assert (found.values is not None) is read
+    assert found.note.startswith(note)
+    assert bool(found.note) is bool(note)
+
+
+@pytest.mark.parametrize(
+    ("cells", "values", "note"),
+    [
+        (("12,50", "on request", None), [12.5, None, None], "1 of 2 cells cannot be read"),
+        (("12.5", "ask", "x"), [12.5, None, None], "2 of 3 cells cannot be read as numbers, such"),
+        (("899", "1,299"), [899, None], "1 of 2 cells cannot be read as numbers, such as '1,299'"),
+        (("$5", "6 €", "$7", "8"), [5, None, 7, 8], "1 of 4 cells cannot be read as numbers, such"),
+        (("1e5", "3", "inf"), [1e5, 3, None], "1 of 3 cells cannot be read"),
+        (("1.299,00", "12.50", "x"), [1299, 12.5, None], "1 of 3 cells"),
+        (("5", "6"), [5, 6], ""),
+    ],
+)
+def test_what_is_known_to_be_numbers_stays_so(
+    cells: tuple[str | None, ...], values: list[float | None], note: str
+) -> None:
+    found = read_known(pl.Series("price", cells, dtype=pl.String))
+    assert found.values is not None
+    assert found.values.to_list() == values
     assert found.note.startswith(note)
     assert bool(found.note) is bool(note)

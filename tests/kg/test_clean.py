@@ -187,6 +187,16 @@ def test_ids_that_are_written_otherwise_are_shown(ids, told):
         clean(log, Vocab(("7", "9"), "item"))
 
 
+def test_unknown_items_that_lost_their_zeros_are_told():
+    items = Vocab(("00012", "00013"), "item")
+    log = EventLog.of(["u"] * 4, ["00012", "12", "12", "99"])
+    said = str(clean(log, items)[1])
+    assert "3 unknown item (1 id is known but for zeros in front, such as '12' beside" in said
+    assert "zeros" not in str(clean(EventLog.of(["u", "u"], ["00012", "99"]), items)[1])
+    with pytest.raises(DataError, match="2 ids are known but for zeros in front"):
+        clean(EventLog.of(["u", "u"], ["12", "13"]), items)
+
+
 def test_what_was_taken_back_is_no_liking():
     kinds = ["purchase", "Return", "remove from cart", "退款", "not-interested", "purchase"]
     log = EventLog.of(["u"] * 6, ["a", "a", "b", "c", "d", "b"], behaviour=kinds)
@@ -197,6 +207,36 @@ def test_what_was_taken_back_is_no_liking():
     assert [b.name for b in kept.behaviours] == ["purchase"]
     everything, _ = clean(log, items, CleanConfig(drop_taken_back=False))
     assert len(everything) == 6
+
+
+def test_what_was_only_shown_or_turned_down_is_no_liking():
+    no = ["ignored", "Dismissed", "thumbsDown", "thumbs_down", "hide", "skip", "not interested"]
+    shown = ["impression", "Shown", "product-impression", "曝光"]
+    kinds = ["view", *no, *shown]
+    log = EventLog.of(["u"] * len(kinds), ["a"] * len(kinds), behaviour=kinds)
+    kept, report = clean(log, Vocab(("a",), "item"))
+    assert report.reasons == {"taken back": 7, "only shown": 4}
+    assert [b.name for b in kept.behaviours] == ["view"]
+    assert "4 only shown (Shown, impression, product-impression, 曝光)" in str(report)
+    everything = CleanConfig(drop_taken_back=False, drop_shown=False)
+    assert len(clean(log, Vocab(("a",), "item"), everything)[0]) == len(kinds)
+
+
+def test_where_nothing_else_is_given_it_is_said_what_can_be_done():
+    log = EventLog.of(["u"] * 3, ["a"] * 3, behaviour=["impression", "impression", "hide"])
+    with pytest.raises(DataError) as caught:
+        clean(log, Vocab(("a",), "item"))
+    said = str(caught.value)
+    assert "2 only shown (impression), 1 taken back (hide). What was only shown" in said
+    assert "call such events otherwise" in said
+
+
+def test_who_was_shown_much_is_no_bot():
+    kinds = ["view"] + ["impression"] * 5
+    log = EventLog.of(["u"] * 6, ["a"] * 6, behaviour=kinds, time=np.arange(1, 7))
+    kept, report = clean(log, Vocab(("a",), "item"), CleanConfig(max_events_per_day=3), now=100)
+    assert report.reasons == {"only shown": 5}
+    assert len(kept) == 1
 
 
 def test_low_ratings_are_left_out_if_asked():

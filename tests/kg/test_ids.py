@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kg.errors import DataError, UsageError
-from kg.ids import Vocab
+from kg.ids import Vocab, but_for_zeros, zeros_told
 
 KEYS = st.lists(st.text(min_size=1, max_size=6), max_size=30)
 
@@ -70,3 +70,11 @@ def test_a_vocabulary_checks_itself(ids: tuple[str, ...], rule: str) -> None:
 def test_a_number_outside_is_refused(number: int) -> None:
     with pytest.raises(IndexError, match=r"\[0, 2\)"):
         Vocab.of(["a", "b"]).decode([number])
+
+
+def test_ids_that_lost_their_zeros_are_found() -> None:
+    known = ["00012", "0", "7", "a07", "13"]
+    pairs = but_for_zeros(["12", "000", "13", "007", "a7", "99"], known)
+    assert pairs == [("000", "0"), ("007", "7"), ("12", "00012")]
+    assert zeros_told(pairs).startswith("3 ids are known but for zeros in front, such as '000'")
+    assert but_for_zeros(["a", "12 "], known) == []

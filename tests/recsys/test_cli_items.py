@@ -52,6 +52,7 @@ def sentence(call, code, *words):
 
 
 USER = ("--user", "u00003")
+HISTORY = ("--history", "i0001")
 
 
 def test_filters_on_the_command_line(call, run, made):
@@ -131,7 +132,7 @@ def test_the_columns_of_a_stock_table_can_be_named(call, run):
         ("sku,stock\ni0001,maybe\n", "row 1: column 'stock' must be yes, no or a number"),
         ("sku,price\ni0001,3\n", "in_stock"),
         ("sku,stock\ni0001,1\ni0001,0\n", "in stock in one row and not in another"),
-        ("sku,stock\ni7777,1\n", "'i7777' is not known"),
+        ("sku,stock\ni7777,1\n", "none of its items can be used: 1 not known ('i7777')"),
         ("", "empty"),
     ],
 )
@@ -143,6 +144,23 @@ def test_mistakes_in_stock_change_nothing(call, run, cells, said):
     assert code in (1, 2)
     assert said in err
     assert out == ""
+    assert (run / "manifest.json").read_bytes() == before
+
+
+def test_what_a_stock_table_says_of_other_items_is_left_out(call, run):
+    """An item that was removed, and some that nobody knows, keep no other one in stock."""
+    sentence(call, 0, "items", "remove", run, "--item", "i0004")
+    file = run.parent / "stock.csv"
+    cells = ["i0004,3", "i0001,0", "x1,1", "x2,0", "x3,0", "x4,1", "i0002,1"]
+    file.write_text("\n".join(["sku,stock", *cells]), encoding="utf-8")
+    said = sentence(call, 0, "items", "stock", run, file)
+    assert "left out: 4 not known ('x1', 'x2', 'x3', …), 1 removed ('i0004'; `items add`" in said
+    assert "2 items told of, 1 of 119 out of stock" in said
+    found, _ = rows(call, "recommend", run, *USER, "-k", 119)
+    assert not {"i0001", "i0004"} & {row["item"] for row in found}
+    before = (run / "manifest.json").read_bytes()  # an id that was typed is still a mistake
+    assert "'x1' is not known" in sentence(call, 2, "items", "stock", run, file, "--out", "x1")
+    assert "was removed" in sentence(call, 2, "items", "stock", run, file, "--in", "i0004")
     assert (run / "manifest.json").read_bytes() == before
 
 
@@ -271,11 +289,15 @@ def test_an_unchanged_feed_is_not_stored_again(call, run, made):
     asked = ("--history", "i0007", "--where", f"category={kind}", "-k", 100)
     said = rows(call, "recommend", run, *asked)[1]
     assert f"leaves {alike} of 119" in said
-    assert "0 new, 0 replaced, 120 unchanged, 120 in all" in sentence(  # i0003 and i0004 are back
+    assert "0 new, 0 replaced, 120 unchanged, 120 in all" in sentence(
         call, 0, "items", "add", run, file
     )
-    everything = rows(call, "recommend", run, "--history", "i0001", "-k", 119)[0]
-    assert {"i0003", "i0004"} <= {row["item"] for row in everything}
+    everything = {row["item"] for row in rows(call, "recommend", run, *HISTORY, "-k", 119)[0]}
+    assert "i0004" in everything  # is back
+    assert "i0003" not in everything  # is still sold out
+    sentence(call, 0, "items", "stock", run, "--in", "i0003")
+    everything = {row["item"] for row in rows(call, "recommend", run, *HISTORY, "-k", 119)[0]}
+    assert "i0003" in everything
 
 
 @pytest.mark.parametrize(
@@ -358,3 +380,84 @@ def test_a_run_is_changed_through_a_link(call, run):
     assert link.is_symlink()
     assert Recommender.load(run).items.absent.sum() == 2
     assert not list(run.parent.glob(".*"))
+
+
+def test_a_column_of_numbers_stays_one(call, run, made):
+    """One cell that is no number is that of one item, and told."""
+    file = run.parent / "feed.csv"
+    feed(made, file)
+    lines = file.read_text(encoding="utf-8").splitlines()
+    lines[3] = lines[3].rpartition(",")[0] + ",on request"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    err = sentence(call, 0, "items", "add", run, file)
+    assert "price: 1 of 120 cells cannot be read as numbers, such as 'on request' in row 3" in err
+    assert "0 new, 1 replaced, 119 unchanged" in err
+    found = Recommender.load(run).facets.allowed({"price": (None, 4)})
+    assert np.flatnonzero(found).tolist() == [0, 1, 3, 4]
+    feed(made, file)
+    assert "1 replaced, 119 unchanged" in sentence(call, 0, "items", "add", run, file)
+    assert Recommender.load(run).facets.allowed({"price": (None, 4)}).sum() == 5
+
+
+def test_what_a_feed_has_no_column_for_stays(call, run, made):
+    file = run.parent / "feed.csv"
+    before = [row["item"] for row in rows(call, "recommend", run, *USER, "-k", 30)[0]]
+    file.write_text("sku,price\ni0001,5.5\ni0002,6.5\nn1,7\n", encoding="utf-8")
+    err = sentence(call, 0, "items", "add", run, file)
+    assert "known items keep what the file has no column for: title, category" in err
+    assert "('n1' first) have no text" in err
+    assert "1 new, 2 replaced, 0 unchanged, 121 in all" in err
+    after = [row["item"] for row in rows(call, "recommend", run, *USER, "-k", 30)[0]]
+    assert after == before
+    assert "0 new, 0 replaced, 3 unchanged" in sentence(call, 0, "items", "add", run, file)
+    file.write_text("sku,name\ni0001,Renamed\n", encoding="utf-8")
+    err = sentence(call, 0, "items", "add", run, file)
+    assert "no column for: category, price" in err
+    where = ("--where", f"category={made[1][1][0]}", "--where", "price=5..6")
+    (found,), _ = rows(call, "similar", run, "--item", "i0000", *where, "-k", 1)
+    assert (found["item"], found["title"]) == ("i0001", "Renamed")
+
+
+def test_facts_of_few_rows_are_facts(call, run):
+    """Of 30 brands in 30 rows, none would be one, were the column not known."""
+    file = run.parent / "feed.csv"
+    told = {"sku": [f"n{n}" for n in range(30)], "title": ["New"] * 30}
+    pl.DataFrame({**told, "brand": ["Acme", "Zeta"] * 15}).write_csv(file)
+    sentence(call, 0, "items", "add", run, file)
+    pl.DataFrame({**told, "brand": [f"Brand {n}" for n in range(30)]}).write_csv(file)
+    assert "0 new, 30 replaced" in sentence(call, 0, "items", "add", run, file)
+    (found,), _ = rows(call, "recommend", run, *HISTORY, "--where", "brand=Brand 7", "-k", 1)
+    assert found["item"] == "n7"
+
+
+def test_a_table_of_stock_adds_no_items(call, run):
+    file = run.parent / "stock.csv"
+    before = (run / "manifest.json").read_bytes()
+    for name in ("in_stock", "库存"):
+        file.write_text(f"sku,{name}\ni0001,0\nx,3\n", encoding="utf-8")
+        said = sentence(call, 2, "items", "add", run, file)
+        assert f"says only what is in stock ({name}): `kgintent items stock` reads it" in said
+    assert (run / "manifest.json").read_bytes() == before
+
+
+def test_ids_that_lost_their_zeros_are_told(call, run):
+    file = run.parent / "new.csv"
+    for ids in ("0012", "0013"), ("0012", "13"):
+        pl.DataFrame({"sku": ids, "title": ["Lamp", "Tent"]}).write_csv(file)
+        err = sentence(call, 0, "items", "add", run, file)
+    assert "1 id is known but for zeros in front, such as '13' beside '0013'" in err
+    assert f"items remove {run} --item 13` takes one out" in err
+    assert "1 new, 0 replaced, 1 unchanged, 123 in all" in err
+    file.write_text("sku,stock\n13,0\n12,0\n", encoding="utf-8")
+    err = sentence(call, 0, "items", "stock", run, file)
+    assert "1 not known ('12'; 1 id is known but for zeros in front, such as '12' beside" in err
+
+
+def test_facts_that_are_numbers_in_one_feed_stay_facts(call, run):
+    """Here categories; as sizes are, of which one feed holds 36 and 38 and the next S."""
+    file = run.parent / "feed.csv"
+    for cell in ("36", "S"):
+        pl.DataFrame({"sku": ["n1"], "title": ["Shirt"], "category": [cell]}).write_csv(file)
+        assert "cannot be read" not in sentence(call, 0, "items", "add", run, file)
+    (found,), _ = rows(call, "recommend", run, *HISTORY, "--where", "category=S", "-k", 1)
+    assert found["item"] == "n1"

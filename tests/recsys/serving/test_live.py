@@ -114,6 +114,18 @@ def test_what_cannot_be_used_is_told(rec):
         rec.with_events(EventLog.of(["u00003"], ["i0001"]))
 
 
+def test_what_was_only_shown_raises_nothing(rec):
+    users = [f"u{n:05d}" for n in range(50)]
+    kinds = ["impression"] * 50 + ["click"]
+    found, report = with_events(
+        rec, later(rec, [*users, "u00003"], ["i0001"] * 50 + ["i0002"], behaviour=kinds)
+    )
+    assert report.reasons == {"only shown": 50}
+    assert len(found.log) == len(rec.log) + 1
+    with pytest.raises(DataError, match="only shown"):
+        rec.with_events(later(rec, users, ["i0001"] * 50, behaviour="impression"))
+
+
 def newcomer(rec, world):
     """An item of no words, and who will like it: those of the category that likes i0000."""
     more = rec.with_items(Catalog.of(["new"], [""]))
