@@ -124,7 +124,7 @@ class VectorIndex:
             raise UsageError(
                 f"The 'k' parameter of VectorIndex.search must be >= 1. Got {k} instead."
             )
-        queries = np.ascontiguousarray(queries, np.float32)
+        k, queries = int(k), np.ascontiguousarray(queries, np.float32)  # FAISS asks for an int
         if self.kind != "exact" and (allowed is None or _many(allowed)):
             return self._proposed(queries, k, allowed)
         if allowed is not None:

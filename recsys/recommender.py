@@ -39,9 +39,11 @@ from recsys.serving.answers import (
     LeftOut,
     Recommendation,
     check_by,
+    check_flag,
     check_k,
     check_many,
     first_intents,
+    one_by_one,
     tell_fewer,
     tell_nothing,
     tell_unknown,
@@ -55,6 +57,7 @@ from recsys.serving.queries import profile_of, query_of, searched_vectors, tell_
 from recsys.serving.quota import likely_shares
 from recsys.serving.renewal import renewed
 from recsys.serving.steering import Wish, steered
+from recsys.serving.stock import stock_told
 from recsys.serving.titles import told_titles
 
 
@@ -121,8 +124,8 @@ class Recommender:
         if (user is None) == (history is None):
             raise UsageError("Say either a user or a history, not both and not neither.")
         if history is not None:
-            check_many(history, "history")
-            keys = [key for key in history if not isinstance(key, Search)]
+            told = check_many(history, "history")
+            keys = [key for key in told if not isinstance(key, Search)]
             return np.array([self.items.code(key) for key in keys], np.int64)
         if profile_of(self, user) is not None:
             return np.zeros(0, np.int64)
@@ -192,7 +195,8 @@ class Recommender:
         [0, 1] minds what is like what stands above it, `at_most` {"category": 2} caps how many
         items share a value. A list that a filter leaves short is one, with a `FewerItems` warning.
         """
-        check_k(k, "recommend")
+        k, filter_seen = check_k(k, "recommend"), check_flag(filter_seen, "filter_seen")
+        history = one_by_one(history)
         wish = None
         if intent is not None or avoid is not None or intent_quota is not None:
             wish = Wish.of(self.carried, intent, avoid, intent_quota, k)
@@ -347,7 +351,7 @@ class Recommender:
         """Every user once, a frame (user_id, item_id, score, rank) per `batch` users; filters are
         those of `recommend`.
         """
-        check_k(k, "recommend_all")
+        k, filter_seen = check_k(k, "recommend_all"), check_flag(filter_seen, "filter_seen")
         allowed = self.facets.allowed(where, only, without)
         ids = np.array(self.items.ids, dtype=object)
         for start in range(0, len(self.log.users), batch):
@@ -381,7 +385,7 @@ class Recommender:
         """The k items most like an item (cosine of item vectors) or a text (cosine of texts);
         filters are those of `recommend`.
         """
-        check_k(k, "similar")
+        k = check_k(k, "similar")
         allowed = self.facets.allowed(where, only, without)
         if (item is None) == (text is None):
             raise UsageError("Say either an item or a text, not both and not neither.")
@@ -427,10 +431,10 @@ class Recommender:
         what tells this person from others. With a taxonomy they are called by their names in this
         language, or that of the titles.
         """
-        check_k(k, "intents")
+        k = check_k(k, "intents")
         check_by(by)
         spoken = language_of(self, language)
-        p = probabilities_of(self, user, history)
+        p = probabilities_of(self, user, one_by_one(history))
         if self.intent is None or self.intent.head is None or p is None:
             return []
         usual = self.intent.head.usual.numpy()
@@ -443,13 +447,13 @@ class Recommender:
 
         The events of a given history are of the log's commonest kind, or searches.
         """
-        return stage_of(self, user, history)
+        return stage_of(self, user, one_by_one(history))
 
     def explain(
         self, user: object | None = None, *, item: object, history: Sequence[object] | None = None
     ) -> Explanation:
         """Why this item for this user: a sentence, the paths, the nearest text, the parts."""
-        query, one = query_of(self, user, history)
+        query, one = query_of(self, user, one_by_one(history))
         return explain_item(self, query, one, self.items.code(item))
 
     # ---- changes -------------------------------------------------------------------------
@@ -488,13 +492,15 @@ class Recommender:
 
     def without_items(self, keys: Sequence[object]) -> Recommender:
         """These items in no answer from now on."""
-        check_many(keys, "without_items")
-        store = self.items.without([str(key) for key in keys])
+        store = self.items.without([str(key) for key in check_many(keys, "without_items")])
         return replace(self, items=store)
 
-    def with_stock(self, flags: Mapping[str, bool]) -> Recommender:
-        """Items that are out of stock (False) in no answer until they are back (True)."""
-        return replace(self, items=self.items.in_stock(flags))
+    def with_stock(self, flags: Mapping[str, bool | str | float]) -> Recommender:
+        """Items that are out of stock (False) in no answer until they are back (True); "yes", "no"
+        or how many there are is read as in a table (`kgintent items stock`). `UsageError` for what
+        says neither, such as NaN.
+        """
+        return replace(self, items=self.items.in_stock(stock_told(flags)))
 
     def with_facts(self, triples: Triples | Sequence[tuple[str, str, str]]) -> Recommender:
         """These facts too, heard and given as reasons at once; a new object, nothing is trained.

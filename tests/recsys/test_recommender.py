@@ -19,6 +19,7 @@ from kg.testing import planted, tiny
 from kg.wording.templates import Templates
 from models.text import HashEncoder
 from recsys import Recommender, store
+from recsys.index import VectorIndex
 from recsys.partners.neighbours import NeighbourConfig, Neighbours, heard, links
 from recsys.serving.answers import NothingKnown
 from recsys.training.config import RunConfig
@@ -197,6 +198,59 @@ def test_one_bare_string_is_no_history(rec):
         rec.recommend(history="i0001")
     with pytest.raises(UsageError, match="sequence, not one string"):
         rec.without_items("i0001")
+
+
+def test_ids_may_come_in_any_sequence(rec):
+    past = ["i0001", "i0003"]
+    found, like = rec.recommend(history=past, k=5), rec.intents(history=past)
+    kinds = [tuple, np.array, pl.Series, iter, lambda ids: np.array(ids, object)]
+    for kind in kinds:
+        assert rec.recommend(history=kind(past), k=5) == found
+        assert rec.intents(history=kind(past)) == like
+        assert rec.stage(history=kind(past)) == rec.stage(history=past)
+        assert rec.explain(item="i0002", history=kind(past)) == rec.explain(
+            item="i0002", history=past
+        )
+        only = names(rec.recommend("u00001", k=2, only=kind(past), filter_seen=False))
+        assert set(only) == set(past)
+        assert not set(past) & set(names(rec.without_items(kind(past)).similar("i0005", k=30)))
+    assert rec.recommend(history=pl.Series([], dtype=pl.String), k=3) == rec.recommend(
+        history=[], k=3
+    )
+    for table in (pl.DataFrame({"sku": past}), np.array([past]), {"sku": past}, 3):
+        with pytest.raises(UsageError, match="of a table one column"):
+            rec.recommend(history=table)
+
+
+def test_columns_of_pandas_are_sequences_too(rec):
+    pd = pytest.importorskip("pandas")
+    past = ["i0001", "i0003"]
+    assert rec.recommend(history=pd.Series(past, index=[5, 6])) == rec.recommend(history=past)
+    with pytest.raises(UsageError, match="of a table one column"):
+        rec.recommend(history=pd.DataFrame({"sku": past}))
+
+
+def test_k_may_be_any_whole_number(rec):
+    rec = replace(rec, index=VectorIndex(rec.index.vectors, "auto"))
+    for k in (np.int64(2), np.int32(2), np.uint8(2)):
+        assert rec.recommend("u00001", k=k) == rec.recommend("u00001", k=2)
+        assert rec.recommend("u00001", k=k, only=["i0001", "i0002", "i0003"], filter_seen=False)
+        assert len(rec.similar("i0001", k=k)) == len(rec.intents("u00001", k=k)) == 2
+        assert next(rec.recommend_all(k=k))["rank"].max() == 2
+        assert rec.index.search(rec.items.vectors[:1], k).index.shape == (1, 2)
+    for k in (True, np.bool_(True), 2.0, "2", 0):
+        with pytest.raises(UsageError, match=r"must be an int in \[1, 1000\]"):
+            rec.recommend("u00001", k=k)
+
+
+def test_a_word_is_no_flag(rec):
+    with pytest.raises(UsageError, match=r"'filter_seen' must be True, False or None. Got 'no'"):
+        rec.recommend("u00001", filter_seen="no")
+    with pytest.raises(UsageError, match="'filter_seen' must be"):
+        next(rec.recommend_all(filter_seen="no"))
+    assert rec.recommend("u00001", filter_seen=np.bool_(True)) == rec.recommend(
+        "u00001", filter_seen=True
+    )
 
 
 # ---- similar, intents, explain -----------------------------------------------------------
