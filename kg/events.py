@@ -98,7 +98,10 @@ class EventLog:
         return np.array([b.weight for b in self.behaviours], np.float32)[self.behaviour]
 
     def take(self, keep: np.ndarray) -> EventLog:
-        """The events at these positions (bool mask [E] or int64, ascending), same vocabularies."""
+        """The events at these positions (bool mask [E] or int64, ascending), same vocabularies:
+        who has no event left is still among the `users`, also where the log is stored. `clean`
+        leaves such ids out, `kg.forgetting.log_without` those of given people.
+        """
         index = np.flatnonzero(keep) if keep.dtype == bool else keep
         query = self.query
         return replace(

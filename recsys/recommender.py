@@ -490,6 +490,20 @@ class Recommender:
             warnings.warn(f"with_events: {report}.", LeftOut, stacklevel=2)
         return found
 
+    def without_users(self, ids: Sequence[object], *, refit: bool = True) -> Recommender:
+        """Without these people: their events, histories and profiles, what they searched for and
+        their ids are gone, here and in the folder that `save` writes (`self` still has them).
+        Popularity and trend count the others; `refit`: neighbours, factors and habits are fitted
+        anew to what the others did (seconds), else they keep what they learned of everybody.
+
+        What the training learned of them cannot be taken back here: weights, id vectors and counts
+        of events by item. For that, train again on data without them. `UsageError` for an id that
+        nobody has, or if nobody were left.
+        """
+        from recsys.serving.forgetting import without_users
+
+        return without_users(self, ids, refit=refit)
+
     def without_items(self, keys: Sequence[object]) -> Recommender:
         """These items in no answer from now on."""
         store = self.items.without([str(key) for key in check_many(keys, "without_items")])

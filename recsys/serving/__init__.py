@@ -16,5 +16,6 @@ renewal      items that are told again: what is unchanged keeps its row
 facts        other facts for a trained recommender, at once
 changes      which recommendations change when facts do
 live         events since the training: histories, new people, warmer items
+forgetting   people whose events, profiles and ids leave a run
 warmup       from content to what people do, for items that training met too little of
 """
