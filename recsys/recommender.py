@@ -41,6 +41,7 @@ from recsys.serving.answers import (
     check_by,
     check_flag,
     check_k,
+    check_made,
     check_many,
     first_intents,
     one_by_one,
@@ -215,6 +216,24 @@ class Recommender:
         tell_fewer(len(found), k, self._living(allowed), at_most)
         return [self._answer(code, score) for code, score in found]
 
+    def score(
+        self,
+        user: object | None,
+        items: Sequence[object],
+        *,
+        history: Sequence[object] | None = None,
+        profile: Mapping[str, object] | None = None,
+    ) -> np.ndarray:
+        """float32 [M], by what `recommend` ranks these items for this person (or, with None, this
+        history or profile), those met before too; -inf for one that is in no list.
+        """
+        history = one_by_one(history)
+        codes = np.array([self.items.code(key) for key in check_many(items, "score")], np.int64)
+        query, one = query_of(self, user, history, profile)
+        tell_unheard(self, history, profile)
+        popular = len(one.item) == 0 and not query.any()
+        return (self._counts() if popular else self._scores(query, one, False))[codes]
+
     def _ranked(
         self, query: np.ndarray, one: Sequences, k: int, filter_seen: bool | None,
         allowed: np.ndarray | None, wish: Wish | None,
@@ -346,16 +365,19 @@ class Recommender:
         where: Where | None = None,
         only: Sequence[object] | None = None,
         without: Sequence[object] | None = None,
+        users: Sequence[object] | None = None,
         batch: int = 1024,
     ) -> Iterator[pl.DataFrame]:
-        """Every user once, a frame (user_id, item_id, score, rank) per `batch` users; filters are
-        those of `recommend`.
+        """Every user of the log once, or these `users` of it in their order: a frame (user_id,
+        item_id, score, rank) per `batch` users; filters are those of `recommend`.
         """
         k, filter_seen = check_k(k, "recommend_all"), check_flag(filter_seen, "filter_seen")
         allowed = self.facets.allowed(where, only, without)
-        ids = np.array(self.items.ids, dtype=object)
-        for start in range(0, len(self.log.users), batch):
-            rows = np.arange(start, min(start + batch, len(self.log.users)))
+        ids, every = np.array(self.items.ids, dtype=object), np.arange(len(self.log.users))
+        if users is not None:
+            every = self.log.users.encode(check_many(users, "recommend_all"))
+        for start in range(0, len(every), batch):
+            rows = every[start : start + batch]
             hits = self.found_for(rows, k, filter_seen, allowed)
             yield self._frame(rows, hits, ids)
 
@@ -466,6 +488,7 @@ class Recommender:
         A text, a fact that the graph knows or a named vector is enough. An item with none of them
         is in no list until it has events (`with_events`): a `NothingKnown` warning says so.
         """
+        check_made(new, Catalog, "with_items")
         texts = new.full_texts()
         if self.encoder is not None:
             vectors = self.encoder.encode(texts).astype(np.float32)
@@ -485,6 +508,7 @@ class Recommender:
         """
         from recsys.serving.live import with_events
 
+        check_made(new, EventLog, "with_events")
         found, report = with_events(self, new, refit=refit)
         if report.kept < report.read:
             warnings.warn(f"with_events: {report}.", LeftOut, stacklevel=2)

@@ -1,11 +1,13 @@
 """What a recommender promises: seen and removed items stay away, new ones come, saving is exact."""
 
+import copy
 import warnings
 from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -241,6 +243,47 @@ def test_k_may_be_any_whole_number(rec):
     for k in (True, np.bool_(True), 2.0, "2", 0):
         with pytest.raises(UsageError, match=r"must be an int in \[1, 1000\]"):
             rec.recommend("u00001", k=k)
+
+
+def test_a_table_of_items_or_events_is_asked_to_be_read_first(rec):
+    table = pl.DataFrame({"sku": ["i0001"]})
+    with pytest.raises(UsageError, match=r"with_items takes a Catalog.*Catalog\.read.*a DataFrame"):
+        rec.with_items(table)
+    with pytest.raises(UsageError, match=r"with_events takes an EventLog.*EventLog\.read.*a list"):
+        rec.with_events([("u1", "i0001")])
+
+
+def test_the_scores_of_given_items_are_those_of_the_list(rec):
+    listed = rec.recommend("u00001", k=30, filter_seen=False)
+    asked = [found.item for found in listed][::-1]
+    scores = rec.score("u00001", np.array(asked))
+    assert np.allclose(scores, [found.score for found in listed][::-1], atol=1e-5)
+    assert rec.score(None, ["i0001"], history=["i0002"]) == pytest.approx(
+        rec.explain(history=["i0002"], item="i0001").score, abs=1e-5
+    )
+    popular = rec.recommend(history=[], k=1)[0]
+    assert rec.score(None, [popular.item], history=[]) == popular.score
+    gone = rec.with_stock({"i0003": False})
+    assert gone.score("u00001", ["i0003", "i0003"]).tolist() == [-np.inf] * 2
+    assert rec.score("u00001", []).shape == (0,)
+    with pytest.raises(UsageError, match="item 'zz' is not known"):
+        rec.score("u00001", ["zz"])
+    with pytest.raises(UsageError, match="not one string"):
+        rec.score("u00001", "i0001")
+
+
+def test_some_users_at_once(rec):
+    whole = pl.concat(rec.recommend_all(4))
+    users = ["u00007", "u00001", "u00030"]
+    some = pl.concat(rec.recommend_all(4, users=pl.Series(users), batch=2))
+    assert some["user_id"].unique(maintain_order=True).to_list() == users
+    for user in users:
+        ours, theirs = (t.filter(pl.col("user_id") == user) for t in (some, whole))
+        assert ours["item_id"].to_list() == theirs["item_id"].to_list()
+        assert np.allclose(ours["score"], theirs["score"], atol=1e-5)
+    assert list(rec.recommend_all(4, users=[])) == []
+    with pytest.raises(UsageError, match="user 'nobody' is not known"):
+        next(rec.recommend_all(4, users=["nobody"]))
 
 
 def test_a_word_is_no_flag(rec):
@@ -563,6 +606,16 @@ def test_chinese(tmp_path):
     assert names(more.similar(text="茉莉花", k=1)) == ["花茶"]
     with pytest.raises(UsageError, match="Did you mean '红茶'"):
         back.similar("红茶1")
+
+
+def test_a_deep_copy_answers_the_same_and_is_its_own(rec):
+    other = copy.deepcopy(rec)
+    for user in ("u00001", "u00007"):
+        assert other.recommend(user, k=10) == rec.recommend(user, k=10)
+        assert other.intents(user) == rec.intents(user)
+    with torch.no_grad():
+        other.model.items.delta.weight.add_(1)
+    assert not torch.equal(other.model.items.delta.weight, rec.model.items.delta.weight)
 
 
 def test_faiss_need_not_be_installed_as_a_package_to_save(small, tmp_path, monkeypatch):
