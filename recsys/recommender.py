@@ -486,7 +486,8 @@ class Recommender:
         What is out of stock stays so until `with_stock` says that it is back.
 
         A text, a fact that the graph knows or a named vector is enough. An item with none of them
-        is in no list until it has events (`with_events`): a `NothingKnown` warning says so.
+        is in no list but, at its end, that of what is popular until it has events (`with_events`):
+        a `NothingKnown` warning says so.
         """
         check_made(new, Catalog, "with_items")
         texts = new.full_texts()

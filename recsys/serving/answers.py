@@ -84,8 +84,8 @@ def tell_unknown(ids: Sequence[str], unknown: np.ndarray) -> None:
     if len(rows):
         warnings.warn(
             f"{len(rows)} of the {len(ids)} items ({ids[rows[0]]!r} first) have no text, no "
-            "fact that the graph knows and no vector: they are in no list but that of what is "
-            "popular until they have events.",
+            "fact that the graph knows and no vector: until they have events they are in no "
+            "list but, at its end, that of what is popular.",
             NothingKnown, stacklevel=3,
         )  # fmt: skip
 
