@@ -41,7 +41,6 @@ from recsys.serving.answers import (
     check_by,
     check_flag,
     check_k,
-    check_made,
     check_many,
     first_intents,
     one_by_one,
@@ -489,7 +488,6 @@ class Recommender:
         is in no list but, at its end, that of what is popular until it has events (`with_events`):
         a `NothingKnown` warning says so.
         """
-        check_made(new, Catalog, "with_items")
         texts = new.full_texts()
         if self.encoder is not None:
             vectors = self.encoder.encode(texts).astype(np.float32)
@@ -509,7 +507,6 @@ class Recommender:
         """
         from recsys.serving.live import with_events
 
-        check_made(new, EventLog, "with_events")
         found, report = with_events(self, new, refit=refit)
         if report.kept < report.read:
             warnings.warn(f"with_events: {report}.", LeftOut, stacklevel=2)

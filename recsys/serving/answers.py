@@ -158,13 +158,3 @@ def check_many(keys: object, name: str) -> list[Any]:
 def one_by_one(history: object | None) -> list[Any] | None:
     """A history as a list, of whatever sequence it came; None stays None."""
     return None if history is None else check_many(history, "history")
-
-
-def check_made(new: object, kind: type, where: str) -> None:
-    """`UsageError` for a table where what is made of one is asked for: a Catalog, an EventLog."""
-    if not isinstance(new, kind):
-        name = kind.__name__
-        raise UsageError(
-            f"{where} takes {'an' if name[0] in 'AEIOU' else 'a'} {name}: {name}.read makes one of "
-            f"a table, {name}.of of columns. Got a {type(new).__name__} instead."
-        )

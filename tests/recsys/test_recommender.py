@@ -245,14 +245,6 @@ def test_k_may_be_any_whole_number(rec):
             rec.recommend("u00001", k=k)
 
 
-def test_a_table_of_items_or_events_is_asked_to_be_read_first(rec):
-    table = pl.DataFrame({"sku": ["i0001"]})
-    with pytest.raises(UsageError, match=r"with_items takes a Catalog.*Catalog\.read.*a DataFrame"):
-        rec.with_items(table)
-    with pytest.raises(UsageError, match=r"with_events takes an EventLog.*EventLog\.read.*a list"):
-        rec.with_events([("u1", "i0001")])
-
-
 def test_the_scores_of_given_items_are_those_of_the_list(rec):
     listed = rec.recommend("u00001", k=30, filter_seen=False)
     asked = [found.item for found in listed][::-1]
