@@ -65,7 +65,8 @@ from recsys.serving.titles import told_titles
 class Recommender:
     """A trained model with everything it needs to answer. Immutable: changes give a new object.
 
-    `log` is what is known now, `base` what was when it was trained, if events came since.
+    `log` is what is known now, `base` what was when it was trained, if events came since;
+    `forgotten` is how many people were taken out of both since.
     """
 
     model: IntentRecommender
@@ -79,6 +80,7 @@ class Recommender:
     paths: PathIndex | None = None
     partners: Partners = field(default_factory=Partners)
     base: EventLog | None = None
+    forgotten: int = 0
 
     @property
     def learned(self) -> EventLog:
