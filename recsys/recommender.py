@@ -42,6 +42,7 @@ from recsys.serving.answers import (
     check_flag,
     check_k,
     check_many,
+    check_one,
     first_intents,
     one_by_one,
     tell_fewer,
@@ -198,6 +199,7 @@ class Recommender:
         items share a value. A list that a filter leaves short is one, with a `FewerItems` warning.
         """
         k, filter_seen = check_k(k, "recommend"), check_flag(filter_seen, "filter_seen")
+        check_one(user)
         history = one_by_one(history)
         wish = None
         if intent is not None or avoid is not None or intent_quota is not None:

@@ -155,6 +155,15 @@ def check_many(keys: object, name: str) -> list[Any]:
     return list(keys)
 
 
+def check_one(user: object) -> None:
+    """`UsageError` for several users where one is asked for."""
+    if isinstance(user, Iterable) and not isinstance(user, str | bytes):
+        raise UsageError(
+            f"recommend answers one user, recommend_all(users=…) several. "
+            f"Got a {type(user).__name__} instead."
+        )
+
+
 def one_by_one(history: object | None) -> list[Any] | None:
     """A history as a list, of whatever sequence it came; None stays None."""
     return None if history is None else check_many(history, "history")

@@ -274,6 +274,8 @@ def test_some_users_at_once(rec):
         assert ours["item_id"].to_list() == theirs["item_id"].to_list()
         assert np.allclose(ours["score"], theirs["score"], atol=1e-5)
     assert list(rec.recommend_all(4, users=[])) == []
+    with pytest.raises(UsageError, match=r"one user, recommend_all\(users=…\) several. Got a list"):
+        rec.recommend(users)
     with pytest.raises(UsageError, match="user 'nobody' is not known"):
         next(rec.recommend_all(4, users=["nobody"]))
 
