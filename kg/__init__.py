@@ -19,6 +19,7 @@ graph; `verbalise` writes a history as a sentence that BERT can read. No torch h
     catalog     Catalog: items (or users) with text and typed attributes
     vectors     named vectors of items or users, such as image embeddings, from a file
     profiles    what is known of people: attributes and vectors as arrays
+    forgetting  logs, tables and graphs without people
     formats/    other people's files: RecBole, KGAT, Gorse, MovieLens, …, RDF; from one to another
     graph       KnowledgeGraph, to and from networkx
     dates       when facts came to be known

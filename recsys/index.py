@@ -8,6 +8,8 @@ like those of a small set (`allowed`); none is ever taken out of FAISS' own stru
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -124,7 +126,7 @@ class VectorIndex:
             raise UsageError(
                 f"The 'k' parameter of VectorIndex.search must be >= 1. Got {k} instead."
             )
-        queries = np.ascontiguousarray(queries, np.float32)
+        k, queries = int(k), np.ascontiguousarray(queries, np.float32)  # FAISS asks for an int
         if self.kind != "exact" and (allowed is None or _many(allowed)):
             return self._proposed(queries, k, allowed)
         if allowed is not None:
@@ -226,9 +228,8 @@ class VectorIndex:
         except ImportError:
             return out
         try:
-            if hasattr(faiss, "set_deserialization_vector_byte_limit"):
-                faiss.set_deserialization_vector_byte_limit(path.stat().st_size + 1024)
-            index = faiss.read_index(str(path))
+            with _no_longer_than(faiss, path.stat().st_size + 1024):
+                index = faiss.read_index(str(path))
         except (RuntimeError, OSError, MemoryError) as error:
             raise DataError(f"{path} cannot be read: {str(error)[:120]}.") from None
         out.kind, out.probe = _known(kind), probe or Probe()
@@ -241,6 +242,22 @@ class VectorIndex:
             )
         out._faiss, out.built = index, index.ntotal
         return out
+
+
+@contextlib.contextmanager
+def _no_longer_than(faiss: Any, size: int) -> Iterator[None]:
+    """While FAISS reads a file, what a damaged one may ask for; other reads (of a pickle, of a deep
+    copy) are not bound by it.
+    """
+    if not hasattr(faiss, "set_deserialization_vector_byte_limit"):
+        yield
+        return
+    before = faiss.get_deserialization_vector_byte_limit()
+    faiss.set_deserialization_vector_byte_limit(size)
+    try:
+        yield
+    finally:
+        faiss.set_deserialization_vector_byte_limit(before)
 
 
 _CLASSES = {

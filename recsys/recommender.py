@@ -41,9 +41,12 @@ from recsys.serving.answers import (
     LeftOut,
     Recommendation,
     check_by,
+    check_flag,
     check_k,
     check_many,
+    check_one,
     first_intents,
+    one_by_one,
     tell_fewer,
     tell_nothing,
     tell_stale,
@@ -57,6 +60,7 @@ from recsys.serving.nearness import cosines
 from recsys.serving.queries import profile_of, query_of, searched_vectors, tell_unheard
 from recsys.serving.quota import likely_shares
 from recsys.serving.steering import Wish, steered
+from recsys.serving.stock import stock_told
 from recsys.serving.titles import told_titles
 
 
@@ -64,7 +68,8 @@ from recsys.serving.titles import told_titles
 class Recommender:
     """A trained model with everything it needs to answer. Immutable: changes give a new object.
 
-    `log` is what is known now, `base` what was when it was trained, if events came since.
+    `log` is what is known now, `base` what was when it was trained, if events came since;
+    `forgotten` is how many people were taken out of both since.
     """
 
     model: IntentRecommender
@@ -78,6 +83,7 @@ class Recommender:
     paths: PathIndex | None = None
     partners: Partners = field(default_factory=Partners)
     base: EventLog | None = None
+    forgotten: int = 0
 
     @property
     def learned(self) -> EventLog:
@@ -123,8 +129,8 @@ class Recommender:
         if (user is None) == (history is None):
             raise UsageError("Say either a user or a history, not both and not neither.")
         if history is not None:
-            check_many(history, "history")
-            keys = [key for key in history if not isinstance(key, Search)]
+            told = check_many(history, "history")
+            keys = [key for key in told if not isinstance(key, Search)]
             return np.array([self.items.code(key) for key in keys], np.int64)
         if profile_of(self, user) is not None:
             return np.zeros(0, np.int64)
@@ -194,7 +200,9 @@ class Recommender:
         [0, 1] minds what is like what stands above it, `at_most` {"category": 2} caps how many
         items share a value. A list that a filter leaves short is one, with a `FewerItems` warning.
         """
-        check_k(k, "recommend")
+        k, filter_seen = check_k(k, "recommend"), check_flag(filter_seen, "filter_seen")
+        check_one(user)
+        history = one_by_one(history)
         wish = None
         if intent is not None or avoid is not None or intent_quota is not None:
             wish = Wish.of(self.carried, intent, avoid, intent_quota, k)
@@ -212,6 +220,24 @@ class Recommender:
             found = self._spread(spread, found, k)
         tell_fewer(len(found), k, self._living(allowed), at_most)
         return [self._answer(code, score) for code, score in found]
+
+    def score(
+        self,
+        user: object | None,
+        items: Sequence[object],
+        *,
+        history: Sequence[object] | None = None,
+        profile: Mapping[str, object] | None = None,
+    ) -> np.ndarray:
+        """float32 [M], by what `recommend` ranks these items for this person (or, with None, this
+        history or profile), those met before too; -inf for one that is in no list.
+        """
+        history = one_by_one(history)
+        codes = np.array([self.items.code(key) for key in check_many(items, "score")], np.int64)
+        query, one = query_of(self, user, history, profile)
+        tell_unheard(self, history, profile)
+        popular = len(one.item) == 0 and not query.any()
+        return (self._counts() if popular else self._scores(query, one, False))[codes]
 
     def _ranked(
         self, query: np.ndarray, one: Sequences, k: int, filter_seen: bool | None,
@@ -344,16 +370,19 @@ class Recommender:
         where: Where | None = None,
         only: Sequence[object] | None = None,
         without: Sequence[object] | None = None,
+        users: Sequence[object] | None = None,
         batch: int = 1024,
     ) -> Iterator[pl.DataFrame]:
-        """Every user once, a frame (user_id, item_id, score, rank) per `batch` users; filters are
-        those of `recommend`.
+        """Every user of the log once, or these `users` of it in their order: a frame (user_id,
+        item_id, score, rank) per `batch` users; filters are those of `recommend`.
         """
-        check_k(k, "recommend_all")
+        k, filter_seen = check_k(k, "recommend_all"), check_flag(filter_seen, "filter_seen")
         allowed = self.facets.allowed(where, only, without)
-        ids = np.array(self.items.ids, dtype=object)
-        for start in range(0, len(self.log.users), batch):
-            rows = np.arange(start, min(start + batch, len(self.log.users)))
+        ids, every = np.array(self.items.ids, dtype=object), np.arange(len(self.log.users))
+        if users is not None:
+            every = self.log.users.encode(check_many(users, "recommend_all"))
+        for start in range(0, len(every), batch):
+            rows = every[start : start + batch]
             hits = self.found_for(rows, k, filter_seen, allowed)
             yield self._frame(rows, hits, ids)
 
@@ -383,7 +412,7 @@ class Recommender:
         """The k items most like an item (cosine of item vectors) or a text (cosine of texts);
         filters are those of `recommend`.
         """
-        check_k(k, "similar")
+        k = check_k(k, "similar")
         allowed = self.facets.allowed(where, only, without)
         if (item is None) == (text is None):
             raise UsageError("Say either an item or a text, not both and not neither.")
@@ -429,10 +458,10 @@ class Recommender:
         what tells this person from others. With a taxonomy they are called by their names in this
         language, or that of the titles.
         """
-        check_k(k, "intents")
+        k = check_k(k, "intents")
         check_by(by)
         spoken = language_of(self, language)
-        p = probabilities_of(self, user, history)
+        p = probabilities_of(self, user, one_by_one(history))
         if self.intent is None or self.intent.head is None or p is None:
             return []
         usual = self.intent.head.usual.numpy()
@@ -445,13 +474,13 @@ class Recommender:
 
         The events of a given history are of the log's commonest kind, or searches.
         """
-        return stage_of(self, user, history)
+        return stage_of(self, user, one_by_one(history))
 
     def explain(
         self, user: object | None = None, *, item: object, history: Sequence[object] | None = None
     ) -> Explanation:
         """Why this item for this user: a sentence, the paths, the nearest text, the parts."""
-        query, one = query_of(self, user, history)
+        query, one = query_of(self, user, one_by_one(history))
         return explain_item(self, query, one, self.items.code(item))
 
     # ---- changes -------------------------------------------------------------------------
@@ -464,7 +493,8 @@ class Recommender:
         that it is back.
 
         A text, a fact that the graph knows or a named vector is enough. An item with none of them
-        is in no list until it has events (`with_events`): a `NothingKnown` warning says so.
+        is in no list but, at its end, that of what is popular until it has events (`with_events`):
+        a `NothingKnown` warning says so.
         A file or a frame is read by `Catalog.read`. `recsys.serving.adding.with_items` also tells
         what became of the items.
         """
@@ -491,15 +521,31 @@ class Recommender:
             warnings.warn(f"with_events: {report}.", LeftOut, stacklevel=2)
         return found
 
+    def without_users(self, ids: Sequence[object], *, refit: bool = True) -> Recommender:
+        """Without these people: their events, histories and profiles, what they searched for and
+        their ids are gone, here and in the folder that `save` writes (`self` still has them).
+        Popularity and trend count the others; `refit`: neighbours, factors and habits are fitted
+        anew to what the others did (seconds), else they keep what they learned of everybody.
+
+        What the training learned of them cannot be taken back here: weights, id vectors and counts
+        of events by item. For that, train again on data without them. `UsageError` for an id that
+        nobody has, or if nobody were left.
+        """
+        from recsys.serving.forgetting import without_users
+
+        return without_users(self, ids, refit=refit)
+
     def without_items(self, keys: Sequence[object]) -> Recommender:
         """These items in no answer from now on."""
-        check_many(keys, "without_items")
-        store = self.items.without([str(key) for key in keys])
+        store = self.items.without([str(key) for key in check_many(keys, "without_items")])
         return replace(self, items=store)
 
-    def with_stock(self, flags: Mapping[str, bool]) -> Recommender:
-        """Items that are out of stock (False) in no answer until they are back (True)."""
-        return replace(self, items=self.items.in_stock(flags))
+    def with_stock(self, flags: Mapping[str, bool | str | float]) -> Recommender:
+        """Items that are out of stock (False) in no answer until they are back (True); "yes", "no"
+        or how many there are is read as in a table (`kgintent items stock`). `UsageError` for what
+        says neither, such as NaN.
+        """
+        return replace(self, items=self.items.in_stock(stock_told(flags)))
 
     def with_facts(self, triples: Triples | Frame | Sequence[tuple[str, str, str]]) -> Recommender:
         """These facts too, heard and given as reasons at once; a new object, nothing is trained.

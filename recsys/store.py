@@ -154,6 +154,7 @@ def _plain(rec: Recommender) -> dict[str, Any]:
         "unknown": np.flatnonzero(rec.items.unknown).tolist(),
         "index": {"kind": rec.index.kind, "probe": asdict(rec.index.probe)},
         "events": sorted(rec.model.graph.events),
+        "forgotten": rec.forgotten,
     }
 
 
@@ -238,7 +239,8 @@ def _read_run(
     graph = data.graph.with_events(data.log)
     base = None if log is data.log else data.log
     return Recommender(model, log, data.catalog, store, index, heard(log, model, data.log),
-                       encoder, intent, PathIndex.of(graph), partners, base)  # fmt: skip
+                       encoder, intent, PathIndex.of(graph), partners, base,
+                       plain.get("forgotten", 0))  # fmt: skip
 
 
 def _index(

@@ -26,6 +26,7 @@ class LabelledTexts(ByValue):
 
     A text may carry several labels, or none. `several` says whether it is so among the texts that
     these were taken from; None: as these say. Raises `UsageError` where the sizes do not fit and
+    for a label with a '|', which joins several in a cell of a table and here is a list of them, and
     `DataError` for two labels that only capitals or spaces tell apart.
     """
 
@@ -42,6 +43,11 @@ class LabelledTexts(ByValue):
             )
         seen: dict[str, str] = {}
         for name in self.labels:
+            if SEVERAL in name:
+                raise UsageError(
+                    f"A label must not hold {SEVERAL!r}, which joins labels in the cells of a "
+                    f"table: give several of one text as a list. Got {name!r} instead."
+                )
             twin = seen.setdefault(" ".join(name.casefold().split()), name)
             if twin != name:
                 raise DataError(

@@ -71,6 +71,10 @@ class Adjacency:
             sources, place = torch.unique(place, return_inverse=True)
         return Neighbourhood(sources, place, offsets, weight)
 
+    def __deepcopy__(self, memo: dict[int, object]) -> Adjacency:
+        """Itself: nothing writes into it, and torch cannot copy CSR tensors deeply."""
+        return self
+
     @property
     def key(self) -> str:
         """A name that can be a module key."""

@@ -1,4 +1,4 @@
-"""The verbs of `kgintent events`: what people did since a run was trained."""
+"""The verbs of `kgintent events`: what people did since a run was trained, and who is forgotten."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from recsys.cli.alone import changes_run
 from recsys.cli.options import Columns, Run
 
 events_app = typer.Typer(
-    help="What people did since a run was trained, without training.", no_args_is_help=True
+    help="What people did since a run was trained, or whose events are to go, without training.",
+    no_args_is_help=True,
 )
 
 
@@ -45,3 +46,26 @@ def events_add(
         say("  without times nobody can tell events that the run holds already: all are counted")
     say(f"{run}: {len(found.log):,} events of {len(found.log.users):,} people, "
         f"{len(found.log.users) - len(rec.log.users):,} of them new.")  # fmt: skip
+
+
+@events_app.command("remove")
+@changes_run
+def events_remove(
+    run: Run,
+    user: Annotated[list[str], typer.Option(help="A user id; may be repeated.")],
+    refit: Annotated[
+        bool, typer.Option(help="Neighbours, factors and habits are fitted anew without them.")
+    ] = True,
+) -> None:
+    """Forget people: their events, profiles and ids leave the run; publish."""
+    from recsys.cli.output import say
+    from recsys.cli.runs import publish_items
+    from recsys.recommender import Recommender
+
+    rec = Recommender.load(run)
+    found = rec.without_users(user, refit=refit)
+    publish_items(found, run)
+    say(f"{run}: {len(set(user)):,} people removed with {len(rec.log) - len(found.log):,} events, "
+        f"{len(found.log):,} events of {len(found.log.users):,} people are left.")  # fmt: skip
+    say("  The weights keep what they learned of them: only a training on data that were built "
+        "without them takes that back.")  # fmt: skip

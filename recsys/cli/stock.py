@@ -10,13 +10,12 @@ from kg.errors import DataError, UsageError
 from kg.ids import but_for_zeros, zeros_told
 from kg.tables import pick_columns, read_table
 from recsys.serving.items import ItemStore
+from recsys.serving.stock import in_stock
 
 COLUMNS = {
     "item_id": ITEM_COLUMNS["item_id"],
     "in_stock": ("in_stock", "instock", "stock", "available", "availability", "quantity", "库存"),
 }
-YES = ("yes", "true", "y", "t", "in stock", "in_stock", "instock", "available", "有货", "是")
-NO = ("no", "false", "n", "f", "out of stock", "out_of_stock", "sold out", "", "缺货", "否")
 
 
 def stock_flags(
@@ -74,7 +73,7 @@ def _read(file: Path, columns: Mapping[str, str]) -> dict[str, bool]:
     cells = frame[roles["in_stock"]].str.strip_chars().fill_null("").to_list()
     flags: dict[str, bool] = {}
     for row, (key, cell) in enumerate(zip(ids, cells, strict=True), 1):
-        there = _flag(cell)
+        there = in_stock(cell)
         if there is None:
             raise DataError(
                 f"{file}, row {row}: column {roles['in_stock']!r} must be yes, no or a number. "
@@ -86,13 +85,3 @@ def _read(file: Path, columns: Mapping[str, str]) -> dict[str, bool]:
             )
         flags[key] = there
     return flags
-
-
-def _flag(cell: str) -> bool | None:
-    word = cell.casefold()
-    if word in YES or word in NO:
-        return word in YES
-    try:
-        return float(word) > 0
-    except ValueError:
-        return None

@@ -88,6 +88,7 @@ class EvalReport:
         """95 % interval of the mean over users: mean ± 1.96 s / sqrt(users), s with n - 1.
 
         One user has no spread: the limits are NaN. Users without a value (NaN) are left out.
+        Limits of a ranking metric beyond [0, 1], in which it lies, are cut (few users have some).
         """
         if name not in self.per_user:
             known = list(self.per_user)
@@ -100,7 +101,9 @@ class EvalReport:
         if len(values) < 2:
             return float("nan"), float("nan")
         half = 1.959964 * values.std(ddof=1) / np.sqrt(len(values))
-        return float(values.mean() - half), float(values.mean() + half)
+        low, high = float(values.mean() - half), float(values.mean() + half)
+        share = name.partition("@")[0] in RANKING
+        return (max(low, 0.0), min(high, 1.0)) if share else (low, high)
 
     def to_frame(self) -> pl.DataFrame:
         """One row per metric: metric, k, value, low, high (null where there is no interval)."""

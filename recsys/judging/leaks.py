@@ -47,6 +47,11 @@ def _readings(rec: Recommender, trained: Mapping[str, Any]) -> list[Reading]:
 
 
 def _whitenings(rec: Recommender, split: Split, own: bool) -> Iterator[Leak]:
+    if rec.forgotten:
+        told = (f"the whitening cannot be compared with the training part, of which "
+                f"{rec.forgotten:,} people were taken out since")  # fmt: skip
+        yield Leak(CHECK, told, False, rec.forgotten)
+        return
     rows, features = np.flatnonzero(split.train.item_counts()), rec.model.features
     vectors = {"texts": (rec.items.text[: rec.items.trained], rows)}
     vectors |= {name: (x, rows) for name, x in features.items.items()}

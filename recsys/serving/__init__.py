@@ -6,6 +6,7 @@ steering     what a wish (an intent, a text, a quota, what to avoid) makes of a 
 quota        lists that hold several intents in given shares
 facets       what items can be filtered by
 diversity    lists that are less alike
+stock        what is said of an item's being there
 nearness     how near items are to a vector
 explain      why: a path, a near text, the parts of the score
 titles       what items are called in verbalised histories
@@ -18,5 +19,6 @@ facts        other facts for a trained recommender, at once
 changes      which recommendations change when facts do
 live         events since the training: histories, new people, warmer items
 forgotten    what a run was told that other data do not hold
+forgetting   people whose events, profiles and ids leave a run
 warmup       from content to what people do, for items that training met too little of
 """

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 
@@ -81,8 +83,8 @@ def tell_unknown(ids: Sequence[str], unknown: Sequence[str]) -> None:
     if unknown:
         warnings.warn(
             f"{len(unknown)} of the {len(ids)} items ({unknown[0]!r} first) have no text, no "
-            "fact that the graph knows and no vector: they are in no list but that of what is "
-            "popular until they have events.",
+            "fact that the graph knows and no vector: until they have events they are in no list "
+            "but, at its end, that of what is popular.",
             NothingKnown, stacklevel=3,
         )  # fmt: skip
 
@@ -120,13 +122,21 @@ def tell_fewer(
     warnings.warn(f"{found} of the {k} items asked for: {why}.", FewerItems, stacklevel=3)
 
 
-def check_k(k: int, where: str) -> None:
-    """`UsageError` unless k is a number of answers that may be asked for."""
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= MAX_K:
+def check_k(k: object, where: str) -> int:
+    """k as an int; `UsageError` unless it is a number of answers that may be asked for."""
+    if isinstance(k, bool) or not isinstance(k, Integral) or not 1 <= int(k) <= MAX_K:
         raise UsageError(
             f"The 'k' parameter of Recommender.{where} must be an int in [1, {MAX_K}]. "
             f"Got {k!r} instead."
         )
+    return int(k)
+
+
+def check_flag(told: object, name: str) -> bool | None:
+    """A bool or None; `UsageError` for a word, which would count as True whatever it says."""
+    if told is not None and not isinstance(told, bool | np.bool_):
+        raise UsageError(f"The {name!r} must be True, False or None. Got {told!r} instead.")
+    return None if told is None else bool(told)
 
 
 def check_by(by: str) -> None:
@@ -138,9 +148,32 @@ def check_by(by: str) -> None:
         )
 
 
-def check_many(keys: object, name: str) -> None:
-    """`UsageError` for one string where several ids are asked for."""
+def check_many(keys: object, name: str) -> list[Any]:
+    """These ids one by one: a list, an array or a column of a table. `UsageError` for one string
+    where several are asked for, and for a whole table.
+    """
     if isinstance(keys, str | bytes):
         raise UsageError(
             f"The ids of {name} must be a sequence, not one string. Got {keys!r} instead."
         )
+    wide = getattr(keys, "ndim", 1) != 1 or hasattr(keys, "columns")
+    if wide or isinstance(keys, Mapping) or not isinstance(keys, Iterable):
+        raise UsageError(
+            f"The ids of {name} must be a sequence (of a table one column). "
+            f"Got a {type(keys).__name__} instead."
+        )
+    return list(keys)
+
+
+def check_one(user: object) -> None:
+    """`UsageError` for several users where one is asked for."""
+    if isinstance(user, Iterable) and not isinstance(user, str | bytes):
+        raise UsageError(
+            f"recommend answers one user, recommend_all(users=…) several. "
+            f"Got a {type(user).__name__} instead."
+        )
+
+
+def one_by_one(history: object | None) -> list[Any] | None:
+    """A history as a list, of whatever sequence it came; None stays None."""
+    return None if history is None else check_many(history, "history")

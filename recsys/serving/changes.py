@@ -64,7 +64,7 @@ def list_changes(
 
     Relations that the run was not trained with say nothing (`recsys.serving.facts.unheard`).
     """
-    check_k(k, "recommend")
+    k = check_k(k, "recommend")
     first = lists(with_graph(rec, old), k, users)
     last = lists(with_graph(rec, new), k, users)
     alone = [

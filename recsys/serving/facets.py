@@ -57,8 +57,7 @@ class Facets:
         return out
 
     def _codes(self, keys: Sequence[object], name: str) -> np.ndarray:
-        check_many(keys, name)
-        return np.array([self.items.code(key) for key in keys], np.int64)
+        return np.array([self.items.code(key) for key in check_many(keys, name)], np.int64)
 
     @cached_property
     def _relations(self) -> dict[str, list[Relation]]:

@@ -1,6 +1,7 @@
 """EventLog: sorted by user, then time, then the order of the file."""
 
 import gzip
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kg.errors import DataError, UsageError
-from kg.events import NOBODY, EventLog, read_events, read_sequences
+from kg.events import NOBODY, EventLog, NotRead, read_events, read_sequences
 from kg.ids import Vocab
 from kg.schema import BEHAVIOURS, Behaviour
 from kg.times import NO_TIME
@@ -52,6 +53,32 @@ def test_counts_weights_and_searches_without_an_item() -> None:
     assert log.user_counts().tolist() == [2, 1]
     assert log.weight.tolist() == [3.0, 1.0, 1.0]
     assert log.query == ("", "boots", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "warned"),
+    [
+        ("how", ["buy", "view", ""], True),
+        ("was", ["purchase", "addtocart", "refund"], True),
+        ("how", ["walked", "flew", "swam"], True),
+        ("device", ["phone", "tablet", "phone"], False),
+        ("note", ["", "", ""], False),
+        ("action", ["buy", "view", "view"], False),
+    ],
+)
+def test_a_column_that_may_be_the_behaviour_is_told(tmp_path, name, cells, warned) -> None:
+    rows = [f"u,{n},{cell}" for n, cell in enumerate(cells)]
+    file = save(tmp_path / "e.csv", "\n".join([f"user,item,{name}", *rows]) + "\n")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        EventLog.read(file)
+    told = [str(one.message) for one in caught if one.category is NotRead]
+    assert len(told) == warned
+    assert all(f"columns={{'behaviour': '{name}'}}" in text for text in told)
+    assert read_events(file).like_behaviour == (name if warned else "")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        EventLog.read(file, columns={"behaviour": name})
 
 
 def test_take_keeps_the_vocabularies() -> None:

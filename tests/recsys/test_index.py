@@ -1,5 +1,7 @@
 """FAISS and exact search give the same answers; a damaged file is refused."""
 
+import copy
+
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -63,6 +65,15 @@ def test_a_k_beyond_faiss_is_answered_exactly():
     vectors = np.random.default_rng(1).normal(size=(2500, 4)).astype(np.float32)
     a, b = both(vectors, vectors[:2], 2100)
     np.testing.assert_array_equal(a.index, b.index)
+
+
+def test_an_index_that_was_loaded_bounds_no_other(tmp_path):
+    small, large = (np.random.default_rng(0).normal(size=(n, 8)) for n in (5, 5000))
+    VectorIndex(small.astype(np.float32), "faiss").save(tmp_path / "index.faiss")
+    VectorIndex.load(tmp_path / "index.faiss", small.astype(np.float32))
+    index = VectorIndex(large.astype(np.float32), "faiss")
+    found, want = (one.search(index.vectors[:3], 4) for one in (copy.deepcopy(index), index))
+    np.testing.assert_array_equal(found.index, want.index)
 
 
 def test_save_and_load_answer_alike_and_damage_is_refused(tmp_path):

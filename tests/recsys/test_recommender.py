@@ -1,11 +1,13 @@
 """What a recommender promises: seen and removed items stay away, new ones come, saving is exact."""
 
+import copy
 import warnings
 from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -20,6 +22,7 @@ from kg.testing import planted, tiny
 from kg.wording.templates import Templates
 from models.text import HashEncoder
 from recsys import Recommender, store
+from recsys.index import VectorIndex
 from recsys.partners.neighbours import NeighbourConfig, Neighbours, heard, links
 from recsys.serving.answers import NothingKnown
 from recsys.training.config import RunConfig
@@ -198,6 +201,94 @@ def test_one_bare_string_is_no_history(rec):
         rec.recommend(history="i0001")
     with pytest.raises(UsageError, match="sequence, not one string"):
         rec.without_items("i0001")
+
+
+def test_ids_may_come_in_any_sequence(rec):
+    past = ["i0001", "i0003"]
+    found, like = rec.recommend(history=past, k=5), rec.intents(history=past)
+    kinds = [tuple, np.array, pl.Series, iter, lambda ids: np.array(ids, object)]
+    for kind in kinds:
+        assert rec.recommend(history=kind(past), k=5) == found
+        assert rec.intents(history=kind(past)) == like
+        assert rec.stage(history=kind(past)) == rec.stage(history=past)
+        assert rec.explain(item="i0002", history=kind(past)) == rec.explain(
+            item="i0002", history=past
+        )
+        only = names(rec.recommend("u00001", k=2, only=kind(past), filter_seen=False))
+        assert set(only) == set(past)
+        assert not set(past) & set(names(rec.without_items(kind(past)).similar("i0005", k=30)))
+    assert rec.recommend(history=pl.Series([], dtype=pl.String), k=3) == rec.recommend(
+        history=[], k=3
+    )
+    for table in (pl.DataFrame({"sku": past}), np.array([past]), {"sku": past}, 3):
+        with pytest.raises(UsageError, match="of a table one column"):
+            rec.recommend(history=table)
+
+
+def test_columns_of_pandas_are_sequences_too(rec):
+    pd = pytest.importorskip("pandas")
+    past = ["i0001", "i0003"]
+    assert rec.recommend(history=pd.Series(past, index=[5, 6])) == rec.recommend(history=past)
+    with pytest.raises(UsageError, match="of a table one column"):
+        rec.recommend(history=pd.DataFrame({"sku": past}))
+
+
+def test_k_may_be_any_whole_number(rec):
+    rec = replace(rec, index=VectorIndex(rec.index.vectors, "auto"))
+    for k in (np.int64(2), np.int32(2), np.uint8(2)):
+        assert rec.recommend("u00001", k=k) == rec.recommend("u00001", k=2)
+        assert rec.recommend("u00001", k=k, only=["i0001", "i0002", "i0003"], filter_seen=False)
+        assert len(rec.similar("i0001", k=k)) == len(rec.intents("u00001", k=k)) == 2
+        assert next(rec.recommend_all(k=k))["rank"].max() == 2
+        assert rec.index.search(rec.items.vectors[:1], k).index.shape == (1, 2)
+    for k in (True, np.bool_(True), 2.0, "2", 0):
+        with pytest.raises(UsageError, match=r"must be an int in \[1, 1000\]"):
+            rec.recommend("u00001", k=k)
+
+
+def test_the_scores_of_given_items_are_those_of_the_list(rec):
+    listed = rec.recommend("u00001", k=30, filter_seen=False)
+    asked = [found.item for found in listed][::-1]
+    scores = rec.score("u00001", np.array(asked))
+    assert np.allclose(scores, [found.score for found in listed][::-1], atol=1e-5)
+    assert rec.score(None, ["i0001"], history=["i0002"]) == pytest.approx(
+        rec.explain(history=["i0002"], item="i0001").score, abs=1e-5
+    )
+    popular = rec.recommend(history=[], k=1)[0]
+    assert rec.score(None, [popular.item], history=[]) == popular.score
+    gone = rec.with_stock({"i0003": False})
+    assert gone.score("u00001", ["i0003", "i0003"]).tolist() == [-np.inf] * 2
+    assert rec.score("u00001", []).shape == (0,)
+    with pytest.raises(UsageError, match="item 'zz' is not known"):
+        rec.score("u00001", ["zz"])
+    with pytest.raises(UsageError, match="not one string"):
+        rec.score("u00001", "i0001")
+
+
+def test_some_users_at_once(rec):
+    whole = pl.concat(rec.recommend_all(4))
+    users = ["u00007", "u00001", "u00030"]
+    some = pl.concat(rec.recommend_all(4, users=pl.Series(users), batch=2))
+    assert some["user_id"].unique(maintain_order=True).to_list() == users
+    for user in users:
+        ours, theirs = (t.filter(pl.col("user_id") == user) for t in (some, whole))
+        assert ours["item_id"].to_list() == theirs["item_id"].to_list()
+        assert np.allclose(ours["score"], theirs["score"], atol=1e-5)
+    assert list(rec.recommend_all(4, users=[])) == []
+    with pytest.raises(UsageError, match=r"one user, recommend_all\(users=…\) several. Got a list"):
+        rec.recommend(users)
+    with pytest.raises(UsageError, match="user 'nobody' is not known"):
+        next(rec.recommend_all(4, users=["nobody"]))
+
+
+def test_a_word_is_no_flag(rec):
+    with pytest.raises(UsageError, match=r"'filter_seen' must be True, False or None. Got 'no'"):
+        rec.recommend("u00001", filter_seen="no")
+    with pytest.raises(UsageError, match="'filter_seen' must be"):
+        next(rec.recommend_all(filter_seen="no"))
+    assert rec.recommend("u00001", filter_seen=np.bool_(True)) == rec.recommend(
+        "u00001", filter_seen=True
+    )
 
 
 # ---- similar, intents, explain -----------------------------------------------------------
@@ -392,11 +483,11 @@ def test_unknown_attributes_and_an_item_with_nothing_at_all(rec):
     odd = Catalog.of(
         ["odd"], ["Odd Thing"], None, {"category": [["never seen"]], "colour": [["blue"]]}
     )
-    with pytest.warns(NothingKnown, match="1 of the 1 items"):
+    with pytest.warns(NothingKnown, match=r"1 of the 1 items.*at its end, that of what is"):
         more = rec.with_items(odd).with_items(new_items(("void", "", "", [])))
     assert "odd" in names(more.recommend("u00001", k=1000))
     assert "void" not in names(more.recommend("u00001", k=1000))
-    assert "void" in names(more.recommend(history=[], k=1000))
+    assert names(more.recommend(history=[], k=1000))[-1] == "void"
     void = more.items.code("void")
     assert not more.items.vectors[void].any()
     with pytest.warns(NothingKnown, match="near to the item 'void': nothing is known of it"):
@@ -544,6 +635,16 @@ def test_chinese(tmp_path):
     assert names(more.similar(text="茉莉花", k=1)) == ["花茶"]
     with pytest.raises(UsageError, match="Did you mean '红茶'"):
         back.similar("红茶1")
+
+
+def test_a_deep_copy_answers_the_same_and_is_its_own(rec):
+    other = copy.deepcopy(rec)
+    for user in ("u00001", "u00007"):
+        assert other.recommend(user, k=10) == rec.recommend(user, k=10)
+        assert other.intents(user) == rec.intents(user)
+    with torch.no_grad():
+        other.model.items.delta.weight.add_(1)
+    assert not torch.equal(other.model.items.delta.weight, rec.model.items.delta.weight)
 
 
 def test_faiss_need_not_be_installed_as_a_package_to_save(small, tmp_path, monkeypatch):

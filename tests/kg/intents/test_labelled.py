@@ -106,5 +106,7 @@ def test_texts_that_are_none_are_named(bad):
 def test_sizes_must_fit():
     with pytest.raises(UsageError, match="Each of 2 texts must have its labels"):
         LabelledTexts.of(["a", "b"], ["x"])
+    with pytest.raises(UsageError, match=r"several of one text as a list\. Got 'red\|boat'"):
+        LabelledTexts.of(["a"], ["red|boat"])
     with pytest.raises(UsageError, match="'carries' must be bool"):
         LabelledTexts(("a",), ("x",), np.ones((1, 1)))

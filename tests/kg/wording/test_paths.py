@@ -107,6 +107,7 @@ def test_reasons_in_chinese() -> None:
     assert shared("类别", "美妆", "zh") == "相同的类别：美妆"
     assert [verb_of(name, "zh") for name in ("购买", "加购", "评价")] == ["购买", "加购", "评价"]
     assert [verb_of(name, "en") for name in ("购买", "cart")] == ["bought", "added"]
+    assert [verb_of("play", "en"), verb_of("play", "zh")] == ["played", "体验"]
     assert all(vars(CHINESE).values())
     assert vars(CHINESE).keys() == vars(ENGLISH).keys()
 

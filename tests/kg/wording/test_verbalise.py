@@ -44,6 +44,17 @@ def test_users_in_chinese_oldest_first() -> None:
     assert texts == ["点击商品A，浏览商品B，购买商品C"]
 
 
+def test_what_is_played_may_be_a_song_a_film_or_a_game() -> None:
+    catalog = Catalog.of(["a", "b", "c"], ["Yesterday", "Heat", "Chess"])
+    kinds = ["listened", "watched", "play"]
+    log = clean(EventLog.of(["u"] * 3, ["a", "b", "c"], behaviour=kinds), catalog.ids)[0]
+    assert [kind.name for kind in log.behaviours] == ["listen", "play", "watch"]
+    texts = verbalise_users(log, catalog)
+    assert texts == ["played Chess; watched Heat; listened to Yesterday"]
+    texts = verbalise_users(log, catalog, templates=Templates("zh"))
+    assert texts == ["体验Chess，观看Heat，收听Yesterday"]
+
+
 def test_last_keeps_the_newest_and_a_user_without_events_is_empty() -> None:
     world = tiny()
     log = world.log.take(world.log.user != 3)

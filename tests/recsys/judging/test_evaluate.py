@@ -173,6 +173,12 @@ def test_report_reads_well():
 def test_interval_is_the_normal_approximation():
     made = report()
     values = made.per_user["hr@5"]
+    told = {"ndcg@5": [1, 1, 0.9], "mrr@5": [0, 0, 0.3], "novelty@5": [0, 0, 9]}
+    few = EvalReport({}, {name: np.array(x, float) for name, x in told.items()}, np.arange(3))
+    assert few.interval("ndcg@5")[1] == 1
+    assert few.interval("mrr@5")[0] == 0
+    assert few.interval("novelty@5")[0] < 0
+    assert few.interval("novelty@5")[1] > 1
     low, high = made.interval("hr@5")
     half = 1.959964 * values.std(ddof=1) / np.sqrt(len(values))
     assert (low, high) == (pytest.approx(values.mean() - half), pytest.approx(values.mean() + half))

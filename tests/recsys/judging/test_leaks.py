@@ -73,6 +73,15 @@ def test_what_came_since_the_training_is_no_leak(rec, tmp_path, events):
     assert checks(Recommender.load(tmp_path / "run")) == []
 
 
+def test_a_run_that_has_forgotten_people_is_not_accused(rec, tmp_path):
+    found = rec.without_users(rec.log.users.ids[:3])
+    found.save(tmp_path / "run", hold_out="last")
+    again = Recommender.load(tmp_path / "run")
+    assert found.forgotten == again.forgotten == 3
+    assert checks(found) == checks(again) == [("whitening", False)]
+    assert "3 people were taken out since" in str(run_leaks(again, "last", {})[0])
+
+
 def test_a_whitening_of_all_items_is_found(rec):
     text = rec.items.text
     all_ = Whitening.fit(text, np.arange(len(text)), 8)

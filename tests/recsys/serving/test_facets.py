@@ -156,6 +156,24 @@ def test_stock_comes_and_goes_and_removal_stays(rec, tmp_path):
         gone.with_stock({best: True})
 
 
+@pytest.mark.parametrize(
+    ("said", "there"),
+    [("no", False), ("0", False), ("false", False), (0, False), ("", False), (np.bool_(0), False),
+     ("缺货", False), ("yes", True), (" Yes", True), ("3", True), (2.0, True), (True, True)],
+)  # fmt: skip
+def test_stock_is_told_in_the_words_of_tables_too(rec, said, there):
+    best = rec.recommend("u1", k=1)[0].item
+    assert (rec.with_stock({best: said}).recommend("u1", k=1)[0].item == best) is there
+
+
+@pytest.mark.parametrize("said", [None, float("nan"), "maybe", [False]])
+def test_what_says_nothing_of_the_stock_is_refused(rec, said):
+    with pytest.raises(UsageError, match=r"must be True or False, yes, no or a number.*'i00'"):
+        rec.with_stock({"i00": said})
+    with pytest.raises(UsageError, match=r"a mapping of ids to True or False. Got a list"):
+        rec.with_stock(["i00"])
+
+
 @pytest.mark.parametrize("title", ["the same", "Another name"])
 def test_a_feed_that_tells_an_item_again_does_not_put_it_in_stock(rec, tmp_path, title):
     best = rec.recommend("u1", k=1)[0].item
