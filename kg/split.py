@@ -12,11 +12,13 @@ from typing import Literal
 
 import numpy as np
 
-from kg.errors import DataError, UsageError
+from kg.errors import DataError, UsageError, check_one_of
 from kg.events import EventLog
 from kg.sequences import Sequences
 
 HoldOut = Literal["last", "time", "none"]
+HOLD_OUTS: tuple[HoldOut, ...] = ("none", "last", "time")
+Part = Literal["valid", "test"]
 REPEATS = 0.05
 """From this share of events with an item that was met before, repeats are counted."""
 KNOWN = 0.5
@@ -65,8 +67,9 @@ class Split:
         none = self.valid.take(np.zeros(0, np.int64))
         return replace(self, train=self.before_test(), valid=none, lasting=self.period)
 
-    def part(self, name: Literal["valid", "test"]) -> tuple[EventLog, EventLog]:
+    def part(self, name: Part) -> tuple[EventLog, EventLog]:
         """(what is known when this part begins, its events)."""
+        check_one_of(name, ("valid", "test"), "The part of a split")
         if name == "valid":
             return self.train, self.valid
         return self.before_test(), self.test
@@ -166,7 +169,9 @@ def make_split(log: EventLog, hold_out: HoldOut) -> Split:
     event or, where people meet items again and times are known, the last tenth of the log: for when
     is then part of the question. That needs people who come back: where most of those in the last
     tenth were not there before (users are sessions, say), it is the last event of each too.
+    `UsageError` for another word.
     """
+    check_one_of(hold_out, HOLD_OUTS, "'hold_out'")
     if hold_out == "time":
         return temporal_split(log)
     timed = hold_out == "none" and log.time is not None and np.ptp(log.time) > 0

@@ -213,3 +213,20 @@ def test_the_end_of_the_log_is_held_out_where_people_come_back(people: int) -> N
 
 def test_nobody_in_the_validation_part_is_known() -> None:
     assert known_share(leave_one_out(EventLog.of(["u"], ["a"]))) == 0
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [("test", "none, last or time"), ("Last", "Did you mean 'last'"), (None, "Got None instead")],
+)
+def test_an_unknown_way_to_hold_out_is_refused(word, told):
+    log = EventLog.of(["u"] * 4, list("abcd"))
+    with pytest.raises(UsageError, match=told):
+        make_split(log, word)
+
+
+@pytest.mark.parametrize("word", ["Valid", "tst", None])
+def test_an_unknown_part_is_refused(word):
+    split = leave_one_out(EventLog.of(["u"] * 4, list("abcd")))
+    with pytest.raises(UsageError, match=r"The part of a split must be valid or test\. Got"):
+        split.part(word)
