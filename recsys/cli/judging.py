@@ -9,10 +9,10 @@ from pydantic import ValidationError
 
 from kg.errors import DataError, UsageError, suggest
 from kg.folders import manifest
-from kg.split import HoldOut, Split, make_split
+from kg.split import HoldOut, Part, Split, make_split
 from recsys.cli.output import Stopped, bars, lines_wanted, say, show
 from recsys.judging.ablate import PARTS, RELATION, lacking, mask_parts, relations_of
-from recsys.judging.compare import Part, compare
+from recsys.judging.compare import compare
 from recsys.judging.effects import Effect, bucket_table, effect_table
 from recsys.judging.evaluate import SCORE
 from recsys.judging.retrain import retrain_parts

@@ -31,9 +31,9 @@ from torch.func import functional_call
 
 from kg.checking.controls import unordered
 from kg.errors import UsageError, suggest
-from kg.split import Split
-from recsys.judging.compare import Part
-from recsys.judging.effects import Effect, effects, judged, refitted
+from kg.split import Part, Split
+from recsys.judging.as_of import check_judged, refitted
+from recsys.judging.effects import Effect, effects, judged
 from recsys.recommender import Recommender
 from recsys.retrieval import index_of
 
@@ -99,6 +99,7 @@ def mask_parts(
     buckets: bool = False, seed: int = 0,
 ) -> list[Effect]:  # fmt: skip
     """The gain of the run over itself without each of these parts, on the same users."""
+    check_judged(rec, split, part)
     counts, known = split.train.item_counts(), split.part(part)[0]
     rec = refitted(rec, known)
     whole = judged(rec, split, part, counts, buckets, refit=False)

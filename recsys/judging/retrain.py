@@ -14,7 +14,7 @@ import numpy as np
 from kg.checking.controls import permuted_tails, unordered
 from kg.errors import DataError, UsageError
 from kg.folders import write_text
-from kg.split import Split
+from kg.split import Part, Split
 from kg.storage import Dataset
 from recsys.judging.ablate import (
     BESIDE,
@@ -24,7 +24,6 @@ from recsys.judging.ablate import (
     unknown_part,
     unordered_before,
 )
-from recsys.judging.compare import Part
 from recsys.judging.effects import Effect, effects, judged
 from recsys.judging.evaluate import SCORE
 from recsys.recommender import Recommender

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from kg.errors import UsageError
 from kg.graph import KnowledgeGraph
 from kg.intents.taxonomy import Taxonomy
 from kg.sequences import Sequences
-from kg.split import KNOWN, REPEATS, HoldOut, Split, known_share, make_split
+from kg.split import KNOWN, REPEATS, HoldOut, Part, Split, known_share, make_split
 from kg.storage import Dataset
 from kg.wording.templates import Templates
 from models.device import device_name, drawing
@@ -27,8 +26,9 @@ from models.transfer import WarmStart, as_source, warm_start
 from models.whitening import Whitening
 from recsys.encoders import LazyEncoder, same_encoder
 from recsys.intent.signals import IntentSignals, learn_intents
-from recsys.judging.evaluate import EvalReport, evaluate_rows
-from recsys.partners import Partners, scorer
+from recsys.judging.as_of import check_judged, refitted, report_on
+from recsys.judging.evaluate import EvalReport
+from recsys.partners import Partners
 from recsys.partners.choose import choose_partners
 from recsys.partners.popular import choose_recency
 from recsys.recommender import Recommender
@@ -295,28 +295,14 @@ def _encoder(name: str, texts: list[str], device: str) -> tuple[LazyEncoder, str
 
 
 def judge(
-    rec: Recommender,
-    split: Split,
-    part: Literal["valid", "test"],
-    filter_seen: bool | None = None,
-    *,
-    refit: bool = True,
+    rec: Recommender, split: Split, part: Part, filter_seen: bool | None = None
 ) -> EvalReport:
     """Metrics of the model on a part of its split, from what is known before that part begins: the
-    neighbours and habits are fitted to it anew unless `refit` is False; trend and popularity are
-    those at its beginning.
+    neighbours and habits are fitted to it anew; trend and popularity are those at its beginning.
+    The lists that are judged are those of `as_of`, which says what is refused.
 
     `filter_seen` None: as `recommend` does by default.
     """
-    filter_seen = not rec.repeats if filter_seen is None else filter_seen
+    check_judged(rec, split, part)
     known, target = split.part(part)
-    histories = Sequences.of(known)
-    told = rec.intent.valid if rec.intent is not None else None
-    vectors = rec.items.vectors[: rec.items.trained]
-    items = torch.from_numpy(vectors)
-    queries = rec.model.encode_histories(histories, items, told)
-    partners = rec.partners
-    if refit:
-        partners = partners.refit(known, rec.items.content[: rec.items.trained])
-    rows = scorer(rec.model, partners, known, histories, queries, vectors, mixed=not filter_seen)
-    return evaluate_rows(rows, histories, target, filter_seen=filter_seen)
+    return report_on(refitted(rec, known), known, target, filter_seen)
