@@ -21,6 +21,7 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     judging/     full ranking, comparisons, ablations, leaks
     testing      the contract of a recommender
 
+    notices      who hears of it when a training does something else than was asked for
     store        a run on disk
     encoders     the encoder of a run, loaded when it is needed
     export       vectors of a run for other tools

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
@@ -69,6 +70,20 @@ class LazyEncoder:
 
     def unknown_share(self, texts: Sequence[str]) -> float:
         return self.inner.unknown_share(texts)
+
+
+def named_or_given(encoder: object, device: str = "cpu") -> TextEncoder:
+    """An encoder by its name or folder, loaded when it must read; one that is given is itself, and
+    stays where it is. `UsageError` for what is neither.
+    """
+    if isinstance(encoder, str | os.PathLike):
+        return LazyEncoder(os.fspath(encoder), device=device)
+    if isinstance(encoder, TextEncoder):
+        return encoder
+    raise UsageError(
+        "The encoder must be a name, a folder, or an object with dim, id, encode and "
+        f"unknown_share. Got {encoder!r:.80} instead."
+    )
 
 
 def same_encoder(one: str, other: str) -> bool:

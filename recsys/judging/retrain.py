@@ -16,6 +16,7 @@ from kg.errors import DataError, UsageError
 from kg.folders import write_text
 from kg.split import Part, Split
 from kg.storage import Dataset
+from recsys.encoders import LazyEncoder
 from recsys.judging.ablate import (
     BESIDE,
     PARTS,
@@ -90,9 +91,9 @@ def retrain(rec: Recommender, name: str, config: RunConfig, split: Split, **how:
             "The 'split' of retrain must have a validation part: give it that of make_split, not "
             "that of a run which has learned from its validation events."
         )
-    encoder = getattr(rec.encoder, "name", None)
+    encoder = rec.encoder.name if isinstance(rec.encoder, LazyEncoder) else rec.encoder
     if encoder is None:
-        raise UsageError("To train a run again, the name of its encoder must be known.")
+        raise UsageError("To train a run again, its encoder is needed: load it with encoder=….")
     seed = config.options.seed
     if name == RESEEDED:
         options = config.options.model_copy(update={"seed": (seed + 1) % 2**31})
