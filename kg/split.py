@@ -25,9 +25,13 @@ KNOWN = 0.5
 """From this share of its people on who were there before, the end of the log is validation."""
 
 
+_VOCABS = ("users", "items", "behaviours")
+
+
 @dataclass(frozen=True)
 class Split:
-    """Three logs over the same vocabularies; `valid` or `test` may be empty.
+    """Three logs over the same vocabularies, of different events (told apart by their rows, where
+    these are known); `valid` or `test` may be empty.
 
     `by_time`: each part begins at one time for everybody, so that nothing of it is known then.
     `lasting`: the `period` where no validation part tells it (see `refitted`).
@@ -42,6 +46,18 @@ class Split:
     def __post_init__(self) -> None:
         if len(self.train) == 0:
             raise DataError("The training part of a split must hold at least one event.")
+        for name, other in (("valid", "train"), ("test", "train"), ("test", "valid")):
+            one, two = getattr(self, name), getattr(self, other)
+            if any(getattr(one, column) != getattr(two, column) for column in _VOCABS):
+                raise DataError(
+                    "The parts of a split must be over the same users, items and behaviours, as "
+                    f"EventLog.take leaves them: {name} and {other} are not."
+                )
+            if held := _shared(one, two):
+                raise UsageError(
+                    f"An event may be in one part of a split only. {held:,} of the {len(one):,} "
+                    f"events of {name} are in {other} too."
+                )
 
     @property
     def period(self) -> float:
@@ -75,10 +91,28 @@ class Split:
         return self.before_test(), self.test
 
 
+def _shared(one: EventLog, other: EventLog) -> int:
+    """How many events of `one` are in `other` too: of the same row, user, item and time. Rows of
+    several files may be equal, and logs without rows say nothing.
+    """
+    if one.row is None or other.row is None:
+        return 0
+    rows = np.intersect1d(one.row, other.row)
+    if len(rows) == 0:
+        return 0
+    names = ["row", "user", "item"]
+    names += ["time"] if one.time is not None and other.time is not None else []
+
+    def keys(log: EventLog) -> list[tuple[int, ...]]:
+        return list(zip(*(getattr(log, name).tolist() for name in names), strict=True))
+
+    known = set(keys(other.take(np.isin(other.row, rows))))
+    return sum(key in known for key in keys(one.take(np.isin(one.row, rows))))
+
+
 def merged(first: EventLog, second: EventLog) -> EventLog:
     """The events of both logs (one vocabulary), sorted again; ties keep `first` before `second`."""
-    same = ("users", "items", "behaviours")
-    if any(getattr(first, name) != getattr(second, name) for name in same):
+    if any(getattr(first, name) != getattr(second, name) for name in _VOCABS):
         raise DataError("Only logs over the same users, items and behaviours can be merged.")
     if len(second) == 0:
         return first

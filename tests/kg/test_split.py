@@ -1,5 +1,7 @@
 """Splits: by hand on small logs, and the promise that no part sees the future."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -230,3 +232,17 @@ def test_an_unknown_part_is_refused(word):
     split = leave_one_out(EventLog.of(["u"] * 4, list("abcd")))
     with pytest.raises(UsageError, match=r"The part of a split must be valid or test\. Got"):
         split.part(word)
+
+
+def test_parts_that_share_events_are_no_split():
+    log = EventLog.of(["u"] * 5, list("abcab"), time=np.arange(5))
+    split = leave_one_out(log)
+    with pytest.raises(UsageError, match="1 of the 1 events of test are in train too"):
+        Split(log, split.valid.take(np.zeros(0, np.int64)), split.test)
+    with pytest.raises(UsageError, match="1 of the 1 events of test are in valid too"):
+        Split(split.train, split.test, split.test)
+    with pytest.raises(DataError, match="same users, items and behaviours"):
+        Split(split.train, split.valid, EventLog.of(["u"], ["z"]))
+    other = EventLog.of(["u", "u"], ["c", "a"], time=np.array([7, 8]))  # rows of another file
+    same = replace(split.test, row=other.row[:1], time=other.time[:1])
+    assert len(Split(split.train, split.valid, same).test) == 1
