@@ -30,8 +30,8 @@ _VOCABS = ("users", "items", "behaviours")
 
 @dataclass(frozen=True)
 class Split:
-    """Three logs over the same vocabularies, of different events (told apart by their rows, where
-    these are known); `valid` or `test` may be empty.
+    """Three logs over the same vocabularies; `valid` or `test` may be empty. No event of them is in
+    `train` too (events are told apart by their rows, where these are known).
 
     `by_time`: each part begins at one time for everybody, so that nothing of it is known then.
     `lasting`: the `period` where no validation part tells it (see `refitted`).
@@ -46,17 +46,16 @@ class Split:
     def __post_init__(self) -> None:
         if len(self.train) == 0:
             raise DataError("The training part of a split must hold at least one event.")
-        for name, other in (("valid", "train"), ("test", "train"), ("test", "valid")):
-            one, two = getattr(self, name), getattr(self, other)
-            if any(getattr(one, column) != getattr(two, column) for column in _VOCABS):
+        for name, part in (("valid", self.valid), ("test", self.test)):
+            if any(getattr(part, column) != getattr(self.train, column) for column in _VOCABS):
                 raise DataError(
                     "The parts of a split must be over the same users, items and behaviours, as "
-                    f"EventLog.take leaves them: {name} and {other} are not."
+                    f"EventLog.take leaves them: {name} and train are not."
                 )
-            if held := _shared(one, two):
+            if held := _shared(part, self.train):
                 raise UsageError(
-                    f"An event may be in one part of a split only. {held:,} of the {len(one):,} "
-                    f"events of {name} are in {other} too."
+                    "The training part of a split must hold no event that is held out. "
+                    f"{held:,} of the {len(part):,} events of {name} are in train too."
                 )
 
     @property

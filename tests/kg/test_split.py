@@ -234,13 +234,13 @@ def test_an_unknown_part_is_refused(word):
         split.part(word)
 
 
-def test_parts_that_share_events_are_no_split():
+def test_a_training_part_that_holds_what_is_held_out_is_refused():
     log = EventLog.of(["u"] * 5, list("abcab"), time=np.arange(5))
     split = leave_one_out(log)
     with pytest.raises(UsageError, match="1 of the 1 events of test are in train too"):
         Split(log, split.valid.take(np.zeros(0, np.int64)), split.test)
-    with pytest.raises(UsageError, match="1 of the 1 events of test are in valid too"):
-        Split(split.train, split.test, split.test)
+    with pytest.raises(UsageError, match="1 of the 1 events of valid are in train too"):
+        Split(split.before_test(), split.valid, split.test)
     with pytest.raises(DataError, match="same users, items and behaviours"):
         Split(split.train, split.valid, EventLog.of(["u"], ["z"]))
     other = EventLog.of(["u", "u"], ["c", "a"], time=np.array([7, 8]))  # rows of another file

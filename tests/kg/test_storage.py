@@ -85,9 +85,7 @@ def test_the_fingerprint_is_that_of_what_a_training_sees(data, tmp_path):
 
 def test_parts_that_do_not_fit_each_other_are_no_dataset(data):
     other = Catalog.of(["zz"], ["Z"])
-    with pytest.raises(
-        DataError, match=r"log and the catalogue .* call clean\(log"
-    ):
+    with pytest.raises(DataError, match=r"log and the catalogue .* call clean\(log"):
         Dataset(data.log, other, data.graph)
     log = EventLog.of(["u"], ["zz"])
     with pytest.raises(DataError, match=r"graph and the catalogue .* Got 8 and 1 items"):
