@@ -6,10 +6,12 @@ changes a result (another encoder, facts left out) must not pass in silence: it 
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable
 
 Say = Callable[[str], None]
+_OURS = ("kg.", "models.", "recsys.")
 
 
 class Otherwise(UserWarning):
@@ -26,4 +28,8 @@ def noticed(say: Say | None) -> Say:
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text.strip(), Otherwise, stacklevel=3)
+    """As of the line outside of these packages that asked for it."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith(_OURS):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text.strip(), Otherwise, stacklevel=level)

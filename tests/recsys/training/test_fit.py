@@ -218,8 +218,9 @@ def test_the_relation_that_names_intents_is_told_where_none_is_a_category():
         "track": [[("chess", "yoga", "algebra")[n % 3]] for n in range(12)],
     }
     data = shop([f"thing {n}" for n in range(12)], attributes)
-    with pytest.warns(Otherwise, match="Named intents are the 3 values of 'track'"):
+    with pytest.warns(Otherwise, match="Named intents are the 3 values of 'track'") as told:
         found = fit(data, "hash", ONE)
+    assert told[0].filename == __file__  # as of the line that asked
     assert found.intents.labels.names == ("algebra", "chess", "yoga")
     with warnings.catch_warnings():
         warnings.simplefilter("error", Otherwise)
