@@ -21,6 +21,7 @@ from recsys.judging.ablate import (
     BESIDE,
     PARTS,
     RELATION,
+    VECTORS,
     relations_of,
     unknown_part,
     unordered_before,
@@ -148,7 +149,7 @@ def retrain_parts(
 def _with_controls(rec: Recommender, names: Sequence[str]) -> list[str]:
     facts = any(rec.model.graph.edges[r].size for r in rec.model.graph.fact_relations)
     controls = [CONTROLS[name] for name in names if name in CONTROLS]
-    trained = [name for name in names if name not in BESIDE]
+    trained = [name for name in names if name not in BESIDE and not name.startswith(VECTORS)]
     return [*trained, *(c for c in controls if facts or c != PERMUTED), RESEEDED]
 
 
