@@ -96,7 +96,7 @@ def _shared(one: EventLog, other: EventLog) -> int:
     """
     if one.row is None or other.row is None:
         return 0
-    rows = np.intersect1d(one.row, other.row)
+    rows = one.row[np.isin(one.row, other.row)]
     if len(rows) == 0:
         return 0
     names = ["row", "user", "item"]

@@ -87,14 +87,13 @@ def check_judged(rec: Recommender, split: Split, part: Part) -> None:
         )
     if not target.has_item.any():
         raise UsageError(_missing(split, part))
-    learned = _learned(rec)
-    if held := _among(learned, Sequences.of(known).unmet(target)):
+    if later := _learned_beside(rec, known):
         raise UsageError(
-            f"The run has learned from {held:,} events of the {_NAMES[part]} part of this split, "
-            "so that a score on it would say nothing. Judge a run on its own split "
-            f"(Fitted.split); {_TEST}"
+            f"The run has learned from events that are not known yet when the {_NAMES[part]} part "
+            f"of this split begins ({later:,} pairs of a user and an item), so that a score on it "
+            f"would say nothing. Judge a run on its own split (Fitted.split); {_TEST}"
         )
-    if part == "test" and _among(learned, Sequences.of(split.train).unmet(split.valid)):
+    if part == "test" and _learned_beside(rec, split.train):
         warnings.warn(
             "The run has learned from the validation part of this split: unless it was trained "
             "once more with it (refit), it held out something else, was chosen by the events of "
@@ -118,14 +117,12 @@ def _missing(split: Split, part: Part) -> str:
     return f"This split holds no event with an item in its {_NAMES[part]} part; {_TEST}"
 
 
-def _learned(rec: Recommender) -> np.ndarray:
-    """int64: user · N + item of each pair that the graph of the training knows from events."""
-    graph = rec.model.graph
+def _learned_beside(rec: Recommender, known: EventLog) -> int:
+    """How many pairs of a user and an item the graph of the training has from events, but `known`
+    has not.
+    """
+    graph, n = rec.model.graph, len(known.items)
     pairs = [graph.edges[relation] for relation in sorted(graph.events)]
-    index = np.concatenate([*pairs, np.zeros((2, 0), np.int64)], axis=1)
-    return np.asarray(index[0] * len(graph.vocabs["item"]) + index[1])
-
-
-def _among(learned: np.ndarray, log: EventLog) -> int:
-    """How many of the events are pairs that were learned."""
-    return int(np.isin(log.user * len(log.items) + log.item, learned).sum())
+    user, item = np.concatenate([*pairs, np.zeros((2, 0), np.int64)], axis=1)
+    told = known.user[known.has_item] * n + known.item[known.has_item]
+    return int((~np.isin(np.unique(user * n + item), told)).sum())
