@@ -65,7 +65,8 @@ def judged(task: Task, config: RunConfig, encoder: str = ENCODER) -> dict[str, A
     data = Dataset(task.parts.known, task.catalog, task.graph())
     made = fit(data, encoder, config, split=task.parts.split, cache=task.cache)
     rows = steering_report(made.recommender, made.split, "test")
-    return {"rows": rows} | steered_share(made.recommender, np.random.default_rng(config.options.seed))
+    rng = np.random.default_rng(config.options.seed)
+    return {"rows": rows} | steered_share(made.recommender, rng)
 
 
 def steered_share(rec: Recommender, rng: np.random.Generator) -> dict[str, Any]:
