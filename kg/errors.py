@@ -5,6 +5,10 @@
 Each message says what, where, the rule, and the value found.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 
 class UsageError(ValueError):
     """The call is wrong: another argument would make it right."""
@@ -12,6 +16,15 @@ class UsageError(ValueError):
 
 class DataError(ValueError):
     """The data are wrong: another file, or a mended one, would make it right."""
+
+
+def check_one_of(name: object, known: Sequence[str], what: str) -> None:
+    """`UsageError` unless the name is one of these: a typo must not choose something else."""
+    if not isinstance(name, str) or name not in known:
+        raise UsageError(
+            f"{what} must be {', '.join(known[:-1])} or {known[-1]}. Got {name!r} instead."
+            f"{suggest(str(name), list(known))}"
+        )
 
 
 def suggest(name: str, known: list[str], least: float = 0.6) -> str:

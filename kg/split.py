@@ -12,20 +12,26 @@ from typing import Literal
 
 import numpy as np
 
-from kg.errors import DataError, UsageError
+from kg.errors import DataError, UsageError, check_one_of
 from kg.events import EventLog
 from kg.sequences import Sequences
 
 HoldOut = Literal["last", "time", "none"]
+HOLD_OUTS: tuple[HoldOut, ...] = ("none", "last", "time")
+Part = Literal["valid", "test"]
 REPEATS = 0.05
 """From this share of events with an item that was met before, repeats are counted."""
 KNOWN = 0.5
 """From this share of its people on who were there before, the end of the log is validation."""
 
 
+_VOCABS = ("users", "items", "behaviours")
+
+
 @dataclass(frozen=True)
 class Split:
-    """Three logs over the same vocabularies; `valid` or `test` may be empty.
+    """Three logs over the same vocabularies; `valid` or `test` may be empty. No event of them is in
+    `train` too (events are told apart by their rows, where these are known).
 
     `by_time`: each part begins at one time for everybody, so that nothing of it is known then.
     `lasting`: the `period` where no validation part tells it (see `refitted`).
@@ -40,6 +46,17 @@ class Split:
     def __post_init__(self) -> None:
         if len(self.train) == 0:
             raise DataError("The training part of a split must hold at least one event.")
+        for name, part in (("valid", self.valid), ("test", self.test)):
+            if any(getattr(part, column) != getattr(self.train, column) for column in _VOCABS):
+                raise DataError(
+                    "The parts of a split must be over the same users, items and behaviours, as "
+                    f"EventLog.take leaves them: {name} and train are not."
+                )
+            if held := _shared(part, self.train):
+                raise UsageError(
+                    "The training part of a split must hold no event that is held out. "
+                    f"{held:,} of the {len(part):,} events of {name} are in train too."
+                )
 
     @property
     def period(self) -> float:
@@ -65,17 +82,36 @@ class Split:
         none = self.valid.take(np.zeros(0, np.int64))
         return replace(self, train=self.before_test(), valid=none, lasting=self.period)
 
-    def part(self, name: Literal["valid", "test"]) -> tuple[EventLog, EventLog]:
+    def part(self, name: Part) -> tuple[EventLog, EventLog]:
         """(what is known when this part begins, its events)."""
+        check_one_of(name, ("valid", "test"), "The part of a split")
         if name == "valid":
             return self.train, self.valid
         return self.before_test(), self.test
 
 
+def _shared(one: EventLog, other: EventLog) -> int:
+    """How many events of `one` are in `other` too: of the same row, user, item and time. Rows of
+    several files may be equal, and logs without rows say nothing.
+    """
+    if one.row is None or other.row is None:
+        return 0
+    rows = one.row[np.isin(one.row, other.row)]
+    if len(rows) == 0:
+        return 0
+    names = ["row", "user", "item"]
+    names += ["time"] if one.time is not None and other.time is not None else []
+
+    def keys(log: EventLog) -> list[tuple[int, ...]]:
+        return list(zip(*(getattr(log, name).tolist() for name in names), strict=True))
+
+    known = set(keys(other.take(np.isin(other.row, rows))))
+    return sum(key in known for key in keys(one.take(np.isin(one.row, rows))))
+
+
 def merged(first: EventLog, second: EventLog) -> EventLog:
     """The events of both logs (one vocabulary), sorted again; ties keep `first` before `second`."""
-    same = ("users", "items", "behaviours")
-    if any(getattr(first, name) != getattr(second, name) for name in same):
+    if any(getattr(first, name) != getattr(second, name) for name in _VOCABS):
         raise DataError("Only logs over the same users, items and behaviours can be merged.")
     if len(second) == 0:
         return first
@@ -166,7 +202,9 @@ def make_split(log: EventLog, hold_out: HoldOut) -> Split:
     event or, where people meet items again and times are known, the last tenth of the log: for when
     is then part of the question. That needs people who come back: where most of those in the last
     tenth were not there before (users are sessions, say), it is the last event of each too.
+    `UsageError` for another word.
     """
+    check_one_of(hold_out, HOLD_OUTS, "'hold_out'")
     if hold_out == "time":
         return temporal_split(log)
     timed = hold_out == "none" and log.time is not None and np.ptp(log.time) > 0

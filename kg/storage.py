@@ -30,13 +30,28 @@ Arrays = dict[str, np.ndarray]
 @dataclass(frozen=True)
 class Dataset:
     """What `kgintent build` makes: a cleaned log, the catalogue, the facts about both, and perhaps
-    a table of users.
+    a table of users. Raises `DataError` unless log, catalogue and graph number the same items.
     """
 
     log: EventLog
     catalog: Catalog
     graph: KnowledgeGraph
     users: Catalog | None = None
+
+    def __post_init__(self) -> None:
+        items, known = self.catalog.ids.ids, self.graph.vocabs.get("item")
+        if self.log.items.ids != items:
+            raise DataError(
+                "The log and the catalogue of a Dataset must number the same items: call "
+                f"clean(log, catalog.ids) first. Got {len(self.log.items):,} and {len(items):,} "
+                "items, which are not the same."
+            )
+        if known is None or known.ids != items:
+            raise DataError(
+                "The graph and the catalogue of a Dataset must number the same items: call "
+                f"build_graph(log, catalog). Got {len(known or ()):,} and {len(items):,} items, "
+                "which are not the same."
+            )
 
     @property
     def fingerprint(self) -> str:

@@ -21,6 +21,7 @@ that object answers, and `save` makes a folder of it that is whole or not there.
     judging/     full ranking, comparisons, ablations, leaks
     testing      the contract of a recommender
 
+    notices      who hears of it when a training does something else than was asked for
     store        a run on disk
     encoders     the encoder of a run, loaded when it is needed
     export       vectors of a run for other tools
@@ -83,11 +84,14 @@ if TYPE_CHECKING:
     from recsys.intent.service import coverage as coverage
     from recsys.intent.signals import learn_intents as learn_intents
     from recsys.judging.ablate import mask_parts as mask_parts
+    from recsys.judging.as_of import as_of as as_of
+    from recsys.judging.compare import compare as compare
     from recsys.judging.effects import bucket_table as bucket_table
     from recsys.judging.effects import effect_table as effect_table
     from recsys.judging.evaluate import evaluate_scores as evaluate_scores
     from recsys.judging.retrain import retrain_parts as retrain_parts
     from recsys.judging.steering import steering_report as steering_report
+    from recsys.metrics.significance import paired_bootstrap as paired_bootstrap
     from recsys.recommender import Recommender as Recommender
     from recsys.reindex import adopting as adopting
     from recsys.reindex import reindexed as reindexed
@@ -128,6 +132,8 @@ _HOMES = {
     "judge": "recsys.training.fit", "learn_intents": "recsys.intent.signals",
     "RunOptions": "recsys.training.settings", "TrainConfig": "recsys.training.settings",
     "train": "recsys.training.train", "search_settings": "recsys.training.tune",
+    "as_of": "recsys.judging.as_of", "compare": "recsys.judging.compare",
+    "paired_bootstrap": "recsys.metrics.significance",
     "evaluate_scores": "recsys.judging.evaluate", "steering_report": "recsys.judging.steering",
     "mask_parts": "recsys.judging.ablate", "retrain_parts": "recsys.judging.retrain",
     "effect_table": "recsys.judging.effects", "bucket_table": "recsys.judging.effects",

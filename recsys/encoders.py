@@ -94,6 +94,20 @@ def _whole(name: str) -> str:
     return str(Path(name).resolve()) if Path(name).is_dir() else name
 
 
+def named_or_given(encoder: object, device: str = "cpu") -> TextEncoder:
+    """An encoder by its name or folder, loaded when it must read; one that is given is itself, and
+    stays where it is. `UsageError` for what is neither.
+    """
+    if isinstance(encoder, str | os.PathLike):
+        return LazyEncoder(os.fspath(encoder), device=device)
+    if isinstance(encoder, TextEncoder):
+        return encoder
+    raise UsageError(
+        "The encoder must be a name, a folder, or an object with dim, id, encode and "
+        f"unknown_share. Got {encoder!r:.80} instead."
+    )
+
+
 def same_encoder(one: str, other: str) -> bool:
     """Whether encoders of these ids give vectors that mean the same."""
     return _content(one) == _content(other)

@@ -10,6 +10,7 @@ index.faiss         the index (absent until `kgintent index`, or where FAISS is 
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -22,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from scipy import sparse
 
-from kg.errors import DataError
+from kg.errors import DataError, UsageError
 from kg.events import EventLog
 from kg.folders import publish, read_folder
 from kg.graph import KnowledgeGraph
@@ -40,7 +41,7 @@ from models.recommender import IntentRecommender, ModelConfig
 from models.tensors import save_tensors
 from models.text import TextEncoder
 from models.whitening import Whitening
-from recsys.encoders import LazyEncoder
+from recsys.encoders import LazyEncoder, same_encoder
 from recsys.index import Probe, VectorIndex
 from recsys.intent.signals import IntentSignals
 from recsys.partners import Partners
@@ -50,6 +51,7 @@ from recsys.partners.neighbours import NeighbourConfig, Neighbours
 from recsys.partners.trend import Trend
 from recsys.recommender import Recommender
 from recsys.retrieval import indexed_vectors
+from recsys.serving.answers import NotHeard
 from recsys.serving.items import ItemStore
 from recsys.serving.live import heard
 
@@ -138,7 +140,7 @@ def _plain(rec: Recommender) -> dict[str, Any]:
         "model": rec.model.config.model_dump(),
         "intent_dim": rec.model.intent_dim,
         "behaviours": rec.model.sequence.behaviour.num_embeddings,
-        "encoder": {"name": getattr(encoder, "name", None), "id": encoder.id if encoder else None},
+        "encoder": {"name": _name_of(encoder), "id": encoder.id if encoder else None},
         "templates": rec.intent.templates.as_dict() if rec.intent is not None else {},
         "last": rec.intent.last if rec.intent is not None else 0,
         "labels": list(rec.intent.labels.names) if rec.intent is not None else [],
@@ -156,6 +158,11 @@ def _plain(rec: Recommender) -> dict[str, Any]:
         "events": sorted(rec.model.graph.events),
         "forgotten": rec.forgotten,
     }
+
+
+def _name_of(encoder: TextEncoder | None) -> str | None:
+    """By what an encoder can be loaded again; None for one that was given as it is."""
+    return encoder.name if isinstance(encoder, LazyEncoder) else None
 
 
 def _plain_log(rec: Recommender) -> dict[str, Any]:
@@ -232,6 +239,7 @@ def _read_run(
         partners = _partners(plain["partners"], tensors, len(data.catalog))
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise DataError(f"{folder} cannot be read: {error}.") from None
+    _check_encoder(folder, encoder, **plain["encoder"])
     if encoder is None and plain["encoder"]["name"]:
         encoder = LazyEncoder(plain["encoder"]["name"], plain["encoder"]["id"],
                               store.text.shape[1])  # fmt: skip
@@ -241,6 +249,24 @@ def _read_run(
     return Recommender(model, log, data.catalog, store, index, heard(log, model, data.log),
                        encoder, intent, PathIndex.of(graph), partners, base,
                        plain.get("forgotten", 0))  # fmt: skip
+
+
+def _check_encoder(
+    folder: Path, given: TextEncoder | None, name: str | None, id: str | None
+) -> None:
+    """`UsageError` for an encoder whose vectors mean something else than those of the run; a
+    warning where the run had one that only its maker can give.
+    """
+    if given is not None and id is not None and not same_encoder(given.id, id):
+        raise UsageError(
+            f"{folder} was made with the encoder {id}: give that one. Got {given.id} instead."
+        )
+    if given is None and name is None and id is not None:
+        warnings.warn(
+            f"{folder} was made with an encoder that was given as it is ({id}): without "
+            "Recommender.load(…, encoder=…) no text and no history that is told live is read.",
+            NotHeard, stacklevel=4,
+        )  # fmt: skip
 
 
 def _index(

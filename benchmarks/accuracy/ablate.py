@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from threadpoolctl import threadpool_limits
 from kg.storage import Dataset
 from models.device import device_name
 from recsys.judging.ablate import BESIDE, PARTS, lacking, mask_parts
+from recsys.judging.as_of import ChosenBy
 from recsys.judging.effects import Effect
 from recsys.judging.retrain import retrain_parts
 from recsys.training.config import RunConfig
@@ -70,7 +72,9 @@ def ablated(
     whole = fit(data, encoder, config, split=split, cache=task.cache).recommender
     absent = {name: why for name, why in lacking(whole).items() if name in parts}
     there = [name for name in parts if name not in absent]
-    found = mask_parts(whole, split, "test", there, buckets=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ChosenBy)  # it has learned from its own validation part
+        found = mask_parts(whole, split, "test", there, buckets=True)
     _say(found)
     yield found, absent
     if not again:

@@ -90,7 +90,7 @@ def measure(index: np.ndarray, users: np.ndarray, target: EventLog) -> EvalRepor
     hits = (rows >= 0) & np.isin(user[:, None] * n + rows, pairs)
     values = {f"{m}@{k}": fn(hits, relevant, k) for k in KS for m, fn in RANKING.items()}
     means = {name: float(value.mean()) if len(user) else np.nan for name, value in values.items()}
-    return EvalReport(means, values, user)
+    return EvalReport(means, values, user, tuple(target.users.decode(user)))
 
 
 def _summary(

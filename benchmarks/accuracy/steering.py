@@ -63,9 +63,10 @@ def main(words: list[str] | None = None) -> None:
 def judged(task: Task, config: RunConfig, encoder: str = ENCODER) -> dict[str, Any]:
     """A run, and what is said of its lists."""
     data = Dataset(task.parts.known, task.catalog, task.graph())
-    rec = fit(data, encoder, config, split=task.parts.split, cache=task.cache).recommender
-    rows = steering_report(rec, task.parts.split, "test")
-    return {"rows": rows} | steered_share(rec, np.random.default_rng(config.options.seed))
+    made = fit(data, encoder, config, split=task.parts.split, cache=task.cache)
+    rows = steering_report(made.recommender, made.split, "test")
+    rng = np.random.default_rng(config.options.seed)
+    return {"rows": rows} | steered_share(made.recommender, rng)
 
 
 def steered_share(rec: Recommender, rng: np.random.Generator) -> dict[str, Any]:

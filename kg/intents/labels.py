@@ -51,7 +51,8 @@ def intent_labels(
     """The intents of a graph: tails of one ("item", relation, type) fact, each on enough items.
 
     Without `relation`, the first of `CATEGORY_NAMES` that gives a label, else the relation with 3
-    to `max_labels` tails that covers most items, else none (L = 0). Beyond `max_labels` the
+    to `max_labels` tails that covers most items (of equals one whose labels are words rather than
+    numbers, then one of few labels), else none (L = 0). Beyond `max_labels` the
     labels of most items are kept. `UsageError` lists the relations if there is none of that name.
     With `level`, tails that are paths ("Beauty > Hair > Shampoo") are cut to their first `level`
     parts; a shorter one gives no label.
@@ -67,7 +68,7 @@ def intent_labels(
             return found
     few = [r for r in known if 3 <= len(np.unique(_tails(graph, r, level)[1])) <= max_labels]
     made = [_labels(graph, r, level, min_items, max_labels) for r in few]
-    best = max(made, key=_coverage, default=None)
+    best = max(made, key=_telling, default=None)
     if best is None or len(best) == 0:
         return IntentLabels(None, (), sparse.csr_matrix((graph.num_nodes["item"], 0), dtype="f4"))
     return best
@@ -132,6 +133,12 @@ def _tails(graph: KnowledgeGraph, relation: Relation, level: int | None) -> np.n
 def _coverage(labels: IntentLabels) -> int:
     """Items with at least one label."""
     return int((np.diff(labels.item.indptr) > 0).sum())
+
+
+def _telling(labels: IntentLabels) -> tuple[int, bool, int]:
+    """What the labels of a relation are chosen by, where none is called a category."""
+    words = sum(any(sign.isalpha() for sign in name) for name in labels.names)
+    return _coverage(labels), 2 * words > len(labels), -len(labels)
 
 
 def next_intents(

@@ -8,10 +8,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from kg.errors import DataError, UsageError, suggest
-from kg.split import HoldOut, Split, make_split
+from kg.split import HoldOut, Part, Split, make_split
 from recsys.cli.output import Stopped, bars, lines_wanted, say, show
-from recsys.judging.ablate import PARTS, RELATION, lacking, mask_parts, relations_of
-from recsys.judging.compare import Part, compare
+from recsys.judging.ablate import PARTS, RELATION, VECTORS, lacking, mask_parts, relations_of
+from recsys.judging.compare import compare
 from recsys.judging.effects import Effect, bucket_table, effect_table
 from recsys.judging.evaluate import SCORE
 from recsys.judging.retrain import retrain_parts
@@ -94,10 +94,10 @@ def _parts(words: str | None) -> list[str]:
     """In the order given, each once; all without a word."""
     names = list(PARTS) if words is None else [word.strip() for word in words.split(",")]
     for name in names:
-        if name not in PARTS:
+        if name not in PARTS and not name.startswith(VECTORS):
             raise UsageError(
-                f"--ablate takes {', '.join(PARTS)}, joined by commas. Got {name!r} instead."
-                f"{suggest(name, list(PARTS))}"
+                f"--ablate takes {', '.join(PARTS)} and {VECTORS}NAME, joined by commas. "
+                f"Got {name!r} instead.{suggest(name, list(PARTS))}"
             )
     return list(dict.fromkeys(names))
 

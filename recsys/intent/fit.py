@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from models.text.encoder import checked_texts
 from models.text.folder import find_folder
 from recsys.encoders import LazyEncoder
 from recsys.intent.classify import IntentClassifier
+from recsys.notices import Say
 from recsys.training.optimise import learning_device, short_products
 from recsys.training.settings import RunOptions
 
@@ -36,7 +37,7 @@ FEW = 3000
 def fit_classifier(
     data: LabelledTexts, method: str, valid: LabelledTexts | None, unlabelled: Sequence[str],
     out_of_scope: str | None, encoder: str | Path, config: TextTraining, options: RunOptions,
-    cache: str | Path | None, on_epoch: OnEpoch | None, say: Callable[[str], None],
+    cache: str | Path | None, on_epoch: OnEpoch | None, say: Say,
 ) -> IntentClassifier:  # fmt: skip
     """See `IntentClassifier.fit`."""
     names = checked_methods(method)
@@ -132,7 +133,26 @@ class _Teacher:
         return believed
 
 
-def _warn(encoder: LazyEncoder, texts: Sequence[str], say: Callable[[str], None]) -> None:
+def check_given(
+    data: object, valid: object, encoder: object, config: object, options: object
+) -> None:
+    """`UsageError` for arguments of `IntentClassifier.fit` that are something else."""
+    texts = "LabelledTexts, such as LabelledTexts.of(texts, labels)"
+    for name, value, kinds, rule in (
+        ("data", data, LabelledTexts, texts),
+        ("valid", valid, LabelledTexts | None, texts),
+        ("encoder", encoder, str | Path, "the name or the folder of an encoder, not itself"),
+        ("config", config, TextTraining | None, "a TextTraining, such as TextTraining(epochs=5)"),
+        ("options", options, RunOptions | None, "RunOptions, such as RunOptions(seed=1)"),
+    ):
+        if not isinstance(value, kinds):
+            raise UsageError(
+                f"The '{name}' of IntentClassifier.fit must be {rule}. "
+                f"Got {type(value).__name__} instead."
+            )
+
+
+def _warn(encoder: LazyEncoder, texts: Sequence[str], say: Say) -> None:
     """Say so where the encoder does not read the language of the texts."""
     if (unknown := unknown_words(encoder.inner, texts)) is not None:
         say(f"{unknown}, which then tells them apart by hardly more than their length: "

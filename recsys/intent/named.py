@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from kg.intents.labels import IntentLabels, intent_labels
 from kg.intents.taxonomy import Taxonomy, describe
 from models.intent import IntentConfig, zero_shot
 from models.text import TextCache, TextEncoder, encode_texts
+from recsys.notices import Say, noticed, silent
 
 LEAST = 0.3
 """From this probability an item has an intent that only its text speaks for."""
@@ -58,7 +59,7 @@ def named_labels(
     *,
     relation: str | None = None,
     cache: TextCache | None = None,
-    say: Callable[[str], None] = lambda text: None,
+    say: Say | None = None,
 ) -> IntentLabels:
     """The taxonomy's intents by the categories of items; by texts those that list none, neither
     they nor the intents below them, and all of them where items have no category that is listed.
@@ -66,24 +67,26 @@ def named_labels(
     `language` is that of the titles, in which descriptions are read. What was found is said, and
     which intents no item has.
     """
+    guess, say = noticed(say), say or silent
     facts = graph.facts()
     labels = taxonomy_labels(taxonomy, facts, relation)
     if len(labels):
         left = categories_left(taxonomy, facts, relation)
         _say_categories(labels, taxonomy, left, categories_absent(taxonomy, facts, relation), say)
-        if (silent := listing_none(taxonomy)).any():
+        if (bare := listing_none(taxonomy)).any():
             say(f"  Some list no category: the texts of {len(catalog):,} items are read for them.")
             # With its facts each text names its category, and would be nearest to that.
             own = replace(catalog, attributes=())
-            near = _near(taxonomy, own, encoder, language, cache, left[:RIVALS]) * silent
+            near = _near(taxonomy, own, encoder, language, cache, left[:RIVALS]) * bare
             labels = _with_texts(labels, taxonomy, near)
             found = [f"{taxonomy.name(taxonomy.keys[n], language)} ({near[:, n].sum():,} items)"
                      for n in np.flatnonzero(near.any(0))]  # fmt: skip
             say(f"  By the nearness of texts: {_few(found) or 'none'}.")
     else:
         labels = text_labels(taxonomy, catalog, encoder, language, cache)
-        say(f"The taxonomy lists no category of these items, so the nearness of texts to its "
-            f"descriptions gives intents: {_reach(labels, taxonomy)}.")  # fmt: skip
+        tell = say if listing_none(taxonomy).all() else guess  # not what its categories ask for
+        tell(f"The taxonomy lists no category of these items, so the nearness of texts to its "
+             f"descriptions gives intents: {_reach(labels, taxonomy)}.")  # fmt: skip
     if none := [taxonomy.name(key, language) for key in taxonomy.keys if key not in labels.names]:
         say(f"  Intents that no item has: {_few(none)}.")
     return labels
@@ -91,7 +94,7 @@ def named_labels(
 
 def _say_categories(
     labels: IntentLabels, taxonomy: Taxonomy, left: list[str], absent: list[str],
-    say: Callable[[str], None],
+    say: Say,
 ) -> None:  # fmt: skip
     say(f"Intents by category: {_reach(labels, taxonomy)}.")
     if left:

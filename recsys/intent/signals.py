@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -23,6 +22,7 @@ from models.repeat import PAUSE
 from models.text import TextCache, TextEncoder, encode_texts
 from models.text.encoder import Progress
 from recsys.intent.named import graph_labels, named_labels
+from recsys.notices import Say, noticed, silent
 
 
 @dataclass(frozen=True)
@@ -94,13 +94,14 @@ def learn_intents(
     taxonomy: Taxonomy | None = None,
     cache: TextCache | None = None,
     progress: Progress | None = None,
-    say: Callable[[str], None] = lambda text: None,
+    say: Say | None = None,
 ) -> IntentSignals:
     """Verbalise training prefixes, embed them, and fit the head to what those users did next.
 
     About `texts` prefixes are read, at least one per user with two training events. Nothing later
     than `split.train` is a text or a label of the training part. Without `templates` the language
-    of the titles decides. Intents are nodes of the graph, or those of the `taxonomy`. The head
+    of the titles decides. Intents are nodes of the graph, or those of the `taxonomy`; `say` hears
+    what was found, and a warning tells what was guessed where there is none. The head
     hears the texts, or learns from more positions without them, as held-out users decide.
     """
     config = config or IntentConfig()
@@ -109,6 +110,8 @@ def learn_intents(
     train = split.train
     if taxonomy is None:
         labels = graph_labels(graph, catalog, train, config)
+        if config.relation is None and (guessed := _guessed(labels)):
+            noticed(say)(guessed)
     else:
         language = Templates.for_titles(catalog.titles).language
         labels = named_labels(
@@ -123,13 +126,24 @@ def learn_intents(
     prefix, valid, serve = np.split(vectors, np.cumsum([len(prefix_texts), len(valid_texts)]))
     head = None
     if len(labels) and len(ends):
-        head = _head(prefix, train, labels, ends, config, rng, say, between=split.by_time)
+        head = _head(prefix, train, labels, ends, config, rng, say or silent, between=split.by_time)
     before = np.cumsum(train.has_item) - train.has_item  # item events before each event
     start = np.concatenate([[0], np.cumsum(np.bincount(train.user[train.has_item],
                                                        minlength=len(train.users)))])  # fmt: skip
     at = before[ends] - start[train.user[ends]]
     return IntentSignals(
         prefix, train.user[ends], at, valid, serve, labels, head, templates, config.last, taxonomy
+    )
+
+
+def _guessed(labels: IntentLabels) -> str:
+    """A sentence where no relation is called a category, so that another one names the intents."""
+    if labels.relation is None or labels.relation[1].lower() in CATEGORY_NAMES:
+        return ""
+    some = ", ".join(repr(name) for name in labels.names[:3])
+    return (
+        f"Named intents are the {len(labels):,} values of {labels.relation[1]!r} ({some}, …), for "
+        "no fact about items is called a category: relation = … under [intent] names another."
     )
 
 
@@ -144,7 +158,7 @@ LONG = 50_000
 
 def _head(
     prefix: np.ndarray, train: EventLog, labels: IntentLabels, ends: np.ndarray,
-    config: IntentConfig, rng: np.random.Generator, say: Callable[[str], None], *, between: bool,
+    config: IntentConfig, rng: np.random.Generator, say: Say, *, between: bool,
 ) -> IntentHead:  # fmt: skip
     """The better of two on the same held-out users: one that hears texts [n, T] and recent labels
     at `ends` [n], and one that hears recent labels only, but of `MANY` positions.

@@ -1,6 +1,7 @@
 """How good a run is, what it owes its parts, and whether it knows what it should not.
 
 evaluate     full ranking, seen items masked
+as_of        a run as it stood before a part: what is judged, and whose lists can be had
 compare      a run beside the baselines
 effects      what a run gains over another on the same people
 ablate       a trained run without one of its parts

@@ -10,6 +10,7 @@
     factors     no factorisation beside the model (masked only)
     trend       what is taken lately adds nothing (masked only)
     relation X  no fact of relation X, in either direction: which relation pays?
+    vectors X   no named vectors X of items, for the graph that reads them too (masked only)
 
 Masked: the trained model without the part when it answers, which says how far it leans on it.
 Retrained: the same data, settings and seed without the part, which says what it is worth, for the
@@ -31,9 +32,9 @@ from torch.func import functional_call
 
 from kg.checking.controls import unordered
 from kg.errors import UsageError, suggest
-from kg.split import Split
-from recsys.judging.compare import Part
-from recsys.judging.effects import Effect, effects, judged, refitted
+from kg.split import Part, Split
+from recsys.judging.as_of import check_judged, refitted
+from recsys.judging.effects import Effect, effects, judged
 from recsys.recommender import Recommender
 from recsys.retrieval import index_of
 
@@ -41,12 +42,14 @@ BESIDE = ("neighbours", "factors", "trend", "habits")
 PARTS = ("text", "graph", "intent", "sequence", "id", *BESIDE)
 RELATION = "relation "
 """Before the name of a relation, as a part."""
+VECTORS = "vectors "
+"""Before the name of vectors of items, as a part."""
 
 
 def masked(
     rec: Recommender, split: Split, name: str, part: Part, rng: np.random.Generator
 ) -> tuple[Recommender, Split]:
-    """The trained model without one of `PARTS`, and the split it is to be judged on."""
+    """The trained model without one of `parts_of`, and the split it is to be judged on."""
     if name == "sequence":
         return rec, unordered_before(split, part, rng)
     if name == "intent":
@@ -56,13 +59,11 @@ def masked(
     store = rec.items
     none = np.zeros_like(store.text_part)
     if name == "text":
-        tower, graph = rec.model.items.eval(), store.graph_part.copy()
-        with torch.inference_mode():  # the same weights on items of which no text is known
-            content = tower.content.clone()
-            content[:, : tower.widths[0]] = 0
-            bare = functional_call(tower, {"content": content}, ())
-        graph[: store.trained] = bare.graph.numpy()
+        graph = _graph_without_content(rec, 0)
         store = replace(store, text_part=none, graph_part=graph)
+    elif name.startswith(VECTORS) and (own := name.removeprefix(VECTORS)) in store.extras:
+        graph = _graph_without_content(rec, 1 + rec.model.items.extra_names.index(own))
+        store = replace(store, extras={**store.extras, own: none}, graph_part=graph)
     elif name == "graph":
         store = replace(store, graph_part=none)
     elif name == "id":
@@ -72,14 +73,33 @@ def masked(
         graph[: store.trained] = _graph_without(rec, name.removeprefix(RELATION))
         store = replace(store, graph_part=graph)
     else:
-        raise unknown_part(name, [*PARTS, *(RELATION + one for one in relations_of(rec))])
+        raise unknown_part(name, parts_of(rec))
     return replace(rec, items=store, index=index_of(store, rec.partners, rec.log)), split
+
+
+def parts_of(rec: Recommender) -> list[str]:
+    """All that can be masked in this run."""
+    relations = [RELATION + name for name in relations_of(rec)]
+    return [*PARTS, *relations, *(VECTORS + name for name in rec.items.extras)]
 
 
 def relations_of(rec: Recommender) -> list[str]:
     """The names of the relations of facts that the run's graph has."""
     graph = rec.model.graph
     return list(dict.fromkeys(r[1] for r in graph.fact_relations if graph.edges[r].size))
+
+
+def _graph_without_content(rec: Recommender, block: int) -> np.ndarray:
+    """float32 [N, D]: what the graph adds to each item, the same weights on items of which a block
+    of the content is not known: 0 is their texts, the others their named vectors in order.
+    """
+    tower, graph = rec.model.items.eval(), rec.items.graph_part.copy()
+    with torch.inference_mode():
+        content = tower.content.clone()
+        content.split(tower.widths, 1)[block].zero_()
+        bare = functional_call(tower, {"content": content}, ())
+    graph[: rec.items.trained] = bare.graph.numpy()
+    return graph
 
 
 def _graph_without(rec: Recommender, relation: str) -> np.ndarray:
@@ -99,6 +119,7 @@ def mask_parts(
     buckets: bool = False, seed: int = 0,
 ) -> list[Effect]:  # fmt: skip
     """The gain of the run over itself without each of these parts, on the same users."""
+    check_judged(rec, split, part)
     counts, known = split.train.item_counts(), split.part(part)[0]
     rec = refitted(rec, known)
     whole = judged(rec, split, part, counts, buckets, refit=False)

@@ -7,20 +7,19 @@ Where people meet items again, two kinds are judged: `repeats`, in which those c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from kg.events import EventLog
 from kg.sequences import Sequences
-from kg.split import Split
-from recsys.judging.compare import Part
+from kg.split import Part, Split
+from recsys.judging.as_of import refitted, report_on
 from recsys.judging.evaluate import SCORE, EvalReport
 from recsys.metrics.buckets import ITEM_BUCKETS, USER_BUCKETS, within
 from recsys.metrics.significance import holm, paired_bootstrap
 from recsys.recommender import Recommender
-from recsys.training.fit import judge
 
 
 @dataclass(frozen=True)
@@ -75,33 +74,21 @@ def judged(
     if rec.repeats and len(np.unique((fresh := histories.unmet(target)).user)) > 1:
         kinds["new"] = fresh
     return {
-        lists: _judged(rec, split, part, wanted, lists == "new", histories, counts, buckets)
+        lists: _judged(rec, known, wanted, lists == "new", histories, counts, buckets)
         for lists, wanted in kinds.items()
     }
 
 
 def _judged(
-    rec: Recommender, split: Split, part: Part, target: EventLog, new: bool, histories: Sequences,
+    rec: Recommender, known: EventLog, target: EventLog, new: bool, histories: Sequences,
     counts: np.ndarray, buckets: bool,
 ) -> Judged:  # fmt: skip
-    def report_on(some: EventLog) -> EvalReport:
-        on = replace(split, test=some) if part == "test" else replace(split, valid=some)
-        return judge(rec, on, part, new, refit=False)
-
-    report, by_item = report_on(target), {}
+    report, by_item = report_on(rec, known, target, new), {}
     for name, ends in ITEM_BUCKETS.items() if buckets else ():
         some = target.take(within(counts[target.item], ends))
         if len(some):
-            by_item[name] = report_on(some)
+            by_item[name] = report_on(rec, known, some, new)
     return Judged(report, by_item, histories.lengths[report.user])
-
-
-def refitted(rec: Recommender, known: EventLog) -> Recommender:
-    """The run with partners fitted to what is known before a part begins, and without the items
-    that were added since it was trained: nobody is judged by them.
-    """
-    items = rec.items.of_training()
-    return replace(rec, items=items, partners=rec.partners.refit(known, items.content))
 
 
 def effects(

@@ -17,6 +17,7 @@ from kg.events import EventLog
 from kg.sequences import Sequences
 from recsys.hits import DENSE, Hits, top_k
 from recsys.metrics import RANKING, lists
+from recsys.metrics.significance import Comparison, paired_bootstrap
 
 SCORE = "ndcg@10"
 """What models, epochs and weights are chosen by."""
@@ -72,12 +73,14 @@ class EvalReport:
     """Means over users, by name ('ndcg@10'), and the values they are the means of.
 
     `per_user` holds float64 [users] per metric (not for coverage and gini, which describe all lists
-    together); its row i belongs to the user number `user[i]`, int64 [users], ascending.
+    together); its row i belongs to the user number `user[i]`, int64 [users], ascending, whose
+    external id is `ids[i]`.
     """
 
     metrics: dict[str, float]
     per_user: dict[str, np.ndarray] = field(repr=False)
     user: np.ndarray = field(repr=False)
+    ids: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def users(self) -> int:
@@ -90,13 +93,7 @@ class EvalReport:
         One user has no spread: the limits are NaN. Users without a value (NaN) are left out.
         Limits of a ranking metric beyond [0, 1], in which it lies, are cut (few users have some).
         """
-        if name not in self.per_user:
-            known = list(self.per_user)
-            raise UsageError(
-                f"interval() needs a metric that has a value per user: {', '.join(known)}. "
-                f"Got {name!r} instead.{suggest(name, known)}"
-            )
-        values = self.per_user[name]
+        values = self._values(name)
         values = values[~np.isnan(values)]
         if len(values) < 2:
             return float("nan"), float("nan")
@@ -104,6 +101,37 @@ class EvalReport:
         low, high = float(values.mean() - half), float(values.mean() + half)
         share = name.partition("@")[0] in RANKING
         return (max(low, 0.0), min(high, 1.0)) if share else (low, high)
+
+    def gain(
+        self, other: EvalReport, name: str = SCORE, rng: np.random.Generator | int = 0
+    ) -> Comparison:
+        """What this model's mean is above that of another, by `paired_bootstrap` of each person's
+        values; people are found by their external ids, whatever their numbers are.
+
+        `UsageError` where the reports are not of the same people. Those without a value (NaN) in
+        one of them are left out.
+        """
+        mine, theirs = self._values(name), other._values(name)
+        if len(self.ids) != self.users or sorted(self.ids) != sorted(other.ids):
+            shared = len(set(self.ids) & set(other.ids))
+            raise UsageError(
+                "Reports can be compared where they are of the same people. These are of "
+                f"{self.users:,} and {other.users:,}, of whom {shared:,} are in both."
+            )
+        at = {key: row for row, key in enumerate(other.ids)}
+        theirs = theirs[[at[key] for key in self.ids]]
+        some = ~np.isnan(mine) & ~np.isnan(theirs)
+        return paired_bootstrap(mine[some], theirs[some], rng)
+
+    def _values(self, name: str) -> np.ndarray:
+        """float64 [users]; `UsageError` for a metric without a value per user."""
+        if name not in self.per_user:
+            known = list(self.per_user)
+            raise UsageError(
+                f"This needs a metric that has a value per user: {', '.join(known)}. "
+                f"Got {name!r} instead.{suggest(str(name), known)}"
+            )
+        return self.per_user[name]
 
     def to_frame(self) -> pl.DataFrame:
         """One row per metric: metric, k, value, low, high (null where there is no interval)."""
@@ -205,7 +233,7 @@ def evaluate_rows(
     index = np.concatenate(parts)  # [users, max(ks)]
     hits = wanted.hits(index)
     per_user, metrics = _measured(index, hits, wanted.count, ks, item_counts, len(histories))
-    return EvalReport(metrics, per_user, users)
+    return EvalReport(metrics, per_user, users, tuple(target.users.decode(users)))
 
 
 def _measured(

@@ -14,17 +14,18 @@ import numpy as np
 from kg.checking.controls import permuted_tails, unordered
 from kg.errors import DataError, UsageError
 from kg.folders import write_text
-from kg.split import Split
+from kg.split import Part, Split
 from kg.storage import Dataset
+from recsys.encoders import LazyEncoder
 from recsys.judging.ablate import (
     BESIDE,
     PARTS,
     RELATION,
+    VECTORS,
     relations_of,
     unknown_part,
     unordered_before,
 )
-from recsys.judging.compare import Part
 from recsys.judging.effects import Effect, effects, judged
 from recsys.judging.evaluate import SCORE
 from recsys.recommender import Recommender
@@ -91,9 +92,9 @@ def retrain(rec: Recommender, name: str, config: RunConfig, split: Split, **how:
             "The 'split' of retrain must have a validation part: give it that of make_split, not "
             "that of a run which has learned from its validation events."
         )
-    encoder = getattr(rec.encoder, "name", None)
+    encoder = rec.encoder.name if isinstance(rec.encoder, LazyEncoder) else rec.encoder
     if encoder is None:
-        raise UsageError("To train a run again, the name of its encoder must be known.")
+        raise UsageError("To train a run again, its encoder is needed: load it with encoder=….")
     seed = config.options.seed
     if name == RESEEDED:
         options = config.options.model_copy(update={"seed": (seed + 1) % 2**31})
@@ -148,7 +149,7 @@ def retrain_parts(
 def _with_controls(rec: Recommender, names: Sequence[str]) -> list[str]:
     facts = any(rec.model.graph.edges[r].size for r in rec.model.graph.fact_relations)
     controls = [CONTROLS[name] for name in names if name in CONTROLS]
-    trained = [name for name in names if name not in BESIDE]
+    trained = [name for name in names if name not in BESIDE and not name.startswith(VECTORS)]
     return [*trained, *(c for c in controls if facts or c != PERMUTED), RESEEDED]
 
 

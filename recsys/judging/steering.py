@@ -21,9 +21,9 @@ from kg.errors import DataError
 from kg.events import EventLog
 from kg.intents.recent import recent_of_users
 from kg.sequences import Sequences
-from kg.split import Split
+from kg.split import Part, Split
 from recsys.hits import best
-from recsys.judging.compare import Part
+from recsys.judging.as_of import check_judged
 from recsys.judging.evaluate import ScoreRows
 from recsys.metrics import lists
 from recsys.metrics.ranking import ndcg
@@ -51,6 +51,7 @@ def steering_report(
     """
     if rec.intent is None or not len(rec.intent.labels):
         raise DataError("Steering cannot be judged: this run has no named intents.")
+    check_judged(rec, split, part)
     known, target = split.part(part)
     target = target.take(target.has_item)
     users = np.unique(target.user)

@@ -27,9 +27,10 @@ class Comparison(NamedTuple):
 
 
 def paired_bootstrap(
-    a: np.ndarray, b: np.ndarray, rng: np.random.Generator, rounds: int = 10_000
+    a: np.ndarray, b: np.ndarray, rng: np.random.Generator | int, rounds: int = 10_000
 ) -> Comparison:
-    """Compare values float64 [U] of two models, entry u of both being user u.
+    """Compare values float64 [U] of two models, entry u of both being user u; `EvalReport.gain`
+    sees to that by the users' ids. `rng` may be a seed.
 
     d_u = a_u - b_u. A round draws U users with replacement and takes the mean m of their d. The
     interval is the 2.5 and 97.5 percentile of the B = `rounds` means, and
@@ -40,6 +41,11 @@ def paired_bootstrap(
     drawn together, by how many of them come: the same distribution in less time.
     """
     d = _differences(a, b, rounds)
+    if isinstance(rng, bool) or not isinstance(rng, np.random.Generator | int | np.integer):
+        raise UsageError(
+            f"The 'rng' of paired_bootstrap must be a numpy Generator or a seed. Got {rng!r}."
+        )
+    rng = np.random.default_rng(rng)
     values, counts = np.unique(d, return_counts=True)
     means = np.empty(rounds)
     step = max(1, BLOCK // len(values))

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -15,20 +14,22 @@ from kg.errors import UsageError
 from kg.graph import KnowledgeGraph
 from kg.intents.taxonomy import Taxonomy
 from kg.sequences import Sequences
-from kg.split import KNOWN, REPEATS, HoldOut, Split, known_share, make_split
+from kg.split import KNOWN, REPEATS, HoldOut, Part, Split, known_share, make_split
 from kg.storage import Dataset
 from kg.wording.templates import Templates
 from models.device import device_name, drawing
 from models.features import Features, Queries
 from models.gnn.pretrain import pretrain_graph
 from models.recommender import IntentRecommender, ModelConfig
-from models.text import TextCache, encode_texts, fallback_encoder
+from models.text import TextCache, TextEncoder, encode_texts, fallback_encoder
 from models.transfer import WarmStart, as_source, warm_start
 from models.whitening import Whitening
-from recsys.encoders import LazyEncoder, same_encoder
+from recsys.encoders import LazyEncoder, named_or_given, same_encoder
 from recsys.intent.signals import IntentSignals, learn_intents
-from recsys.judging.evaluate import EvalReport, evaluate_rows
-from recsys.partners import Partners, scorer
+from recsys.judging.as_of import check_judged, refitted, report_on
+from recsys.judging.evaluate import EvalReport
+from recsys.notices import Say, noticed, silent
+from recsys.partners import Partners
 from recsys.partners.choose import choose_partners
 from recsys.partners.popular import choose_recency
 from recsys.recommender import Recommender
@@ -36,8 +37,6 @@ from recsys.training.config import RunConfig
 from recsys.training.optimise import learning_device
 from recsys.training.settings import TrainConfig
 from recsys.training.train import EpochReport, follow, train
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +68,8 @@ class Fitted:
 
 def fit(
     data: Dataset,
-    encoder_name: str,
-    config: RunConfig,
+    encoder: str | Path | TextEncoder,
+    config: RunConfig | None = None,
     *,
     hold_out: HoldOut = "none",
     split: Split | None = None,
@@ -80,7 +79,7 @@ def fit(
     checkpoint: Path | None = None,
     resume: bool = False,
     start: Recommender | None = None,
-    say: Say = lambda text: None,
+    say: Say | None = None,
     progress: Callable[[str], Callable[[int, int], None]] | None = None,
     on_epoch: Callable[[EpochReport], None] = lambda report: None,
     change: Callable[[Ingredients], Ingredients] = lambda made: made,
@@ -93,15 +92,20 @@ def fit(
     Named intents are those of the `taxonomy`, or else nodes of the graph.
     The training begins with what `start`, trained on other data with the same encoder, has learned
     of texts, graph and order (`models.transfer`); with max_epochs 0 it ends with that.
+    `say` hears what is done; without it what was not asked for and changes the result (another
+    encoder, facts that are left out) is an `Otherwise` warning. An `encoder` may be given by name,
+    by folder or as it is: a run then names it by its id, and is loaded with it.
     `change` has the last word on what the model is made from (see `recsys.judging.retrain`).
     """
+    config = _checked(data, config)
+    tell, talk = noticed(say), say or silent
     if start is None and config.train.max_epochs == 0:
         raise UsageError("max_epochs may be 0 only in a training that starts from another run.")
     split = split or make_split(data.log, hold_out)
     if later := data.graph.later_than(split.cut):
-        say(f"{later:,} facts dated after the last training event are not learned from.")
+        tell(f"{later:,} facts dated after the last training event are not learned from.")
     if split.by_time and split.valid.has_item.any() and (known := known_share(split)) < KNOWN:
-        say(
+        tell(
             f"{known:.0%} of the people of the validation part were there before it, so it says "
             "little of what is best for the others: hold out the last event of each instead, where "
             "users are sessions or seldom come back."
@@ -110,55 +114,71 @@ def fit(
     texts = data.catalog.full_texts()
     device = learning_device(config.options)
     if device != "cpu":
-        say(f"Networks learn on {device_name(device)}.")
-    encoder, warning = _encoder(encoder_name, texts, device)
+        talk(f"Networks learn on {device_name(device)}.")
+    reader, warning = _encoder(encoder, texts, device)
     if warning:
-        say(warning)
+        tell(warning)
     wanted = config.model
     if start is not None:
-        _check_start(encoder, start)
+        _check_start(reader, start)
         wanted = as_source(wanted, start.model)
     settings = resolved(wanted, split)
-    text = encode_texts(encoder, texts, store, progress("items") if progress else None)
+    text = encode_texts(reader, texts, store, progress("items") if progress else None)
     queries = None
     if settings.searches:
-        queries = Queries.of(data.log, lambda asked: encode_texts(encoder, asked, store))
+        queries = Queries.of(data.log, lambda asked: encode_texts(reader, asked, store))
     intents = None
     if any(texts):
         rng = np.random.default_rng([config.options.seed, 1])
         intents = learn_intents(
-            encoder, split, data.log, data.catalog, data.graph.known_at(split.cut), rng,
+            reader, split, data.log, data.catalog, data.graph.known_at(split.cut), rng,
             config.intent,
             templates=templates, taxonomy=taxonomy, cache=store, say=say,
             progress=progress("histories") if progress else None,
         )  # fmt: skip
     elif taxonomy is not None:
-        say("The taxonomy is not used: no item has a text, so histories cannot be read.")
+        tell("The taxonomy is not used: no item has a text, so histories cannot be read.")
     recipe = _Recipe(
         data, config, text, settings, Features.of(data.catalog, data.users, queries), start, change
     )
     made, model, begun = recipe.begun(split, intents)
     if begun is not None:
-        say(str(begun))
+        talk(str(begun))
     reports, best = recipe.learned(made, model, begun, on_epoch, checkpoint, resume)
     partners = _partners(model, made.split, config, made.intents)
     again: list[EpochReport] = []
     if best and refits(config.train, split):
-        say(f"Once more, on the validation events too: {best} epoch{'s' * (best > 1)}.")
+        talk(f"Once more, on the validation events too: {best} epoch{'s' * (best > 1)}.")
         if intents is not None:
-            intents = intents.until(split.before_test(), encoder, data.catalog, store)
+            intents = intents.until(split.before_test(), reader, data.catalog, store)
         first = model
         made, model, begun = recipe.begun(split.refitted(), intents)
         model.believe_as(first)
         place = refit_place(checkpoint) if checkpoint is not None else None
         resume = resume and place is not None and place.exists()
         again, _ = recipe.learned(made, model, begun, on_epoch, place, resume, best)
-    encoder.to("cpu")
+    if isinstance(reader, LazyEncoder):
+        reader.to("cpu")
     rec = Recommender.from_model(
-        model, data.log, data.catalog, text, encoder=encoder, intents=made.intents
+        model, data.log, data.catalog, text, encoder=reader, intents=made.intents
     )
     rec = rec.beside(partners.refit(data.log, rec.items.content))
     return Fitted(rec, made.split, made.intents, reports, begun, again)
+
+
+def _checked(data: Dataset, config: RunConfig | None) -> RunConfig:
+    """The settings, or the defaults; `UsageError` for what is neither data nor settings."""
+    if not isinstance(data, Dataset):
+        raise UsageError(
+            "The 'data' of fit must be a Dataset(log, catalog, graph). "
+            f"Got {type(data).__name__} instead."
+        )
+    if config is not None and not isinstance(config, RunConfig):
+        raise UsageError(
+            "The 'config' of fit must be a RunConfig, such as RunConfig(train={'max_epochs': 5}). "
+            f"Got {type(config).__name__} instead."
+        )
+    return config or RunConfig()
 
 
 def refits(config: TrainConfig, split: Split) -> bool:
@@ -234,12 +254,13 @@ def _whitening(start: Recommender, text: np.ndarray, split: Split) -> Whitening:
     return start.model.whitening.centred_on(text, rows)
 
 
-def _check_start(encoder: LazyEncoder, start: Recommender) -> None:
+def _check_start(encoder: TextEncoder, start: Recommender) -> None:
     of_start = start.encoder.id if start.encoder is not None else "none"
     if not same_encoder(encoder.id, of_start):
+        name = encoder.name if isinstance(encoder, LazyEncoder) else ""
         raise UsageError(
             f"A run can start from one with the same text encoder only. That run has {of_start}; "
-            f"got {encoder.id} ({encoder.name}) instead."
+            f"got {encoder.id}{name and f' ({name})'} instead."
         )
 
 
@@ -285,38 +306,27 @@ def resolved(config: ModelConfig, split: Split) -> ModelConfig:
     )  # fmt: skip
 
 
-def _encoder(name: str, texts: list[str], device: str) -> tuple[LazyEncoder, str | None]:
-    """The encoder by name, or n-grams where it cannot read the language of the texts."""
-    wanted = LazyEncoder(name, device=device)
-    chosen, warning = fallback_encoder(wanted.inner, texts)
+def _encoder(
+    given: str | Path | TextEncoder, texts: list[str], device: str
+) -> tuple[TextEncoder, str | None]:
+    """The encoder, or n-grams where it cannot read the language of the texts."""
+    wanted = named_or_given(given, device)
+    inner = wanted.inner if isinstance(wanted, LazyEncoder) else wanted
+    chosen, warning = fallback_encoder(inner, texts)
     if warning is not None:
         return LazyEncoder("ngram", chosen.id, chosen.dim), warning
     return wanted, None
 
 
 def judge(
-    rec: Recommender,
-    split: Split,
-    part: Literal["valid", "test"],
-    filter_seen: bool | None = None,
-    *,
-    refit: bool = True,
+    rec: Recommender, split: Split, part: Part, filter_seen: bool | None = None
 ) -> EvalReport:
     """Metrics of the model on a part of its split, from what is known before that part begins: the
-    neighbours and habits are fitted to it anew unless `refit` is False; trend and popularity are
-    those at its beginning.
+    neighbours and habits are fitted to it anew; trend and popularity are those at its beginning.
+    The lists that are judged are those of `as_of`, which says what is refused.
 
     `filter_seen` None: as `recommend` does by default.
     """
-    filter_seen = not rec.repeats if filter_seen is None else filter_seen
+    check_judged(rec, split, part)
     known, target = split.part(part)
-    histories = Sequences.of(known)
-    told = rec.intent.valid if rec.intent is not None else None
-    vectors = rec.items.vectors[: rec.items.trained]
-    items = torch.from_numpy(vectors)
-    queries = rec.model.encode_histories(histories, items, told)
-    partners = rec.partners
-    if refit:
-        partners = partners.refit(known, rec.items.content[: rec.items.trained])
-    rows = scorer(rec.model, partners, known, histories, queries, vectors, mixed=not filter_seen)
-    return evaluate_rows(rows, histories, target, filter_seen=filter_seen)
+    return report_on(refitted(rec, known), known, target, filter_seen)

@@ -24,10 +24,12 @@ from kg.folders import write_text
 from kg.graph import KnowledgeGraph
 from kg.intents.labels import intent_labels
 from kg.storage import Dataset
+from recsys.notices import Say, silent
 
 if TYPE_CHECKING:  # torch is loaded by the trials, not by who only reads the space
     from kg.split import HoldOut
     from kg.wording.templates import Templates
+    from models.text import TextEncoder
     from recsys.training.config import RunConfig
 
 Space = Mapping[str, tuple]
@@ -85,7 +87,7 @@ class Trial:
 
 def search_settings(
     data: Dataset,
-    encoder: str,
+    encoder: str | Path | TextEncoder,
     folder: str | Path,
     base: RunConfig | None = None,
     *,
@@ -95,7 +97,7 @@ def search_settings(
     hold_out: HoldOut = "none",
     templates: Templates | None = None,
     cache: Path | None = None,
-    say: Callable[[str], None] = lambda text: None,
+    say: Say | None = None,
     progress: Callable[[str], Callable[[int, int], None]] | None = None,
 ) -> Iterator[Trial]:
     """Try settings until there are `trials` in the folder, or `hours` of work are spent.
@@ -122,7 +124,8 @@ def search_settings(
     space = space_of(split.train, data.graph)
     own = _own(base.model_copy(update={"model": resolved(base.model, split)}), space)
     _claim(place, {
-        "data": data.fingerprint, "encoder": encoder, "hold_out": hold_out,
+        "data": data.fingerprint, "encoder": str(getattr(encoder, "id", encoder)),
+        "hold_out": hold_out,
         "seed": base.options.seed, "space": {name: list(ends) for name, ends in space.items()},
         "settings": tried.model_dump(exclude={"options"}, exclude_defaults=True),
         "templates": templates.as_dict() if templates is not None else None,
@@ -138,7 +141,7 @@ def search_settings(
         settings = settings.model_copy(update={"train": once})
         fitted = fit(
             data, encoder, settings, hold_out=hold_out, templates=templates,
-            cache=cache or place / "texts", say=say if first else lambda text: None,
+            cache=cache or place / "texts", say=say if first else silent,
             progress=progress if first else None,
         )  # fmt: skip
         best = best_of(fitted.reports)

@@ -1,5 +1,7 @@
 """Splits: by hand on small logs, and the promise that no part sees the future."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -213,3 +215,34 @@ def test_the_end_of_the_log_is_held_out_where_people_come_back(people: int) -> N
 
 def test_nobody_in_the_validation_part_is_known() -> None:
     assert known_share(leave_one_out(EventLog.of(["u"], ["a"]))) == 0
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [("test", "none, last or time"), ("Last", "Did you mean 'last'"), (None, "Got None instead")],
+)
+def test_an_unknown_way_to_hold_out_is_refused(word, told):
+    log = EventLog.of(["u"] * 4, list("abcd"))
+    with pytest.raises(UsageError, match=told):
+        make_split(log, word)
+
+
+@pytest.mark.parametrize("word", ["Valid", "tst", None])
+def test_an_unknown_part_is_refused(word):
+    split = leave_one_out(EventLog.of(["u"] * 4, list("abcd")))
+    with pytest.raises(UsageError, match=r"The part of a split must be valid or test\. Got"):
+        split.part(word)
+
+
+def test_a_training_part_that_holds_what_is_held_out_is_refused():
+    log = EventLog.of(["u"] * 5, list("abcab"), time=np.arange(5))
+    split = leave_one_out(log)
+    with pytest.raises(UsageError, match="1 of the 1 events of test are in train too"):
+        Split(log, split.valid.take(np.zeros(0, np.int64)), split.test)
+    with pytest.raises(UsageError, match="1 of the 1 events of valid are in train too"):
+        Split(split.before_test(), split.valid, split.test)
+    with pytest.raises(DataError, match="same users, items and behaviours"):
+        Split(split.train, split.valid, EventLog.of(["u"], ["z"]))
+    other = EventLog.of(["u", "u"], ["c", "a"], time=np.array([7, 8]))  # rows of another file
+    same = replace(split.test, row=other.row[:1], time=other.time[:1])
+    assert len(Split(split.train, split.valid, same).test) == 1

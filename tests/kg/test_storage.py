@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from kg.building.build import build_graph
+from kg.catalog import Catalog
 from kg.errors import DataError, UsageError
+from kg.events import EventLog
 from kg.split import leave_one_out
 from kg.storage import Dataset, load_dataset, save_dataset
 from kg.testing import tiny
@@ -79,3 +81,12 @@ def test_the_fingerprint_is_that_of_what_a_training_sees(data, tmp_path):
     assert dataclasses.replace(data, graph=bare).fingerprint != data.fingerprint
     told = dataclasses.replace(data.catalog, titles=data.catalog.titles[::-1])
     assert dataclasses.replace(data, catalog=told).fingerprint != data.fingerprint
+
+
+def test_parts_that_do_not_fit_each_other_are_no_dataset(data):
+    other = Catalog.of(["zz"], ["Z"])
+    with pytest.raises(DataError, match=r"log and the catalogue .* call clean\(log"):
+        Dataset(data.log, other, data.graph)
+    log = EventLog.of(["u"], ["zz"])
+    with pytest.raises(DataError, match=r"graph and the catalogue .* Got 8 and 1 items"):
+        Dataset(log, other, data.graph)

@@ -8,11 +8,14 @@ import pytest
 
 from kg.building.build import build_graph
 from kg.catalog import Catalog
+from kg.errors import UsageError
+from kg.split import leave_one_out
 from kg.storage import Dataset
 from kg.testing import planted
 from kg.vectors import Vectors
 from models.recommender import ModelConfig
 from recsys import Recommender
+from recsys.judging.ablate import mask_parts, masked
 from recsys.training.config import RunConfig
 from recsys.training.fit import fit
 from recsys.training.settings import TrainConfig
@@ -79,6 +82,21 @@ def test_parts_add_up_and_gates_tell(rec):
     assert rec.explain(rec.log.users.ids[0], item="i0007").parts["image"] == 0
     assert told.score == pytest.approx(sum(told.parts.values()))
     assert rec.model.gates()["image"] > 0
+
+
+def test_the_look_can_be_masked(rec):
+    split = leave_one_out(rec.log, test=False)
+    other, same = masked(rec, split, "vectors image", "valid", np.random.default_rng(0))
+    assert same is split
+    own = rec.items
+    rest = own.vectors - own.extras["image"] - own.graph_part + other.items.graph_part
+    np.testing.assert_allclose(other.items.vectors, rest, atol=1e-5)
+    assert not other.items.extras["image"].any()
+    assert own.extras["image"].any()
+    (effect,) = mask_parts(rec, split, "valid", ["vectors image"])
+    assert effect.low < effect.gain < effect.high  # other lists; ids and neighbours stand in
+    with pytest.raises(UsageError, match="Did you mean 'vectors image'"):
+        mask_parts(rec, split, "valid", ["vectors imag"])
 
 
 def test_a_saved_run_answers_the_same_and_takes_new_images(rec, images, tmp_path):

@@ -148,3 +148,19 @@ def test_a_level_of_a_relation_with_an_unusual_name() -> None:
     paths = ["a > x", "b > y", "c > z", "c > z"]
     graph = graph_of(Catalog.of(list("mnop"), attributes={"shelf": [[p] for p in paths]}))
     assert intent_labels(graph, level=1, min_items=1).names == ("a", "b", "c")
+
+
+def test_of_relations_that_cover_as_much_words_win_then_few_labels() -> None:
+    tracks, n = ("algebra", "chess", "yoga"), 18
+    catalog = Catalog.of([f"i{k:02d}" for k in range(n)], attributes={
+        "level": [[str(k % 6)] for k in range(n)],
+        "teacher": [[f"teacher {k // 2}"] for k in range(n)],
+        "track": [[tracks[k % 3]] for k in range(n)],
+    })  # fmt: skip
+    graph = graph_of(catalog)
+    assert intent_labels(graph, min_items=1).names == tracks
+    some = Catalog.of(catalog.ids.ids, attributes={
+        "level": [[str(k % 6)] for k in range(n)],
+        "track": [[tracks[k % 3]] if k else [] for k in range(n)],
+    })  # fmt: skip
+    assert intent_labels(graph_of(some), min_items=1).names == tuple("012345")  # covers more

@@ -13,9 +13,11 @@ from kg.intents.labelled import LabelledTexts
 from models.intent.contract import Reading
 from models.intent.folds import fifths
 from models.intent.settings import TextTraining
+from models.text import HashEncoder
 from recsys import IntentClassifier, label_curves
 from recsys.cli.intent import predict_intents
 from recsys.cli.labelling import label_texts
+from recsys.notices import Otherwise
 
 WANTS = {"refund": "money back please", "parcel": "where is my parcel", "size": "which size fits"}
 
@@ -246,6 +248,31 @@ def test_texts_in_a_language_that_the_encoder_does_not_read_are_told(
     known.write_text("\n".join(["text,intent", *rows]), "utf-8")
     code, _, err = call("intent", "train", known, "-o", tmp_path / "d", *words)
     assert (code, "unknown" in err) == (0, False), err
+
+
+def test_in_python_a_language_that_is_not_read_is_a_warning(make_bert):
+    encoder = make_bert(
+        ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "money"],
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+    )  # fmt: skip
+    said = [text for text in ("我要退款", "包裹在哪里") for _ in range(10)]
+    with pytest.warns(Otherwise, match="100% of the words in 20 texts are unknown"):
+        IntentClassifier.fit(LabelledTexts.of(said, said), "frozen", encoder=encoder, config=FEW)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"data": (["a", "b"], ["x", "y"])}, r"'data' .* LabelledTexts\.of\(texts.*Got tuple"),
+        ({"valid": []}, "'valid' .* must be LabelledTexts"),
+        ({"config": {}}, "'config' .* such as TextTraining.*Got dict instead"),
+        ({"options": {"seed": 1}}, "'options' .* must be RunOptions"),
+        ({"encoder": HashEncoder()}, "the name or the folder of an encoder, not itself"),
+    ],
+)
+def test_arguments_of_another_kind_are_named(given, told):
+    with pytest.raises(UsageError, match=told):
+        IntentClassifier.fit(**{"data": messages(), "method": "svm", **given})
 
 
 def test_a_classifier_that_is_replaced_is_told_of(call, file, tmp_path):

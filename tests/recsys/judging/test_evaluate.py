@@ -1,5 +1,7 @@
 """top_k against a full sort; evaluate_scores against a slow obvious loop."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -226,3 +228,28 @@ def test_an_empty_history_is_scored_by_what_strangers_get():
     assert told.per_user["hr@1"].tolist() == [1.0, 1.0]
     plain = evaluate_queries(queries, items, empty, target, ks=(1,), filter_seen=False)
     assert plain.per_user["hr@1"].tolist() == [1.0, 0.0]
+
+
+def test_reports_are_compared_by_who_the_people_are():
+    rng = np.random.default_rng(1)
+    user, item = np.repeat([f"u{n:02d}" for n in range(30)], 12), rng.integers(0, 20, 360)
+
+    def judged(keep):
+        log = EventLog.of(user[keep], item[keep])
+        split = leave_one_out(log)
+        known = split.before_test()
+        return evaluate_scores(Popularity.fit(known).scores, Sequences.of(known), split.test)
+
+    one, other = judged(user != "u00"), judged(user != "u29")
+    assert (one.user == other.user).all()  # the numbers are those of other people
+    with pytest.raises(UsageError, match="29 and 29, of whom 28 are in both"):
+        one.gain(other)
+    assert one.gain(one) == (0, 0, 0, 1)
+    shuffled = replace(
+        one, ids=one.ids[::-1], per_user={k: v[::-1] for k, v in one.per_user.items()}
+    )
+    assert one.gain(shuffled, "hr@10").difference == 0
+    half = replace(one, per_user={k: v / 2 for k, v in one.per_user.items()})
+    assert one.gain(half, "mrr@10").difference == pytest.approx(one.metrics["mrr@10"] / 2)
+    with pytest.raises(UsageError, match="Did you mean 'mrr@10'"):
+        one.gain(half, "mrr10")

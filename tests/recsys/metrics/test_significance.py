@@ -127,3 +127,10 @@ def test_a_weight_is_taken_where_it_is_surely_better_than_none():
     noise = np.random.default_rng(0).normal(0, 1, 50)
     assert sure_weight((1.0,), lambda w: w * (noise - noise.mean() + 0.1)) == 0.0
     assert sure_weight((1.0,), lambda w: w * (noise - noise.mean() + 0.5)) == 1.0
+
+
+def test_a_seed_is_as_good_as_a_generator():
+    a, b = np.arange(9.0), np.arange(9.0)[::-1]
+    assert paired_bootstrap(a, b, 0) == paired_bootstrap(a, b, np.random.default_rng(0))
+    with pytest.raises(UsageError, match="a numpy Generator or a seed"):
+        paired_bootstrap(a, b, None)

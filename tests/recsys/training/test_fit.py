@@ -1,17 +1,25 @@
 """What the data decide of the settings, and the training on all that is known."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from kg.building.build import build_graph
+from kg.catalog import Catalog
+from kg.errors import UsageError
 from kg.events import EventLog
 from kg.sequences import Sequences
 from kg.split import Split, leave_one_out, temporal_split
 from kg.storage import Dataset
 from kg.testing import planted
+from models.intent import IntentConfig
 from models.recommender import ModelConfig
+from models.text import HashEncoder
+from recsys.notices import Otherwise
+from recsys.recommender import Recommender
+from recsys.serving.answers import NotHeard
 from recsys.training.config import RunConfig
 from recsys.training.fit import fit, forget, judge, refit_place, refits, resolved
 from recsys.training.settings import TrainConfig
@@ -161,3 +169,93 @@ def test_a_split_of_the_callers_own():
     assert found.split is split
     kept = Sequences.of(split.train).item
     assert found.recommender.model.trained_items.sum() == len(np.unique(kept))
+
+
+ONE = RunConfig(model={"layers": 1, "dim": 16}, train={"max_epochs": 1})
+
+
+def shop(titles, attributes=None):
+    """Thirty people who each meet five of these items, one a minute."""
+    rng = np.random.default_rng(0)
+    catalog = Catalog.of([f"i{n:02d}" for n in range(len(titles))], titles, None, attributes)
+    met = np.concatenate([rng.permutation(len(titles))[:5] for _ in range(30)])
+    log = EventLog.of(
+        [f"u{n // 5:02d}" for n in range(len(met))], [catalog.ids.ids[code] for code in met],
+        time=1_700_000_000 + 60 * np.arange(len(met)),
+    )  # fmt: skip
+    log = replace(log, items=catalog.ids, item=catalog.ids.encode(log.items.ids)[log.item])
+    return Dataset(log, catalog, build_graph(log, catalog))
+
+
+class Illiterate(HashEncoder):
+    """Knows no word."""
+
+    def unknown_share(self, texts):
+        return 1.0
+
+
+def test_another_encoder_than_asked_for_is_a_warning_unless_somebody_listens():
+    data = shop([f"thing {n}" for n in range(12)])
+    with pytest.warns(Otherwise, match="texts are compared by their characters"):
+        found = fit(data, Illiterate(8), ONE)
+    assert found.recommender.encoder.id.startswith("ngram")
+    said = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Otherwise)
+        fit(data, Illiterate(8), ONE, say=said.append)
+    assert sum("by their characters" in line for line in said) == 1
+
+
+def test_people_who_were_not_there_before_are_a_warning():
+    data = shop([f"thing {n}" for n in range(12)])  # the people come one after the other
+    with pytest.warns(Otherwise, match="of the people of the validation part were there before"):
+        fit(data, "hash", ONE, hold_out="time")
+
+
+def test_the_relation_that_names_intents_is_told_where_none_is_a_category():
+    attributes = {
+        "level": [[str(n % 4)] for n in range(12)],
+        "track": [[("chess", "yoga", "algebra")[n % 3]] for n in range(12)],
+    }
+    data = shop([f"thing {n}" for n in range(12)], attributes)
+    with pytest.warns(Otherwise, match="Named intents are the 3 values of 'track'") as told:
+        found = fit(data, "hash", ONE)
+    assert told[0].filename == __file__  # as of the line that asked
+    assert found.intents.labels.names == ("algebra", "chess", "yoga")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Otherwise)
+        fit(data, "hash", ONE.model_copy(update={"intent": IntentConfig(relation="level")}))
+        fit(shop(data.catalog.titles, {"genre": attributes["track"]}), "hash", ONE)
+
+
+def test_an_encoder_may_be_given_as_it_is(tmp_path):
+    data = shop([f"thing {n}" for n in range(12)])
+    mine = HashEncoder(24, seed=5)
+    rec = fit(data, mine, ONE).recommender
+    assert rec.encoder is mine
+    assert rec.items.text.shape == (12, 24)
+    rec.save(tmp_path / "run")
+    with pytest.warns(NotHeard, match=r"encoder that was given as it is \(hash:24:5\)"):
+        bare = Recommender.load(tmp_path / "run")
+    with pytest.raises(UsageError, match="needs the encoder"):
+        bare.similar(text="thing 3")
+    with pytest.raises(UsageError, match=r"made with the encoder hash:24:5.*Got hash:24:0"):
+        Recommender.load(tmp_path / "run", HashEncoder(24))
+    again = Recommender.load(tmp_path / "run", mine)
+    assert again.similar(text="thing 3", k=2) == rec.similar(text="thing 3", k=2)
+    assert again.recommend("u03") == rec.recommend("u03")
+    other = fit(data, "hash", ONE)
+    with pytest.raises(UsageError, match=r"has hash:64:0; got hash:24:5 instead"):
+        fit(data, mine, ONE, start=other.recommender)
+    with pytest.raises(UsageError, match="a name, a folder, or an object with dim"):
+        fit(data, None, ONE)
+
+
+def test_settings_that_are_none_or_no_settings():
+    data = shop([f"thing {n}" for n in range(12)])
+    with pytest.raises(UsageError, match=r"must be a RunConfig, such as.*Got dict instead"):
+        fit(data, "hash", {"train": {"max_epochs": 1}})
+    with pytest.raises(UsageError, match=r"must be a Dataset.*Got EventLog instead"):
+        fit(data.log, "hash")
+    single = Dataset(data.log.take(np.array([0])), data.catalog, data.graph.facts())
+    assert not fit(single, "hash").reports  # the defaults; nobody has two events
