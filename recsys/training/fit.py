@@ -121,6 +121,12 @@ def fit(
     wanted = config.model
     if start is not None:
         _check_start(reader, start)
+        if known := _held_out_of(start, split):
+            tell(
+                f"The run that this begins with has learned {known:,} of the events that are held "
+                "out here: what validation and test part say is too good, and validation may well "
+                "keep its weights as they are. Begin with a run on other data."
+            )
         wanted = as_source(wanted, start.model)
     settings = resolved(wanted, split)
     text = encode_texts(reader, texts, store, progress("items") if progress else None)
@@ -262,6 +268,26 @@ def _check_start(encoder: TextEncoder, start: Recommender) -> None:
             f"A run can start from one with the same text encoder only. That run has {of_start}; "
             f"got {encoder.id}{name and f' ({name})'} instead."
         )
+
+
+def _held_out_of(start: Recommender, split: Split) -> int:
+    """How many events of the parts to judge by are, by user and item, in what `start` learned."""
+    graph = start.model.graph
+    pairs = [graph.edges[relation] for relation in sorted(graph.events)]
+    user, item = np.concatenate([*pairs, np.zeros((2, 0), np.int64)], axis=1)
+    size, found = graph.num_nodes["item"], 0
+    for part in (split.valid, split.test):
+        part = part.take(part.has_item)
+        users, items = (
+            vocab.encode(own.ids, missing="negative")[code]
+            for vocab, own, code in (
+                (graph.vocabs["user"], part.users, part.user),
+                (graph.vocabs["item"], part.items, part.item),
+            )
+        )
+        there = (users >= 0) & (items >= 0)
+        found += int(np.isin(users[there] * size + items[there], user * size + item).sum())
+    return found
 
 
 def _partners(

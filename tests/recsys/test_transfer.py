@@ -89,6 +89,17 @@ def test_a_start_is_kept_on_disk(source, tmp_path):
     assert again.recommend("pu00003", k=5) == rec.recommend("pu00003", k=5)
 
 
+def test_a_start_that_has_learned_what_is_held_out_is_told_of(source):
+    def heard(data):
+        said = []
+        fit(data, "hash", settings(0), hold_out="last", start=source, say=said.append)
+        return [text for text in said if "held out here" in text]
+
+    assert heard(world_b()) == []
+    (told,) = heard(world_a())  # its last event of each but one, which the source was trained on
+    assert "has learned 200 of the events" in told
+
+
 def test_scratch_is_as_it_was(source):
     """Nothing of a start stays behind in the process, and no epoch 0 is judged."""
     one = fit(world_b(20), "hash", settings(2))
