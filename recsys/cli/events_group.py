@@ -25,9 +25,14 @@ def events_add(
     refit: Annotated[
         bool, typer.Option(help="Neighbours, factors and habits learn of them (seconds).")
     ] = True,
+    set_aside: Annotated[
+        Path | None,
+        typer.Option(help="A CSV file to make of what was kept aside, with the reasons."),
+    ] = None,
 ) -> None:
     """Add events and publish: histories, new people, popularity, items that warm up."""
     from kg.events import EventLog
+    from kg.folders import whole_file
     from recsys.cli.output import columns_of, say
     from recsys.cli.runs import publish_items
     from recsys.recommender import Recommender
@@ -42,6 +47,9 @@ def events_add(
     if found is not rec:
         publish_items(found, run)
     say(f"{file}: {report}")
+    if set_aside is not None:
+        with whole_file(set_aside) as handle:
+            handle.write(report.aside.write_csv())
     if rec.log.time is None:
         say("  without times nobody can tell events that the run holds already: all are counted")
     say(f"{run}: {len(found.log):,} events of {len(found.log.users):,} people, "

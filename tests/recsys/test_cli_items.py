@@ -330,6 +330,24 @@ def test_an_item_of_which_nothing_is_known_is_told_each_time(call, run):
         assert Recommender.load(run).items.unknown[-1]
 
 
+def test_events_that_are_left_out_can_be_given_again(call, run):
+    """Here those of an item that comes later."""
+    (run.parent / "events.csv").write_text(
+        "user,item,event,time\nu00003,i0009,view,1700000000\nu00003,n7,view,1700000001\n",
+        encoding="utf-8",
+    )
+    aside = run.parent / "aside.csv"
+    add = ("events", "add", run)
+    err = sentence(call, 0, *add, run.parent / "events.csv", "--set-aside", aside)
+    assert "1 unknown item" in err
+    (left,) = pl.read_csv(aside).iter_rows(named=True)
+    assert (left["user"], left["item"], left["reason"]) == ("u00003", "n7", "unknown item")
+    (run.parent / "new.csv").write_text("item_id,title\nn7,Bell\n", encoding="utf-8")
+    sentence(call, 0, "items", "add", run, run.parent / "new.csv")
+    assert "1 kept, kept aside: none" in sentence(call, 0, *add, aside, "--set-aside", aside)
+    assert pl.read_csv(aside).is_empty()
+
+
 # ---- several at once, and links ----------------------------------------------------------
 
 
