@@ -52,6 +52,7 @@ from recsys.serving.answers import (
     tell_stale,
     tell_unknown,
 )
+from recsys.serving.bulk import frame_of, in_turn
 from recsys.serving.diversity import Spread
 from recsys.serving.explain import Explanation, explain_item
 from recsys.serving.facets import Facets, Where
@@ -367,35 +368,34 @@ class Recommender:
         k: int = 10,
         *,
         filter_seen: bool | None = None,
+        intent: str | Sequence[str] | None = None,
+        avoid: str | Sequence[str] | None = None,
+        intent_quota: Mapping[str, float] | Literal["auto"] | None = None,
         where: Where | None = None,
         only: Sequence[object] | None = None,
         without: Sequence[object] | None = None,
+        diversity: float = 0.0,
+        at_most: Mapping[str, int] | None = None,
         users: Sequence[object] | None = None,
         batch: int = 1024,
     ) -> Iterator[pl.DataFrame]:
         """Every user of the log once, or these `users` of it in their order: a frame (user_id,
-        item_id, score, rank) per `batch` users; filters are those of `recommend`.
+        item_id, score, rank) per `batch` users. All else is as for `recommend`; with intents,
+        `diversity` or `at_most` each user is asked for alone, which takes longer.
         """
         k, filter_seen = check_k(k, "recommend_all"), check_flag(filter_seen, "filter_seen")
+        alone = {"intent": intent, "avoid": avoid, "intent_quota": intent_quota, "at_most": at_most}
         allowed = self.facets.allowed(where, only, without)
-        ids, every = np.array(self.items.ids, dtype=object), np.arange(len(self.log.users))
+        every = np.arange(len(self.log.users))
         if users is not None:
             every = self.log.users.encode(check_many(users, "recommend_all"))
         for start in range(0, len(every), batch):
             rows = every[start : start + batch]
-            hits = self.found_for(rows, k, filter_seen, allowed)
-            yield self._frame(rows, hits, ids)
-
-    def _frame(self, rows: np.ndarray, hits: Hits, ids: np.ndarray) -> pl.DataFrame:
-        at = np.nonzero(hits.index >= 0)
-        return pl.DataFrame(
-            {
-                "user_id": pl.Series(self.log.users.decode(rows[at[0]]), dtype=pl.String),
-                "item_id": pl.Series(ids[hits.index[at]].tolist(), dtype=pl.String),
-                "score": hits.score[at],
-                "rank": (at[1] + 1).astype(np.int64),
-            }
-        )
+            if diversity or any(told is not None for told in alone.values()):
+                filters = {"where": where, "only": only, "without": without, "diversity": diversity}
+                yield in_turn(self, rows, k, filter_seen, alone | filters)
+            else:
+                yield frame_of(self, rows, self.found_for(rows, k, filter_seen, allowed))
 
     # ---- similarity ----------------------------------------------------------------------
 

@@ -79,35 +79,36 @@ def _keys(told: str | None) -> list[str] | None:
 
 
 def recommend_all(
-    run: Path, who: tuple[str | None, ...], steering: Steering, filters: Filters, spread: bool,
-    out: Path | None, k: int, filter_seen: bool | None, json: bool,
+    run: Path, who: tuple[str | None, ...], wishes: dict[str, Any], out: Path | None, k: int,
+    filter_seen: bool | None, json: bool,
 ) -> None:  # fmt: skip
-    """Every user, unsteered."""
+    """Every user."""
     if any(told is not None for told in who):
         raise UsageError("Say one of --all and who it is (--user, --history, …).")
-    if steering.asked or spread:
-        raise UsageError(
-            "--intent, --avoid, --quota, --diversity and --at-most are for one person, not for "
-            "--all."
-        )
-    wishes = filters.wishes()
     write_all(Recommender.load(run), out, k, filter_seen, wishes, json)
 
 
-def recommend_one(
-    run: Path, user: str | None, history: list[str] | None, profile: str | None,
-    search: str | None, steering: Steering, filters: Filters, diversity: float,
-    at_most: str | None, out: Path | None, k: int, filter_seen: bool | None, json: bool,
-) -> None:  # fmt: skip
-    """One list; steered, with the intents of each item, and with their mix on stderr."""
-    if out is not None:
-        raise UsageError("-o needs --all.")
+def wished(
+    steering: Steering, filters: Filters, diversity: float, at_most: str | None
+) -> dict[str, Any]:
+    """The arguments of `recommend` and `recommend_all`."""
     wishes = steering.wishes() | filters.wishes() | {"diversity": diversity}
     if at_most is not None:
         wishes["at_most"] = {
             name: _number(name, value, "--at-most must be counts such as category=2")
             for name, value in columns_of(at_most, "--at-most").items()
         }
+    return wishes
+
+
+def recommend_one(
+    run: Path, user: str | None, history: list[str] | None, profile: str | None,
+    search: str | None, steering: Steering, wishes: dict[str, Any], out: Path | None, k: int,
+    filter_seen: bool | None, json: bool,
+) -> None:  # fmt: skip
+    """One list; steered, with the intents of each item, and with their mix on stderr."""
+    if out is not None:
+        raise UsageError("-o needs --all.")
     rec = Recommender.load(run)
     past: list[Any] | None = history
     if search is not None:

@@ -252,17 +252,17 @@ def recommend(
     json: Json = False,
 ) -> None:
     """The best items for a user, a history, or every user."""
-    from recsys.cli.answering import Filters, Steering, recommend_all, recommend_one
+    from recsys.cli.answering import Filters, Steering, recommend_all, recommend_one, wished
 
     filter_seen = None if with_seen is None else not with_seen
-    steering, filters = Steering(intent, avoid, quota), Filters(where, only, without)
+    steering = Steering(intent, avoid, quota)
+    wishes = wished(steering, Filters(where, only, without), diversity, at_most)
     if all_:
-        who, spread = (user, history, profile, search), diversity != 0 or at_most is not None
-        return recommend_all(run, who, steering, filters, spread, out, k, filter_seen, json)
+        who = (user, history, profile, search)
+        return recommend_all(run, who, wishes, out, k, filter_seen, json)
     return recommend_one(
-        run, user, _ids(history), profile, search, steering, filters, diversity, at_most, out, k,
-        filter_seen, json,
-    )  # fmt: skip
+        run, user, _ids(history), profile, search, steering, wishes, out, k, filter_seen, json
+    )
 
 
 @app.command()

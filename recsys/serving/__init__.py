@@ -2,6 +2,7 @@
 
 queries      from a person, a history or a profile to a query
 answers      what a recommender answers with, and what it accepts
+bulk         the lists of many people as frames
 steering     what a wish (an intent, a text, a quota, what to avoid) makes of a list
 quota        lists that hold several intents in given shares
 facets       what items can be filtered by

@@ -94,8 +94,20 @@ def test_mistakes_in_filters_are_sentences(call, run, words, said):
     assert said in sentence(call, 2, "recommend", run, *USER, *words)
 
 
-def test_filters_of_lists_for_one_person_only_are_refused_for_all(call, run):
-    assert "for one person" in sentence(call, 2, "recommend", run, "--all", "--diversity", "0.5")
+def test_all_lists_may_be_steered_and_spread_as_one_is(call, run):
+    wish = ("--at-most", "category=1", "--diversity", "0.2", "-k", 4)
+    code, out, err = call("recommend", run, "--all", *wish, "--json")
+    assert code == 0, err
+    lists = pl.read_ndjson(out.encode()).rows_by_key("user_id", named=True)
+    assert len(lists) == len(Recommender.load(run).log.users)
+    own = rows(call, "recommend", run, *USER, *wish)[0]
+    told = lists[USER[1]]
+    assert [row["item_id"] for row in told] == [row["item"] for row in own]
+    assert [row["rank"] for row in told] == list(range(1, len(own) + 1))
+    assert "counts >= 1" in sentence(call, 2, "recommend", run, "--all", "--at-most", "category=0")
+
+
+def test_files_of_ids_that_cannot_be_read_are_named(call, run):
     assert "UTF-8" in sentence(call, 2, "recommend", run, *USER, "--only", f"@{made_bad(run)}")
     assert "nowhere" in sentence(call, 1, "recommend", run, *USER, "--only", "@nowhere.txt")
 
