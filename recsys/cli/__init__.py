@@ -32,6 +32,10 @@ def main() -> None:
         if code == 130:  # what typer makes of Ctrl-C
             raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)
+    except SystemExit:
+        if type(sys.stdout).__name__ == "PacifyFlushWrapper":  # click met a closed pipe, and says 1
+            sys.exit(141)
+        raise
     except UsageError as error:
         _fail(str(error), 2)
     except DataError as error:

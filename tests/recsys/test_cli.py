@@ -896,3 +896,11 @@ def test_training_refuses_what_knows_the_future_unless_told(world, call, tmp_pat
     accepted = [*TRAIN, "--accept", "chosen by people"]
     code, _, err = call("train", tmp_path / "d", "-o", tmp_path / "r", *accepted)
     assert code == 0, err
+
+
+def test_a_pipe_that_closes_early_is_no_failure_of_ours():
+    command = [sys.executable, "-m", "recsys.cli", "--help"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as asked:
+        asked.stdout.close()
+        err = asked.stderr.read()
+    assert (asked.returncode, err) == (141, b"")
