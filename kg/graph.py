@@ -83,6 +83,11 @@ class KnowledgeGraph(ByValue):
         """Relations that state facts (do not come from events), in a fixed order."""
         return sorted(relation for relation in self.edges if relation not in self.events)
 
+    def met(self) -> np.ndarray:
+        """int64 [2, E], user and item of all relations that come from events."""
+        pairs = [self.edges[relation] for relation in sorted(self.events)]
+        return np.concatenate([*pairs, np.zeros((2, 0), np.int64)], axis=1)
+
     def name(self, kind: str, code: int) -> str:
         """What to call this node."""
         known = self.names.get(kind)

@@ -225,10 +225,10 @@ def _binary(
 
 def _chosen(graph: KnowledgeGraph) -> sparse.csr_matrix:
     """csr [N_item, N_user]; each entry is 1 / log2(1 + items of the user)."""
-    pairs = [graph.edges[r] for r in sorted(graph.events)]
+    user, item = graph.met()
     users = graph.num_nodes.get("user", 0)
     shape = (graph.num_nodes["item"], users)
-    matrix = _binary([p[1] for p in pairs], [p[0] for p in pairs], shape)
+    matrix = _binary([item], [user], shape)
     busy = np.bincount(matrix.indices, minlength=users)
     matrix.data = 1.0 / np.log2(1.0 + busy[matrix.indices])
     return matrix

@@ -121,8 +121,6 @@ def _learned_beside(rec: Recommender, known: EventLog) -> int:
     """How many pairs of a user and an item the graph of the training has from events, but `known`
     has not.
     """
-    graph, n = rec.model.graph, len(known.items)
-    pairs = [graph.edges[relation] for relation in sorted(graph.events)]
-    user, item = np.concatenate([*pairs, np.zeros((2, 0), np.int64)], axis=1)
+    (user, item), n = rec.model.graph.met(), len(known.items)
     told = known.user[known.has_item] * n + known.item[known.has_item]
     return int((~np.isin(np.unique(user * n + item), told)).sum())

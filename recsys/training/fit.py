@@ -273,8 +273,7 @@ def _check_start(encoder: TextEncoder, start: Recommender) -> None:
 def _held_out_of(start: Recommender, split: Split) -> int:
     """How many events of the parts to judge by are, by user and item, in what `start` learned."""
     graph = start.model.graph
-    pairs = [graph.edges[relation] for relation in sorted(graph.events)]
-    user, item = np.concatenate([*pairs, np.zeros((2, 0), np.int64)], axis=1)
+    user, item = graph.met()
     size, found = graph.num_nodes["item"], 0
     for part in (split.valid, split.test):
         part = part.take(part.has_item)
