@@ -76,8 +76,10 @@ def read_known(text: pl.Series) -> Amounts:
 
 
 def _lost(text: pl.Series, values: pl.Series) -> str:
-    """How many cells are no number, and the first of them."""
+    """How many cells are no number, and the first of them; '' if all are."""
     lost = values.is_null() & text.is_not_null()
+    if not lost.any():
+        return ""
     row, filled = int(lost.arg_max() or 0), len(text) - text.null_count()
     return (f"{lost.sum():,} of {filled:,} cells cannot be read as numbers, such as {text[row]!r} "
             f"in row {row + 1}: unknown for these items")  # fmt: skip

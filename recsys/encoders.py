@@ -52,7 +52,7 @@ class LazyEncoder:
     def inner(self) -> TextEncoder:
         """The encoder itself."""
         if self._inner is None:
-            found = load_encoder(self._place(), self._device)
+            found = self._loaded()
             if self._known_id is not None and not same_encoder(found.id, self._known_id):
                 raise UsageError(
                     f"The encoder {self.name!r} is {found.id}, but the run was made with "
@@ -61,15 +61,18 @@ class LazyEncoder:
             self._inner = found
         return self._inner
 
-    def _place(self) -> str:
-        """Where it lies now; `UsageError` if a folder of the whole path is not there."""
-        if not Path(self.name).is_absolute() or Path(self.name).is_dir():
-            return self.name
+    def _loaded(self) -> TextEncoder:
+        """From where it lies now; `UsageError` if a run's encoder is not where it was."""
+        try:
+            return load_encoder(self.name, self._device)
+        except UsageError:
+            if self._known_id is None:
+                raise
         if elsewhere := os.environ.get(PLACE):
-            return elsewhere
+            return load_encoder(elsewhere, self._device)
         raise UsageError(
-            f"The encoder's folder {self.name} is not there any more: put it back, or name where "
-            f"it lies now by the environment variable {PLACE}."
+            f"The encoder of this run, {self.name}, is not there any more: put it back, or name "
+            f"where it lies now by the environment variable {PLACE}."
         )
 
     @property

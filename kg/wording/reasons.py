@@ -34,6 +34,7 @@ class Reasons:
     profile: str
     profile_alike: str
     popular: str
+    unmet: str
 
 
 ENGLISH = Reasons(
@@ -53,6 +54,7 @@ ENGLISH = Reasons(
     profile="people with a profile like yours chose it",
     profile_alike="people with a profile like yours chose items like it",
     popular="popular with everyone",
+    unmet="nobody has met it yet",
 )
 CHINESE = Reasons(
     because="因为你{verb}过“{title}”：{told}",
@@ -71,6 +73,7 @@ CHINESE = Reasons(
     profile="与你资料相似的人选择了它",
     profile_alike="与你资料相似的人选择了与它相似的物品",
     popular="大家都喜欢",
+    unmet="还没有人接触过它",
 )
 
 

@@ -31,6 +31,7 @@ def events_add(
     ] = None,
 ) -> None:
     """Add events and publish: histories, new people, popularity, items that warm up."""
+    from kg.errors import UsageError
     from kg.events import EventLog
     from kg.folders import whole_file
     from recsys.cli.output import columns_of, say
@@ -38,6 +39,8 @@ def events_add(
     from recsys.recommender import Recommender
     from recsys.serving.live import with_events
 
+    if set_aside is not None and (set_aside.is_dir() or set_aside.resolve() == file.resolve()):
+        raise UsageError(f"--set-aside must be a file to make, other than {file}. Got {set_aside}.")
     rec = Recommender.load(run)
     log = EventLog.read(
         file, columns=columns_of(columns), use_time=rec.log.time is not None,

@@ -43,10 +43,10 @@ def compare(
     which are those of training. Items met before are masked for all of them, or for none where the
     run counts repeats.
     """
-    if not all(callable(model) for model in models):
+    if not isinstance(models, Sequence) or not all(callable(model) for model in models):
         raise UsageError(
-            "The 'models' of compare must be functions that fit a model to a log, such as "
-            f"Popularity.fit. Got {models!r:.80} instead."
+            "The 'models' of compare must be a list of functions that fit a model to a log, such "
+            f"as [Popularity.fit]. Got {models!r:.80} instead."
         )
     known, target = split.part(part)
     histories = Sequences.of(known)

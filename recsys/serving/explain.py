@@ -71,7 +71,7 @@ def explain_item(rec: Recommender, query: np.ndarray, one: Sequences, code: int)
     elif "popularity" in added:
         reason = words.profile if len(_people(rec, code)) else words.profile_alike
     else:
-        reason = words.popular
+        reason = words.popular if len(_people(rec, code)) else words.unmet
     return Explanation(rec.items.ids[code], rec.items.title(code), reason, paths, nearest, parts,
                        sum(parts.values()))  # fmt: skip
 

@@ -17,7 +17,8 @@ NAMED = 10
 
 def forgotten(rec: Recommender, data: Dataset, facts: int = 0) -> list[str]:
     """A line for each kind of thing that this run was told and these data lack: items that were
-    removed, are sold out, were added or replaced, events, and `facts` (so many were added).
+    removed, are sold out, were added or replaced, events, `facts` (so many were added), and how
+    many people were forgotten, whose ids nobody knows any more.
     """
     items, catalog = rec.items, data.catalog
     row = catalog.ids.encode(items.ids, missing="negative")
@@ -34,6 +35,10 @@ def forgotten(rec: Recommender, data: Dataset, facts: int = 0) -> list[str]:
         lines.append(f"{events:,} events that were added")
     if facts and (gone := min(facts, _facts(rec, data))):
         lines.append(f"up to {gone:,} facts that were added")
+    if rec.forgotten:
+        lines.append(
+            f"{rec.forgotten:,} people who were forgotten, known again if the data have them"
+        )
     return lines
 
 

@@ -54,7 +54,7 @@ def completed(store: ItemStore, catalog: Catalog, graph: KnowledgeGraph, new: Ca
     were added since the training are not kept, their vectors are.
     """
     new, old = in_bands(graph, new), store.find(new.ids.ids)
-    named = {a.name for a in new.attributes} | {*new.numbers} | {*new.ignored}
+    named = {a.name for a in new.attributes} | {*new.numbers}
     was = _was(store, catalog, old)
     titles = _column(store.titles, old)
     texts = _column(catalog.texts, np.where(old < store.trained, old, -1))
@@ -127,7 +127,7 @@ def _was(store: ItemStore, catalog: Catalog, old: np.ndarray) -> tuple[Cells, ..
     """What each of these rows int64 [M] of the run was told with; nothing of -1."""
     trained = cells_of(catalog, old[(old >= 0) & (old < store.trained)])
     return tuple(
-        trained.get(code, {}) if code < store.trained else store.told.get(code, {})
+        {**(trained.get(code, {}) if code < store.trained else {}), **store.told.get(code, {})}
         for code in old.tolist()
     )
 

@@ -2,8 +2,8 @@
 
 A feed that comes every night says of most items what it said the night before. Such a row is not
 stored again, and a trained item keeps the id part that it has learned, which a replaced one loses.
-Nor does one lose it whose numbers alone are others, such as a price within its band: no vector
-hears of them.
+Nor does one lose it whose numbers alone are others, such as a price within its band, or what stands
+in columns that the graph has no relation for: no vector hears of them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from kg.catalog import Catalog
+from kg.catalog import TEXT_ATTRIBUTES, Catalog
+from kg.graph import KnowledgeGraph
 from models.recommender import IntentRecommender
 from recsys.serving.items import ItemStore
 from recsys.serving.known import Completed, cells_of
@@ -33,7 +34,7 @@ def renewed(
     stock stays so.
     """
     added = store.added(model, model.graph, known.items, text, known.edges, known.extras)
-    stays, same = unchanged(store, added, catalog, known)
+    stays, same = unchanged(store, added, catalog, known, _unheard(model.graph, known.items))
     if not stays.any():
         return added, same
     kept = np.concatenate([np.ones(len(store), bool), ~stays])
@@ -41,15 +42,22 @@ def renewed(
     found = added.only(np.flatnonzero(kept)).shown_again(back, store.absent[back])
     rows = np.flatnonzero(stays & ~same)
     if len(rows):
-        found = _with_numbers(found, added, known.old[rows], len(store) + rows)
+        unheard = _unheard(model.graph, known.items)
+        found = _with_numbers(found, added, known.old[rows], len(store) + rows, unheard)
     return found, same
 
 
+def _unheard(graph: KnowledgeGraph, new: Catalog) -> set[str]:
+    """Attributes that no relation of the graph is called by, and that no text is read with."""
+    heard = {relation[1] for relation in graph.fact_relations if relation[0] == "item"}
+    return {a.name for a in new.attributes} - heard - {*TEXT_ATTRIBUTES}
+
+
 def unchanged(
-    store: ItemStore, added: ItemStore, catalog: Catalog, known: Completed
+    store: ItemStore, added: ItemStore, catalog: Catalog, known: Completed, unheard: set[str]
 ) -> tuple[np.ndarray, np.ndarray]:
     """bool [M]: what the last rows of `added`, the items of a table, say is what `store` knows but
-    perhaps for numbers; and: numbers included.
+    perhaps for numbers and the attributes `unheard`; and: these included.
 
     Compared are titles, texts (of items added before, whose texts are not kept, their vectors),
     attributes, numbers and named vectors. Of a column of numbers the numbers count, for bands are
@@ -72,12 +80,16 @@ def unchanged(
         if added.titles[code] != added.titles[at]:
             return False
         if code < store.trained:
-            cells: Mapping = trained.get(code, {})
+            cells: Mapping = {**trained.get(code, {}), **added.told.get(code, {})}
             told, passed = catalog.texts[code] == new.texts[row], {*banded, *catalog.ignored}
         else:
             cells = added.told.get(code, {})
             told, passed = {*added.facts.get(at, ())} <= {*added.facts.get(code, ())}, banded
-        return told and _filled(cells, passed) == _filled(added.told.get(at, {}), passed)
+        now = added.told.get(at, {})
+        if _filled(cells, passed) != _filled(now, passed):
+            equal[row] = False
+            passed = {*passed, *unheard}
+        return told and _filled(cells, passed) == _filled(now, passed)
 
     moved = _moved(known, banded) & ~equal
     same[same] = [alike(row) for row in np.flatnonzero(same).tolist()]
@@ -98,18 +110,19 @@ def _moved(known: Completed, names: set[str]) -> np.ndarray:
 
 
 def _with_numbers(
-    found: ItemStore, added: ItemStore, codes: np.ndarray, late: np.ndarray
+    found: ItemStore, added: ItemStore, codes: np.ndarray, late: np.ndarray, unheard: set[str]
 ) -> ItemStore:
-    """With the numbers that the rows `late` int64 [R] of `added` have for the items `codes` [R]."""
+    """With the numbers and the attributes `unheard` that the rows `late` int64 [R] of `added` have
+    for the items `codes` [R].
+    """
     numbers = {name: column.copy() for name, column in found.numbers.items()}
     for name, column in numbers.items():
         column[codes] = added.numbers[name][late]
     told = {**found.told}
     for code, at in zip(codes.tolist(), late.tolist(), strict=True):
-        if code >= found.trained:
-            kept = {name: cell for name, cell in told.get(code, {}).items() if name not in numbers}
-            mine = {n: cell for n, cell in added.told.get(at, {}).items() if n in numbers}
-            told[code] = kept | mine
+        names = unheard | ({*numbers} if code >= found.trained else set())
+        kept = {name: cell for name, cell in told.get(code, {}).items() if name not in names}
+        told[code] = kept | {n: cell for n, cell in added.told.get(at, {}).items() if n in names}
     return replace(found, numbers=numbers, told=told)
 
 

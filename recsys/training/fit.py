@@ -271,12 +271,17 @@ def _check_start(encoder: TextEncoder, start: Recommender) -> None:
 
 
 def _held_out_of(start: Recommender, split: Split) -> int:
-    """How many events of the parts to judge by are, by user and item, in what `start` learned."""
+    """How many events of the parts to judge by are, by user and item, in what `start` learned,
+    though not in the training part.
+    """
     graph = start.model.graph
     user, item = graph.met()
     size, found = graph.num_nodes["item"], 0
+    train = split.train.take(split.train.has_item)
+    own = train.user * len(train.items) + train.item
     for part in (split.valid, split.test):
         part = part.take(part.has_item)
+        part = part.take(~np.isin(part.user * len(part.items) + part.item, own))
         users, items = (
             vocab.encode(own.ids, missing="negative")[code]
             for vocab, own, code in (

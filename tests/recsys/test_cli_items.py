@@ -320,7 +320,7 @@ def test_an_unchanged_feed_is_not_stored_again(call, run, made):
         ({"text": ["a longer text of it"]}, False),
         ({"colour": ["blue"]}, False),
         ({"price": [4.0]}, False),
-        ({"colour": [None]}, False),
+        ({"colour": [None]}, True),
     ],
 )
 def test_an_added_item_is_unchanged_if_all_of_it_is(call, run, made, told, same):
@@ -349,15 +349,48 @@ def test_events_that_are_left_out_can_be_given_again(call, run):
         encoding="utf-8",
     )
     aside = run.parent / "aside.csv"
-    add = ("events", "add", run)
-    err = sentence(call, 0, *add, run.parent / "events.csv", "--set-aside", aside)
+    add, file = ("events", "add", run), run.parent / "events.csv"
+    before = (run / "manifest.json").read_bytes()
+    for wrong in (file, run.parent):
+        assert "a file to make, other than" in sentence(call, 2, *add, file, "--set-aside", wrong)
+    assert (run / "manifest.json").read_bytes() == before
+    err = sentence(call, 0, *add, file, "--set-aside", aside)
     assert "1 unknown item" in err
     (left,) = pl.read_csv(aside).iter_rows(named=True)
     assert (left["user"], left["item"], left["reason"]) == ("u00003", "n7", "unknown item")
     (run.parent / "new.csv").write_text("item_id,title\nn7,Bell\n", encoding="utf-8")
     sentence(call, 0, "items", "add", run, run.parent / "new.csv")
-    assert "1 kept, kept aside: none" in sentence(call, 0, *add, aside, "--set-aside", aside)
-    assert pl.read_csv(aside).is_empty()
+    left = run.parent / "left.csv"
+    assert "1 kept, kept aside: none" in sentence(call, 0, *add, aside, "--set-aside", left)
+    assert pl.read_csv(left).is_empty()
+
+
+def test_columns_that_no_vector_hears_of_cost_an_item_nothing(call, run, made):
+    """Here those that only filters see, and one that is empty in every row."""
+    file, user = run.parent / "feed.csv", ("--user", USER[1])
+    feed(made, file)
+    before = rows(call, "recommend", run, *user, "-k", 30)[0]
+    table = pl.read_csv(file).with_columns(
+        seen=pl.Series([f"day {n % 3}" for n in range(120)]), in_stock=pl.lit("no"),
+        category=pl.lit(None, pl.String),
+    )  # fmt: skip
+    table.write_csv(file)
+    err = sentence(call, 0, "items", "add", run, file)
+    assert "in_stock is no more than a column here: `kgintent items stock" in err
+    assert "120 of seen" in err
+    assert "keep what the file has no column for: category" in err
+    assert rows(call, "recommend", run, *user, "-k", 30)[0] == before
+    code, out, _ = call("recommend", run, *user, "-k", 30, "--where", "seen=day 1", "--json")
+    assert code == 0
+    assert all(int(line["item"][1:]) % 3 == 1 for line in map(json.loads, out.splitlines()))
+    assert "0 replaced, 120 unchanged" in sentence(call, 0, "items", "add", run, file)
+    rec = Recommender.load(run)
+    assert rec.facets.allowed({"category": made[1][0][0]}).any()
+    table.with_columns(seen=pl.lit("day 9")).write_csv(file)
+    sentence(call, 0, "items", "add", run, file)
+    assert Recommender.load(run).facets.allowed({"seen": "day 9"}).sum() == 120
+    with pytest.raises(UsageError, match="has seen 'day 1'"):
+        Recommender.load(run).facets.allowed({"seen": "day 1"})
 
 
 # ---- several at once, and links ----------------------------------------------------------

@@ -32,6 +32,7 @@ def test_a_folder_is_found_from_another_directory_and_after_a_move(
         LazyEncoder(first.name, known).encode(["red boots"])
     monkeypatch.setenv(PLACE, str(tmp_path / "moved"))
     assert np.array_equal(LazyEncoder(first.name, known).encode(["red boots"]), vectors)
+    assert np.array_equal(LazyEncoder("enc", known).encode(["red boots"]), vectors)  # of old runs
     with pytest.raises(UsageError, match="use the same weights"):
         LazyEncoder(first.name, "bert:other").encode(["red boots"])
 

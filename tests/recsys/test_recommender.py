@@ -393,6 +393,7 @@ def test_nobody_went_on_to_what_nobody_has_met(rec):
     first = more.items.ids[0]
     told = more.explain(history=[first], item="new").reason
     assert told == f"people who met {more.items.title(0)} went on to items like it"
+    assert more.explain(history=[], item="new").reason == "nobody has met it yet"
     after = more.with_events(
         EventLog.of(["p", "p"], [first, "new"], time=[1_750_000_000, 1_750_000_001])
     )

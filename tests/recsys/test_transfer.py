@@ -98,6 +98,10 @@ def test_a_start_that_has_learned_what_is_held_out_is_told_of(source):
     assert heard(world_b()) == []
     (told,) = heard(world_a())  # its last event of each but one, which the source was trained on
     assert "has learned 200 of the events" in told
+    honest = fit(world_a(), "hash", settings(1), hold_out="last")
+    said = []
+    fit(world_a(), "hash", settings(0), hold_out="last", start=honest.recommender, say=said.append)
+    assert not [text for text in said if "held out here" in text]
 
 
 def test_scratch_is_as_it_was(source):

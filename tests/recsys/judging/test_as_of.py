@@ -160,5 +160,5 @@ def test_an_own_model_stands_in_the_comparison(fitted):
     )}  # fmt: skip
     assert rows["mine"]["ndcg@10"] == rows["popularity"]["ndcg@10"]
     assert len(rows) == len(compare(fitted.recommender, fitted.split, "test")) + 2
-    with pytest.raises(UsageError, match=r"such as Popularity\.fit"):
+    with pytest.raises(UsageError, match=r"such as \[Popularity\.fit\]"):
         compare(fitted.recommender, fitted.split, "test", [Mine(fitted.split.before_test())])
