@@ -103,7 +103,7 @@ def named_or_given(encoder: object, device: str = "cpu") -> TextEncoder:
     """
     if isinstance(encoder, str | os.PathLike):
         return LazyEncoder(os.fspath(encoder), device=device)
-    if isinstance(encoder, TextEncoder):
+    if isinstance(encoder, TextEncoder) and not isinstance(encoder, type):
         return encoder
     raise UsageError(
         "The encoder must be a name, a folder, or an object with dim, id, encode and "

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kg.errors import UsageError
 from models.text.encoder import Progress, TextEncoder, Vectors, checked_texts
 from models.text.shards import read_shard, sweep_parts, write_shard
 
@@ -87,10 +88,13 @@ def encode_texts(
     cache: TextCache | None = None,
     progress: Progress | None = None,
 ) -> Vectors:
-    """float32 [n, dim]: only what the cache lacks is encoded, and saved as it comes."""
+    """float32 [n, dim]: only what the cache lacks is encoded, and saved as it comes.
+
+    `UsageError` for an encoder whose vectors have another shape, or are not finite.
+    """
     texts = checked_texts(texts, "encode_texts")
     if cache is None:
-        return encoder.encode(texts, progress)
+        return _vectors(encoder, texts, progress)
     rows = np.zeros((len(texts), encoder.dim), np.float32)
     missing: dict[str, list[int]] = {}
     for at, (text, found) in enumerate(zip(texts, cache.get(encoder.id, texts), strict=True)):
@@ -102,11 +106,32 @@ def encode_texts(
     for start in range(0, len(todo), _CHUNK):
         chunk = todo[start : start + _CHUNK]
         before = len(texts) - len(todo) + start
-        vectors = encoder.encode(chunk, _shifted(progress, before, len(texts)))
+        vectors = _vectors(encoder, chunk, _shifted(progress, before, len(texts)))
         cache.put(encoder.id, chunk, vectors)
         for text, vector in zip(chunk, vectors, strict=True):
             rows[missing[text]] = vector
     return rows
+
+
+def _vectors(encoder: TextEncoder, texts: Sequence[str], progress: Progress | None) -> Vectors:
+    """What the encoder gives, which may be one of a user's own."""
+    told, wanted = encoder.encode(texts, progress), (len(texts), encoder.dim)
+    try:
+        found = np.asarray(told, np.float32)
+    except (TypeError, ValueError):
+        found = np.zeros(0, np.float32)
+    if found.shape != wanted:
+        raise UsageError(
+            f"The encoder {encoder.id!r} must give vectors of the shape {list(wanted)} for "
+            f"{len(texts)} texts and its dim of {encoder.dim}. Got {list(found.shape)} instead."
+        )
+    if not np.isfinite(found).all():
+        row = int(np.flatnonzero(~np.isfinite(found).all(axis=1))[0])
+        raise UsageError(
+            f"The encoder {encoder.id!r} must give finite vectors; "
+            f"it does not of {texts[row]!r:.60}."
+        )
+    return found
 
 
 def _shifted(progress: Progress | None, before: int, total: int) -> Progress | None:

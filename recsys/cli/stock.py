@@ -9,6 +9,7 @@ from kg.catalog import ITEM_COLUMNS
 from kg.errors import DataError, UsageError
 from kg.ids import but_for_zeros, zeros_told
 from kg.tables import pick_columns, read_table
+from recsys.cli.output import say
 from recsys.serving.items import ItemStore
 from recsys.serving.stock import in_stock
 
@@ -72,7 +73,13 @@ def _read(file: Path, columns: Mapping[str, str]) -> dict[str, bool]:
     ids = frame[roles["item_id"]].str.strip_chars().fill_null("").to_list()
     cells = frame[roles["in_stock"]].str.strip_chars().fill_null("").to_list()
     flags: dict[str, bool] = {}
+    silent = [key for key, cell in zip(ids, cells, strict=True) if not cell]
+    if silent:
+        say(f"{file}: {len(silent):,} empty cells of {roles['in_stock']!r} say nothing "
+            f"({_few(silent)}): these items stay as they are")  # fmt: skip
     for row, (key, cell) in enumerate(zip(ids, cells, strict=True), 1):
+        if not cell:
+            continue
         there = in_stock(cell)
         if there is None:
             raise DataError(

@@ -8,7 +8,7 @@ from typing import Any
 from kg.errors import UsageError
 
 YES = ("yes", "true", "y", "t", "in stock", "in_stock", "instock", "available", "有货", "是")
-NO = ("no", "false", "n", "f", "out of stock", "out_of_stock", "sold out", "", "缺货", "否")
+NO = ("no", "false", "n", "f", "out of stock", "out_of_stock", "sold out", "缺货", "否")
 
 
 def in_stock(said: object) -> bool | None:

@@ -365,6 +365,18 @@ def test_events_that_are_left_out_can_be_given_again(call, run):
     assert pl.read_csv(left).is_empty()
 
 
+def test_an_empty_cell_says_nothing_of_the_stock(call, run):
+    file = run.parent / "stock.csv"
+    file.write_text("sku,stock\ni0001,0\ni0002,\ni0003,\n", encoding="utf-8")
+    sentence(call, 0, "items", "stock", run, "--out", "i0003")
+    err = sentence(call, 0, "items", "stock", run, file)
+    assert "2 empty cells of 'stock' say nothing ('i0002', 'i0003')" in err
+    rec = Recommender.load(run)
+    assert [bool(rec.items.absent[rec.items.code(f"i000{n}")]) for n in (1, 2, 3)] == [
+        True, False, True,
+    ]  # fmt: skip
+
+
 def test_columns_that_no_vector_hears_of_cost_an_item_nothing(call, run, made):
     """Here those that only filters see, and one that is empty in every row."""
     file, user = run.parent / "feed.csv", ("--user", USER[1])

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kg.errors import UsageError
 from models.text import HashEncoder, TextCache, encode_texts
 from models.text.encoder import Progress, Vectors
 
@@ -126,3 +127,33 @@ def test_what_was_saved_survives_kill_9(tmp_path: Path) -> None:
         warnings.simplefilter("error")
         encode_texts(again, ["kept", "lost"], TextCache(tmp_path))
     assert again.asked == ["lost"]
+
+
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize(
+    ("vectors", "said"),
+    [
+        ([[1.0, 2.0], [3.0, 4.0]], None),  # lists and float64 are taken as they are meant
+        (np.ones((2, 3)), r"must give vectors of the shape \[2, 2\].*Got \[2, 3\]"),
+        (None, r"Got \[\]|Got \[0\]"),
+        ([[1.0, np.nan], [1.0, 1.0]], "must give finite vectors"),
+    ],
+)
+def test_vectors_of_a_users_own_encoder_are_looked_at(vectors, said, cached, tmp_path) -> None:
+    class Own:
+        dim, id = 2, "own"
+
+        def encode(self, texts: object, progress: object = None) -> object:
+            return vectors
+
+        def unknown_share(self, texts: object) -> float:
+            return 0.0
+
+    cache = TextCache(tmp_path) if cached else None
+    if said is None:
+        found = encode_texts(Own(), ["a", "b"], cache)
+        assert found.dtype == np.float32
+        assert found.tolist() == vectors
+    else:
+        with pytest.raises(UsageError, match=said):
+            encode_texts(Own(), ["a", "b"], cache)
