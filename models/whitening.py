@@ -2,21 +2,31 @@
 
 Raw BERT vectors share a large common direction, so that unrelated items look alike; whitening
 makes the directions comparable (WhitenRec, arXiv:2402.10602).
+
+Of few items nearly every direction is kept, and one in which these hardly differ is blown up: a
+text unlike all of them would become several times as long as any, and its scores as large. So
+nothing is longer than the longest of those that the whitening was fitted on.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+SLACK = 1.0001
+"""Rounding, which differs from batch to batch, is not to cut the longest."""
 
 
 @dataclass(frozen=True)
 class Whitening:
-    """mean float32 [D]; basis float32 [D, d]: (x - mean) @ basis has unit variance per column."""
+    """mean float32 [D]; basis float32 [D, d]: (x - mean) @ basis has unit variance per column.
+    What comes out is cut to the length `longest`.
+    """
 
     mean: np.ndarray
     basis: np.ndarray
+    longest: float = np.inf
 
     @classmethod
     def fit(cls, vectors: np.ndarray, train_rows: np.ndarray, dim: int = 256) -> Whitening:
@@ -33,7 +43,12 @@ class Whitening:
         keep = np.argsort(values)[::-1][: min(dim, len(rows) - 1)]
         floor = max(values[keep[0]] * 1e-4, 1e-12)  # tiny directions are noise: do not blow up
         scaled = basis[:, keep] / np.sqrt(np.maximum(values[keep], floor))
-        return cls(mean.astype(np.float32), scaled.astype(np.float32))
+        return cls(mean.astype(np.float32), scaled.astype(np.float32)).bounded_by(vectors[rows])
+
+    def bounded_by(self, vectors: np.ndarray) -> Whitening:
+        """Whose longest is that of these vectors [n, D], each of which stays as it is."""
+        lengths = np.linalg.norm(replace(self, longest=np.inf).apply(vectors), axis=1)
+        return replace(self, longest=float(lengths.max()) * SLACK)
 
     def centred_on(self, vectors: np.ndarray, train_rows: np.ndarray) -> Whitening:
         """The same directions and scales, around the mean of other texts: those of the rows [M] of
@@ -48,7 +63,8 @@ class Whitening:
         if len(rows) == 0:
             return self
         mean = vectors[rows].astype(np.float64).mean(0)
-        return Whitening(mean.astype(np.float32), self.basis)
+        moved = replace(self, mean=mean.astype(np.float32))
+        return moved if np.isinf(self.longest) else moved.bounded_by(vectors[rows])
 
     @property
     def dim(self) -> int:
@@ -58,4 +74,9 @@ class Whitening:
     def apply(self, vectors: np.ndarray) -> np.ndarray:
         """float32 [n, d]; a row without text (all zeros) stays zero."""
         has_text = np.linalg.norm(vectors, axis=1, keepdims=True) > 0
-        return np.where(has_text, (vectors - self.mean) @ self.basis, 0).astype(np.float32)
+        found = np.where(has_text, (vectors - self.mean) @ self.basis, 0).astype(np.float32)
+        lengths = np.linalg.norm(found, axis=1)
+        long = np.flatnonzero(lengths > self.longest)
+        if len(long):
+            found[long] *= (self.longest / lengths[long])[:, None].astype(np.float32)
+        return found

@@ -98,6 +98,7 @@ def _tensors(rec: Recommender) -> dict[str, np.ndarray]:
     out |= {
         "whitening/mean": rec.model.whitening.mean,
         "whitening/basis": rec.model.whitening.basis,
+        "whitening/longest": np.array([rec.model.whitening.longest]),
     }
     out["counts"] = rec.model.items.counts.numpy().astype(np.int64)
     for name in ("text_part", "graph_part", "id_part", "text"):
@@ -112,6 +113,7 @@ def _tensors(rec: Recommender) -> dict[str, np.ndarray]:
     for name, whitening in rec.model.features.whitening.items():
         out[f"features/mean/{name}"] = whitening.mean
         out[f"features/basis/{name}"] = whitening.basis
+        out[f"features/longest/{name}"] = np.array([whitening.longest])
     for number, relation in enumerate(sorted(rec.model.graph.events)):
         out[f"events/{number}"] = rec.model.graph.edges[relation]
     if (near := rec.partners.neighbours) is not None:
@@ -292,13 +294,18 @@ def _trained_graph(
     return replace(facts, edges={**facts.edges, **events}, events=frozenset(events))
 
 
+def _whitening(tensors: dict[str, np.ndarray], place: str, name: str = "") -> Whitening:
+    """Runs of before have no bound."""
+    longest = tensors.get(f"{place}/longest{name}", np.array([np.inf]))
+    mean, basis = (tensors[f"{place}/{part}{name}"] for part in ("mean", "basis"))
+    return Whitening(mean, basis, float(longest[0]))
+
+
 def _model(
     plain: dict[str, Any], tensors: dict[str, np.ndarray], graph: KnowledgeGraph, data: Dataset
 ) -> IntentRecommender:
     names = [key.removeprefix("features/mean/") for key in tensors if "features/mean/" in key]
-    whitening = {
-        n: Whitening(tensors[f"features/mean/{n}"], tensors[f"features/basis/{n}"]) for n in names
-    }
+    whitening = {n: _whitening(tensors, "features", f"/{n}") for n in names}
     items = replace(data.catalog, vectors=_used(data, tensors))
     queries = None
     if "searches" in tensors:
@@ -306,7 +313,7 @@ def _model(
     model = IntentRecommender(
         graph, tensors["items/text"][: len(tensors["counts"])], ModelConfig(**plain["model"]),
         behaviours=plain["behaviours"], intent_dim=plain["intent_dim"], counts=tensors["counts"],
-        whitening=Whitening(tensors["whitening/mean"], tensors["whitening/basis"]),
+        whitening=_whitening(tensors, "whitening"),
         features=Features.of(items, data.users, queries, whitening),
     )  # fmt: skip
     weights = _part(tensors, "model")

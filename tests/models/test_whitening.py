@@ -1,5 +1,7 @@
 """Whitening: unit variance on what it was fitted to, and nothing learned from other rows."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from models.whitening import Whitening
@@ -73,3 +75,21 @@ def test_another_domain_is_seen_from_its_own_mean_in_the_same_directions():
     everything = whitening.centred_on(other, np.array([], np.int64)).mean
     np.testing.assert_allclose(everything, np.delete(other, 9, 0).mean(0), atol=1e-5)
     assert whitening.centred_on(np.zeros_like(other), np.arange(20)) is whitening
+
+
+def test_a_text_unlike_all_others_is_no_longer_than_the_longest():
+    """Of few items nearly all directions are kept, and what none of them says would be blown up."""
+    rng = np.random.default_rng(3)
+    few = (rng.normal(size=(30, 4)) @ rng.normal(size=(4, 40))).astype(np.float32)
+    few += 0.01 * rng.normal(size=few.shape).astype(np.float32)
+    white = Whitening.fit(few, np.arange(30), dim=29)
+    lengths = np.linalg.norm(white.apply(few), axis=1)
+    other = rng.normal(size=(5, 40)).astype(np.float32)
+    free = replace(white, longest=np.inf).apply(other)
+    assert (np.linalg.norm(free, axis=1) > 3 * lengths.max()).all()
+    found = white.apply(other)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), lengths.max(), rtol=1e-3)
+    np.testing.assert_allclose(found, free * (found[:, :1] / free[:, :1]), rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(white.apply(few), replace(white, longest=np.inf).apply(few))
+    moved = white.centred_on(few + 1, np.arange(30))
+    np.testing.assert_allclose(moved.apply(few + 1), white.apply(few), atol=1e-2)

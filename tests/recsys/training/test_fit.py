@@ -137,7 +137,7 @@ def test_a_second_training_that_was_stopped_goes_on(tmp_path):
 
 
 def test_one_that_was_stopped_at_its_very_end_learns_no_more(tmp_path):
-    data, _ = world()
+    data, _ = world(3)
     place = tmp_path / "state"
     whole = fit(data, "hash", QUICK, hold_out="time", checkpoint=place)
     assert 0 < len(whole.again) < QUICK.train.max_epochs
