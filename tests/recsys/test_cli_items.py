@@ -219,8 +219,9 @@ def test_many_new_items_make_the_index_anew_as_it_was_asked_for(call, run):
         (("--kind", "hnsw"), "of about one length"),
     ],
 )
-def test_mistakes_in_building_are_sentences(call, run, words, said):
+def test_mistakes_in_building_are_sentences(call, run, words, said, monkeypatch):
     pytest.importorskip("faiss")
+    monkeypatch.setattr("recsys.index.EVEN", 1.0)  # no vectors are as even as that
     assert said in sentence(call, 2, "index", "build", run, *words)
 
 
