@@ -62,11 +62,13 @@ class LazyEncoder:
         return self._inner
 
     def _loaded(self) -> TextEncoder:
-        """From where it lies now; `UsageError` if a run's encoder is not where it was."""
+        """From where it lies now; `UsageError` if a run's encoder is not where it was. What else is
+        wrong with one that is there (an extra that it needs) is told as it is.
+        """
         try:
             return load_encoder(self.name, self._device)
         except UsageError:
-            if self._known_id is None:
+            if self._known_id is None or Path(self.name).is_dir():
                 raise
         if elsewhere := os.environ.get(PLACE):
             return load_encoder(elsewhere, self._device)

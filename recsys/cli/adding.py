@@ -50,7 +50,8 @@ def say_added(run: Path, rec: Recommender, found: Recommender, new: Catalog, tol
     if told.unmatched:
         counts = ", ".join(f"{count:,} of {name}" for name, count in told.unmatched.items())
         say(f"  values that the graph does not know, so that only filters see them: {counts}")
-    for name in ({a.name for a in new.attributes} | {*new.numbers}) & {*STOCK["in_stock"]}:
+    said = {a.name for a in new.attributes} | {*new.numbers}
+    for name in sorted(name for name in said if _of_stock({name})):
         say(f"  {name} is no more than a column here: `kgintent items stock {run} FILE` reads what "
             "is in stock")  # fmt: skip
     if told.kept:

@@ -79,8 +79,7 @@ def explain_item(rec: Recommender, query: np.ndarray, one: Sequences, code: int)
 def _people(rec: Recommender, code: int) -> np.ndarray:
     """Codes of the people who met an item, whichever of its rows they met."""
     log, newest = rec.log, rec.items.newest
-    log = log.take(log.has_item)
-    return np.unique(log.user[newest[log.item] == newest[code]])
+    return np.unique(log.user[log.has_item & (newest[log.item] == newest[code])])
 
 
 def _met_both(rec: Recommender, one: int, other: int) -> bool:

@@ -34,7 +34,8 @@ def renewed(
     stock stays so.
     """
     added = store.added(model, model.graph, known.items, text, known.edges, known.extras)
-    stays, same = unchanged(store, added, catalog, known, _unheard(model.graph, known.items))
+    unheard = _unheard(model.graph, known.items)
+    stays, same = unchanged(store, added, catalog, known, unheard)
     if not stays.any():
         return added, same
     kept = np.concatenate([np.ones(len(store), bool), ~stays])
@@ -42,7 +43,6 @@ def renewed(
     found = added.only(np.flatnonzero(kept)).shown_again(back, store.absent[back])
     rows = np.flatnonzero(stays & ~same)
     if len(rows):
-        unheard = _unheard(model.graph, known.items)
         found = _with_numbers(found, added, known.old[rows], len(store) + rows, unheard)
     return found, same
 

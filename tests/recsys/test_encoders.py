@@ -37,5 +37,15 @@ def test_a_folder_is_found_from_another_directory_and_after_a_move(
         LazyEncoder(first.name, "bert:other").encode(["red boots"])
 
 
+def test_what_else_is_wrong_with_an_encoder_that_is_there_is_told(tmp_path, monkeypatch):
+    def needs(name, device):
+        raise UsageError("8-bit ONNX needs the extra [onnx]")
+
+    monkeypatch.setattr("recsys.encoders.load_encoder", needs)
+    monkeypatch.setenv(PLACE, str(tmp_path / "elsewhere"))
+    with pytest.raises(UsageError, match="needs the extra"):
+        LazyEncoder(str(tmp_path), "onnx-int8:known").encode(["red boots"])
+
+
 def test_names_that_are_no_folders_stay_as_they_are():
     assert LazyEncoder("hash").name == "hash"
