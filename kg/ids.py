@@ -21,8 +21,8 @@ class Vocab:
     """N unique ids in sorted order; the position of an id is its number.
 
     The last `late` of them came since (`extended`): in the order in which they came, and one that
-    stands again goes by its newest number. Raises `DataError` for an empty, repeated or unsorted id
-    among the others.
+    stands again goes by its first number, as what was said with that stays true. Raises `DataError`
+    for an empty, repeated or unsorted id among the others.
     """
 
     ids: tuple[str, ...]
@@ -31,7 +31,9 @@ class Vocab:
     _index: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        index = {key: number for number, key in enumerate(self.ids)}
+        index: dict[str, int] = {}
+        for number, key in enumerate(self.ids):
+            index.setdefault(key, number)
         first = self.ids[: len(self.ids) - self.late]
         if len(set(first)) != len(first):
             raise DataError(f"The ids of a {self.name} vocabulary must be unique.")

@@ -132,7 +132,7 @@ class Recommender:
         if history is not None:
             told = check_many(history, "history")
             keys = [key for key in told if not isinstance(key, Search)]
-            return np.array([self.items.code(key) for key in keys], np.int64)
+            return self.items.first[np.array([self.items.code(key) for key in keys], np.int64)]
         if profile_of(self, user) is not None:
             return np.zeros(0, np.int64)
         return self.histories.items_of(int(self.log.users.encode([user])[0]))
@@ -154,6 +154,25 @@ class Recommender:
     def told(self) -> Catalog:
         """Titles with categories by code, added items too (ids are not looked up)."""
         return told_titles(self.catalog, self.items, self.model.graph)
+
+    @cached_property
+    def reasons(self) -> PathIndex | None:
+        """The paths that explanations look up, with what the items of the training are told now."""
+        items = self.items
+        if self.paths is None or not len(items.renewed):
+            return self.paths
+        now = items.newest[items.renewed]
+        facts = (items.facts.get(code, ()) for code in now.tolist())
+        return self.paths.telling(dict(zip(items.renewed.tolist(), facts, strict=True)))
+
+    @cached_property
+    def named(self) -> Catalog:
+        """The catalogue of the training, with the titles of now."""
+        items = self.items
+        if not len(items.renewed):
+            return self.catalog
+        titles = (items.titles[code] for code in items.newest[: items.trained].tolist())
+        return replace(self.catalog, titles=tuple(titles))
 
     @cached_property
     def carried(self) -> Carried:
@@ -310,7 +329,7 @@ class Recommender:
         part = self.histories.take(rows)
         told = self.intent.serve[rows] if self.intent is not None else None
         asked = searched_vectors(self, part) if self.base is not None else None
-        vectors = torch.from_numpy(self.items.vectors)
+        vectors = torch.from_numpy(self.items.met)
         return self.model.encode_histories(part, vectors, told, None, asked), part
 
     def found_for(
@@ -340,7 +359,7 @@ class Recommender:
         none = part.item[:0]
         seen = [part.items_of(row) if masked else none for row in range(len(part))]
         mixed = self.repeats and not masked
-        added = self.partners.added(self.model, part, queries, self.items.vectors, mixed=mixed)
+        added = self.partners.added(self.model, part, queries, self.items.met, mixed=mixed)
         return queries_of(queries, self.partners, part, mixed=mixed), seen, added
 
     @property
@@ -488,9 +507,8 @@ class Recommender:
     def with_items(self, new: Catalog | Table) -> Recommender:
         """These items too, recommendable at once; of an id that exists, what the catalogue names is
         replaced: attributes, numbers, named vectors, and title and text if any item has one. All
-        else stays as it was, and an item that says nothing new keeps what was learned of it. It is
-        in answers again if it was removed; what is out of stock stays so until `with_stock` says
-        that it is back.
+        else stays as it was, what was learned of it and its events too. It is in answers again if
+        it was removed; what is out of stock stays so until `with_stock` says that it is back.
 
         A text, a fact that the graph knows or a named vector is enough. An item with none of them
         is in no list but, at its end, that of what is popular until it has events (`with_events`):

@@ -35,19 +35,16 @@ def index_of(
 def indexed_vectors(items: ItemStore, partners: Partners, log: EventLog) -> np.ndarray:
     """float32 [N, D'], all item vectors, with the numbers that `queries_of` meets: their factors
     beside the model, if there are, and last their trend at the end of the log (0 for items that
-    came later). A replaced item hands them to its newest row.
+    came later). Each row has those of its id.
     """
     columns = [items.vectors]
     if (factors := partners.factors) is not None:
-        column = factors.vectors.copy()
-        trained = items.newest[: items.trained]
-        column[trained] = factors.vectors[: len(trained)]
-        columns.append(column)
+        columns.append(factors.vectors[items.first])
     if partners.trend is not None:
         values = partners.trend.values(log)
         column = np.zeros((len(items), 1), np.float32)
-        column[items.newest[: len(values)], 0] = values
-        columns.append(column)
+        column[: len(values), 0] = values
+        columns.append(column[items.first])
     return np.hstack(columns) if len(columns) > 1 else columns[0]
 
 

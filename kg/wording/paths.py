@@ -7,8 +7,8 @@ more than a hub (a language), a recent item more than an old one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -108,6 +108,23 @@ class PathIndex:
         joined = {r[1]: _binary([graph.edges[r][0]], [graph.edges[r][1]], shape)
                   for r in graph.fact_relations if r[0] == r[2] == "item"}  # fmt: skip
         return cls(graph, relations, facts, columns, degree[keep], joined, _chosen(graph))
+
+    def telling(self, told: Mapping[int, Iterable[tuple[Relation, int]]]) -> PathIndex:
+        """With these facts (relation that leaves the item, node) in the place of those that some
+        items have, by code.
+        """
+        column = {at: n for n, at in enumerate(zip(*self.columns.tolist(), strict=True))}
+        kind = {relation: n for n, relation in enumerate(self.relations)}
+        pairs = [
+            (item, column[at]) for item, facts in told.items() for relation, node in facts
+            if (at := (kind.get(relation, -1), node)) in column
+        ]  # fmt: skip
+        stays = np.ones(self.facts.shape[0])
+        stays[list(told)] = 0
+        row, place = np.array(pairs, np.int64).reshape(-1, 2).T
+        facts = sparse.diags_array(stays) @ self.facts + _binary([row], [place], self.facts.shape)
+        facts.eliminate_zeros()
+        return replace(self, facts=sparse.csr_matrix(facts))
 
     def paths(
         self, history: np.ndarray, item: int, limit: int = 3, skip: frozenset[str] = NOTHING

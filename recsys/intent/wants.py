@@ -33,7 +33,7 @@ def probabilities_of(
             raise UsageError("Intents of a given history need the encoder of this run.")
         embedding = found
     own = rec.carried.item[:, : len(rec.intent.labels)]
-    return rec.intent.probabilities(embedding, codes, own)
+    return rec.intent.probabilities(embedding, rec.items.newest[codes], own)
 
 
 def language_of(rec: Recommender, language: str | None) -> str:

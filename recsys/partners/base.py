@@ -57,13 +57,16 @@ class Partners:
         gone: dict[str, Any] = {name: None}
         return replace(self, **gone)
 
-    def with_items(self, content: np.ndarray) -> Partners:
-        """New items too; `content` float32 [M, D] of all, the new ones last."""
+    def with_items(self, content: np.ndarray, again: np.ndarray | None = None) -> Partners:
+        """New items too; `content` float32 [M, D] of all, the new ones last. Of those before,
+        `again` int64 [R] have another content, which counts where they were not fitted.
+        """
         near, factors = self.neighbours, self.factors
+        again = np.zeros(0, np.int64) if again is None else again
         return replace(
             self,
-            neighbours=near.with_items(content) if near is not None else None,
-            factors=factors.with_items(content) if factors is not None else None,
+            neighbours=near.with_items(content, again) if near is not None else None,
+            factors=factors.with_items(content, again) if factors is not None else None,
         )
 
     def share(self, *, mixed: bool) -> float:

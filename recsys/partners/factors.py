@@ -89,15 +89,20 @@ class Factors:
         vectors[rows] += share[:, None] * guessed(vectors, fitted, content, rows)
         return replace(self, vectors=vectors, _kept={})
 
-    def with_items(self, content: np.ndarray) -> Factors:
-        """New items too; `content` float32 [M, D] of all items, the new ones last."""
-        new = np.arange(len(self.vectors), len(content))
-        if not len(new):
+    def with_items(self, content: np.ndarray, again: np.ndarray) -> Factors:
+        """New items too; `content` float32 [M, D] of all items, the new ones last, of which those
+        `again` int64 [R] have another than before: it counts where they were not fitted.
+        """
+        there = len(self.vectors)
+        rows = np.concatenate([np.setdiff1d(again, self.known), np.arange(there, len(content))])
+        if not len(rows):
             return self
         if "map" not in self._kept:
             self._kept["map"] = content_map(self.vectors, self.known, content)
-        late = said_of(self._kept["map"], content[new], self.vectors.shape[1])
-        return replace(self, vectors=np.concatenate([self.vectors, late]))
+        vectors = np.zeros((len(content), self.vectors.shape[1]), np.float32)
+        vectors[:there] = self.vectors
+        vectors[rows] = said_of(self._kept["map"], content[rows], vectors.shape[1])
+        return replace(self, vectors=vectors)
 
     def queries(self, histories: Sequences) -> np.ndarray:
         """float32 [U, F], to be multiplied with `vectors`: weight · x / s; zeros where nothing is

@@ -101,7 +101,7 @@ class Neighbours:
     def _lent(self, rows: np.ndarray, share: np.ndarray, content: np.ndarray) -> Neighbours:
         by_item = self.links[:, : self.links.shape[0]].T.tocsr()
         others = np.ones(by_item.shape[0], np.float32)
-        others[rows] = 0
+        others[rows[rows < len(others)]] = 0
         others = sparse.diags_array(others) @ by_item
         others.eliminate_zeros()
         others = sparse.csr_matrix(others)
@@ -111,10 +111,19 @@ class Neighbours:
         more = sparse.csr_matrix((given.data, (given.row, rows[given.col])), shape)
         return replace(self, links=sparse.csr_matrix(self.links + more), _kept={})
 
-    def with_items(self, content: np.ndarray) -> Neighbours:
+    def with_items(self, content: np.ndarray, again: np.ndarray) -> Neighbours:
         """Links to new items too, `keep` to each at most; `content` float32 [M, D] of all items,
-        the new ones last. What was there is not computed again.
+        the new ones last. What was there is not computed again, but for those `again` int64 [R]
+        that were not fitted, which say nothing themselves.
         """
+        if len(again):
+            says = np.zeros(len(content), bool)
+            says[: self.links.shape[0]] = np.diff(self.links.indptr) > 0
+            again = again[~says[again]]
+        if len(again):
+            all_of_it = np.ones(len(again), np.float32)
+            found = self._unsaid(again)._lent(again, all_of_it, content)
+            return found.with_items(content, again[:0])
         there = self.links.shape[1] + (0 if self.late is None else self.late.shape[1])
         new = np.arange(there, len(content))
         if not len(new):
@@ -125,6 +134,15 @@ class Neighbours:
         block = proxies(by_item, nearest_said(by_item, content, new), new, self.keep)
         blocks = [block] if self.late is None else [self.late, block]
         return replace(self, late=sparse.hstack(blocks, format="csr"))
+
+    def _unsaid(self, rows: np.ndarray) -> Neighbours:
+        """Nothing said of these items int64 [R]."""
+        links = self.whole
+        others = np.ones(links.shape[1], np.float32)
+        others[rows] = 0
+        links = sparse.csr_matrix(links @ sparse.diags_array(others))
+        links.eliminate_zeros()
+        return replace(self, links=links, late=None, _kept={})
 
     def scores(self, histories: Sequences) -> sparse.csr_matrix:
         """float32 [U, M], what is added to the score of each item."""

@@ -1,7 +1,7 @@
 """Items that come, and items that are told again, by a table that need not name all of them.
 
-What a row does not name stays as it was (`recsys.serving.known`); an item of which it says nothing
-new keeps all that the training learned (`recsys.serving.renewal`).
+What a row does not name stays as it was (`recsys.serving.known`), and so does what was learned of
+the item; one of which it says nothing new is not stored again (`recsys.serving.renewal`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from recsys.recommender import Recommender
 from recsys.serving.items import unmatched
 from recsys.serving.known import Completed, completed
 from recsys.serving.renewal import close, renewed
+from recsys.serving.warmup import warmed
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,13 @@ def with_items(rec: Recommender, new: Catalog) -> tuple[Recommender, Added]:
         fresh, len(ids) - fresh - int(same.sum()), int(same.sum()), known.kept,
         unmatched(graph, known.table), _at(ids, silent), _at(ids, stale),
     )  # fmt: skip
-    rec = replace(rec, items=store).beside(rec.partners.with_items(store.content))
-    return rec, found
+    old = known.old[known.old >= 0]
+    again = np.unique(store.first[old[store.newest[old] != old]])
+    cold = store.events_in_training(rec.model)[again] == 0
+    if np.isin(again[cold], rec.log.item).any():
+        store = warmed(store, rec.model, rec.log)  # for the content that they have now
+    partners = rec.partners.with_items(store.content_of_events, again)
+    return replace(rec, items=store).beside(partners), found
 
 
 def _at(ids: Sequence[str], mask: np.ndarray) -> tuple[str, ...]:

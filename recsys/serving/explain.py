@@ -54,7 +54,7 @@ def explain_item(rec: Recommender, query: np.ndarray, one: Sequences, code: int)
     own = {"text": items.text_part, "graph": items.graph_part, "id": items.id_part, **items.extras}
     parts = {name: float(query[0] @ part[code]) for name, part in own.items()} | added
     near = rec.partners.neighbours
-    told_by = near.source(one, code) if near is not None else None
+    told_by = near.source(one, int(items.first[code])) if near is not None else None
     if added.get("repeat", 0) + added.get("habit", 0) > 0:
         reason = words.again
     elif paths:
@@ -96,7 +96,7 @@ def _added(rec: Recommender, query: np.ndarray, one: Sequences, code: int) -> di
     if rec.partners.trend is not None and share:
         parts["trend"] = share * trend_of(rec.index, code)
     if rec.repeats:
-        vectors = torch.from_numpy(rec.items.vectors)
+        vectors = torch.from_numpy(rec.items.met)
         bonus = rec.model.repeat_bonus(one, query, vectors)
         parts["repeat"] = _of_item(rec, bonus, code)
         if (habits := rec.partners.habits) is not None:
@@ -127,15 +127,17 @@ def _language(rec: Recommender) -> str:
 def _paths(
     rec: Recommender, history: np.ndarray, code: int, language: str, limit: int = 3
 ) -> tuple[str, ...]:
-    if len(history) == 0 or rec.paths is None:
+    ways = rec.reasons
+    if len(history) == 0 or ways is None:
         return ()
-    if code < rec.items.trained:
+    item = int(rec.items.first[code])
+    if item < rec.items.trained:
         known = history[history < rec.items.trained][-50:]
         if len(known) == 0:
             return ()
-        found = rec.paths.paths(known, code, limit, WEAK) or rec.paths.paths(known, code, limit)
+        found = ways.paths(known, item, limit, WEAK) or ways.paths(known, item, limit)
         graph = rec.model.graph
-        return tuple(path.sentence(rec.catalog, graph, language=language) for path in found)
+        return tuple(path.sentence(rec.named, graph, language=language) for path in found)
     return _paths_of_added(rec, history, code, language, limit)
 
 
@@ -145,9 +147,11 @@ def _paths_of_added(
     """Facts that an added item shares with the newest items of the history, rarest node first;
     before them those that join it to one of these.
     """
-    graph, words = rec.model.graph, reasons_in(language)
+    graph, words, items = rec.model.graph, reasons_in(language), rec.items
+    now = {item: int(items.newest[item]) for item in history.tolist()}
+    late = {item for item, row in now.items() if row >= items.trained}
     found = []
-    for relation, node in rec.items.facts.get(code, ()):
+    for relation, node in items.facts.get(code, ()):
         if relation[2] == "item" and node in history:
             title = rec.items.title(node)
             told = stated(relation[1], rec.items.title(code), title, language)
@@ -155,7 +159,9 @@ def _paths_of_added(
             continue
         heads, tails = graph.edges[relation]
         members = heads[tails == node]
-        recent = [c for c in history[::-1].tolist() if c in set(members.tolist())]
+        having = {*members.tolist()} - late
+        having |= {item for item in late if (relation, node) in items.facts.get(now[item], ())}
+        recent = [item for item in history[::-1].tolist() if item in having]
         if recent:
             told = shared(relation[1], graph.name(relation[2], node), language)
             title = rec.items.title(recent[0])
@@ -169,9 +175,9 @@ def _nearest_text(rec: Recommender, history: np.ndarray, code: int) -> tuple[str
     if len(history) == 0 or not own.any():
         return None
     recent = history[-50:]
-    recent = recent[rec.items.newest[recent] != rec.items.newest[code]]  # like itself says nothing
+    recent = recent[rec.items.first[recent] != rec.items.first[code]]  # like itself says nothing
     if len(recent) == 0:
         return None
-    cosine = rec.items.text[recent] @ own
+    cosine = rec.items.text[rec.items.newest[recent]] @ own
     best = int(np.argmax(cosine))
     return rec.items.title(int(recent[best])), float(cosine[best])

@@ -92,7 +92,7 @@ def told(rec: Recommender, facts: KnowledgeGraph, added: Added) -> Recommender:
     store = replace(store, unknown=store.unknown & ~store.vectors.any(1))
     paths = PathIndex.of(graph.with_events(rec.learned))
     found = replace(rec, model=model, items=store, paths=paths)
-    return found.beside(rec.partners.with_items(store.content))
+    return found.beside(rec.partners.with_items(store.content_of_events))
 
 
 def _of_training(model: IntentRecommender) -> np.ndarray:

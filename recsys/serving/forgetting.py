@@ -88,6 +88,7 @@ def _signals(rec: Recommender, gone: Collection[str]) -> IntentSignals | None:
 def _partners(rec: Recommender, store: ItemStore) -> Partners:
     """Fitted to the events that are left, as a training or `with_events` would."""
     if rec.base is not None:
-        return refitted(rec.partners, store, rec.model, rec.log).with_items(store.content)
-    kept = rec.partners.refit(rec.log, store.content)
-    return kept.with_items(store.content)
+        fitted = refitted(rec.partners, store, rec.model, rec.log)
+    else:
+        fitted = rec.partners.refit(rec.log, store.content_of_events)
+    return fitted.with_items(store.content_of_events)

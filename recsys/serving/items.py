@@ -1,7 +1,8 @@
 """All items a recommender knows: those of training, and those added since.
 
-Trained items keep their numbers; added ones follow. An id that is added again gets a new number
-and hides the old one, so that nothing trained ever moves.
+Trained items keep their numbers; added ones follow. An id that is told anew gets a new row, which
+hides the older one, so that nothing trained ever moves; events, and all that is learned from them,
+go by the first row of an id, and the newest is answered.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ class ItemStore:
     now); `unknown` bool [N]: nothing is known of it, so that it is in no list but that of what is
     popular. `facts` of added items only: what they share with the graph; `told`: the attributes
     that they were added with. `extras` are parts float32 [N, D] from named vectors, such as images;
-    `numbers` float64 [N] of columns such as the price, NaN where there is none. newest int64 [N]:
-    the newest row of each row's id.
+    `numbers` float64 [N] of columns such as the price, NaN where there is none. newest and first
+    int64 [N]: such a row of each row's id.
     """
 
     ids: tuple[str, ...]
@@ -52,14 +53,18 @@ class ItemStore:
     absent: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
     unknown: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
     newest: np.ndarray = field(init=False, repr=False, compare=False)
+    first: np.ndarray = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         codes = {key: code for code, key in enumerate(self.ids)}  # the newest row of an id wins
         object.__setattr__(self, "_codes", codes)
-        newest = np.arange(len(self.ids))
+        newest = first = np.arange(len(self.ids))
         if self.trained < len(self.ids):
             newest = np.array([codes[key] for key in self.ids], np.int64)
+            _, at, back = np.unique(newest, return_index=True, return_inverse=True)
+            first = at[back]
         object.__setattr__(self, "newest", newest)
+        object.__setattr__(self, "first", first)
         for name in ("absent", "unknown"):
             if len(getattr(self, name)) != len(self.ids):
                 object.__setattr__(self, name, np.zeros(len(self.ids), bool))
@@ -91,6 +96,31 @@ class ItemStore:
         """float32 [N, D], vectors without what is an item's own id."""
         return self.vectors - self.id_part
 
+    @property
+    def content_of_events(self) -> np.ndarray:
+        """float32 [N, D], for what is fitted to events: at the first row of an id the content that
+        it has now, at its later rows zeros.
+        """
+        content = self.content
+        if not self.again.any():
+            return content
+        return content[self.newest] * ~self.again[:, None]
+
+    @cached_property
+    def renewed(self) -> np.ndarray:
+        """int64 [R], items of the training that were told anew since."""
+        return np.flatnonzero(self.newest[: self.trained] != np.arange(self.trained))
+
+    @cached_property
+    def again(self) -> np.ndarray:
+        """bool [N]: a later row of an id."""
+        return self.first != np.arange(len(self))
+
+    @cached_property
+    def met(self) -> np.ndarray:
+        """float32 [N, D], what a history reads of each item: its vector as it is now."""
+        return self.vectors[self.newest] if self.again.any() else self.vectors
+
     def code(self, key: object) -> int:
         """The number of an id; `UsageError` for a stranger."""
         codes: dict[str, int] = self._codes  # type: ignore[attr-defined]
@@ -108,8 +138,14 @@ class ItemStore:
         return np.array([codes.get(key, -1) for key in keys], np.int64)
 
     def title(self, code: int) -> str:
-        """What to call the item."""
-        return self.titles[code] or self.ids[code]
+        """What to call the item now."""
+        return self.titles[int(self.newest[code])] or self.ids[code]
+
+    def events_in_training(self, model: IntentRecommender) -> np.ndarray:
+        """float32 [N], those of each row's id; 0 of what came later."""
+        out = np.zeros(len(self), np.float32)
+        out[: self.trained] = model.items.counts.numpy(force=True)
+        return out[self.first]
 
     @classmethod
     def of(cls, model: IntentRecommender, catalog: Catalog, text: np.ndarray) -> ItemStore:
@@ -188,7 +224,8 @@ class ItemStore:
         extras: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
     ) -> ItemStore:  # fmt: skip
         """These items too; text float32 [M, T] are their encoder vectors, `edges` int64 [2, E]
-        (new row, node) their facts (None: those that `match_attributes` finds).
+        (new row, node) their facts (None: those that `match_attributes` finds). An id that the
+        training met keeps its id part: what was learned of it beside its content.
 
         Their named vectors are those of the catalogue `new`; by name, `extras` are rows of it and
         parts float32 [R, D] in their place. An item in the place of one that is out of stock is out
@@ -210,6 +247,9 @@ class ItemStore:
         sold = np.array([key in codes and absent[codes[key]] for key in new.ids.ids], bool)
         hidden[old], absent[old] = True, False
         void = np.array([key not in codes or self.unknown[codes[key]] for key in new.ids.ids], bool)
+        own, known = parts.id.numpy().copy(), self.find(new.ids.ids)
+        learned = np.flatnonzero((known >= 0) & (self.events_in_training(model)[known] > 0))
+        own[learned] = self.id_part[known[learned]]
         facts = dict(self.facts)
         for relation, index in sorted(edges.items()):
             for row, node in index.T.tolist():
@@ -220,7 +260,7 @@ class ItemStore:
             self.ids + new.ids.ids, self.titles + new.titles,
             join([self.text_part, parts.text.numpy()]),
             join([self.graph_part, parts.graph.numpy()]),
-            join([self.id_part, parts.id.numpy()]), join([self.text, text]),
+            join([self.id_part, own]), join([self.text, text]),
             join([hidden, sold]), self.trained, facts,
             {name: join([x, parts.extras[name].numpy()]) for name, x in self.extras.items()},
             _joined_numbers(self, new), {**self.told, **_told(new, len(self))},

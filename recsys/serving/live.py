@@ -21,7 +21,7 @@ from models.recommender import IntentRecommender
 from recsys.intent.signals import IntentSignals
 from recsys.recommender import Recommender
 from recsys.serving.titles import told_titles
-from recsys.serving.warmup import refitted, training_events, warmed
+from recsys.serving.warmup import refitted, warmed
 
 HELD = "already in the run"
 """Why an event is kept aside that the run has heard of before."""
@@ -56,7 +56,7 @@ def with_events(
     partners = rec.partners
     if refit:
         partners = refitted(partners, found.items, rec.model, log)
-    return found.beside(partners.with_items(found.items.content)), report
+    return found.beside(partners.with_items(found.items.content_of_events)), report
 
 
 def _unheard(
@@ -92,7 +92,7 @@ def as_learned(rec: Recommender) -> Recommender:
     """The recommender without the events that came since, as it is to be judged."""
     if rec.base is None:
         return rec
-    part, new = rec.items.id_part.copy(), training_events(rec.model, len(rec.items)) == 0
+    part, new = rec.items.id_part.copy(), rec.items.events_in_training(rec.model) == 0
     part[new] = rec.items.expected(rec.model)[new]
     found = replace(rec, log=rec.base, base=None, histories=Sequences.of(rec.base),
                     items=rec.items.with_ids(part, np.zeros(len(part), bool)))  # fmt: skip

@@ -43,7 +43,7 @@ def query_of(
         one = Sequences.single(codes, len(rec.items), rec.usual, searches)
         told = reading_of(rec, codes, history)
     asked = searched_vectors(rec, one) if not listed or rec.base is not None else None
-    vectors = torch.from_numpy(rec.items.vectors)
+    vectors = torch.from_numpy(rec.items.met)
     return rec.model.encode_histories(one, vectors, told, known, asked), one
 
 

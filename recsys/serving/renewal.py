@@ -1,9 +1,8 @@
 """Items that are told again: those that say what the run knows already keep their row.
 
 A feed that comes every night says of most items what it said the night before. Such a row is not
-stored again, and a trained item keeps the id part that it has learned, which a replaced one loses.
-Nor does one lose it whose numbers alone are others, such as a price within its band, or what stands
-in columns that the graph has no relation for: no vector hears of them.
+stored again, nor one whose numbers alone are others, such as a price within its band, or what
+stands in columns that the graph has no relation for: no vector hears of them.
 """
 
 from __future__ import annotations

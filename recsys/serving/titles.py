@@ -10,7 +10,7 @@ from recsys.serving.items import ItemStore
 
 
 def told_titles(catalog: Catalog, items: ItemStore, graph: KnowledgeGraph) -> Catalog:
-    """Titles with categories by code, of trained items and then of added ones."""
+    """Titles with categories by code, of trained items and then of added ones, as they are now."""
     trained = with_categories(catalog)
     codes = range(len(catalog), len(items))
     if len(codes) == 0:
@@ -23,15 +23,16 @@ def told_titles(catalog: Catalog, items: ItemStore, graph: KnowledgeGraph) -> Ca
     keys = [f"{code:012d}" for code in codes]
     added = Catalog.of(keys, [items.title(code) for code in codes], attributes=cells)
     ids = catalog.ids.extended(items.ids[len(catalog) :])
-    return _Titles(trained, with_categories(added).titles, ids)
+    titles = trained.titles + with_categories(added).titles
+    return _Titles(trained, tuple(titles[code] for code in items.newest.tolist()), ids)
 
 
 class _Titles(Catalog):
     """A catalogue read by code only: trained items, then added ones."""
 
-    def __init__(self, base: Catalog, added: tuple[str, ...], ids: Vocab) -> None:
+    def __init__(self, base: Catalog, titles: tuple[str, ...], ids: Vocab) -> None:
         object.__setattr__(self, "ids", ids)
-        object.__setattr__(self, "titles", base.titles + added)
+        object.__setattr__(self, "titles", titles)
         object.__setattr__(self, "texts", base.texts)
         object.__setattr__(self, "attributes", ())
         object.__setattr__(self, "ignored", ())

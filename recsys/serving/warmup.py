@@ -33,7 +33,7 @@ def warmed(store: ItemStore, model: IntentRecommender, log: EventLog) -> ItemSto
     It stays what is expected of their content where too few items are trained to learn from, or the
     map explains nothing.
     """
-    known = training_events(model, len(store))
+    known = store.events_in_training(model)
     cold = (known == 0) & (store.newest == np.arange(len(store)))
     x, counts = people_of(store, log)
     rows = np.flatnonzero(cold & (counts > 0))
@@ -46,14 +46,6 @@ def warmed(store: ItemStore, model: IntentRecommender, log: EventLog) -> ItemSto
     return store.with_ids(part, counts > 0)
 
 
-def training_events(model: IntentRecommender, items: int) -> np.ndarray:
-    """float [N] of so many items: their events in training, 0 for those that came later."""
-    out = np.zeros(items)
-    trained = model.items.counts.numpy(force=True)
-    out[: len(trained)] = trained
-    return out
-
-
 def refitted(
     partners: Partners, store: ItemStore, model: IntentRecommender, log: EventLog
 ) -> Partners:
@@ -62,9 +54,9 @@ def refitted(
     of them comes.
     """
     counts = log.item_counts()
-    known = training_events(model, len(counts))
+    known = store.events_in_training(model)[: len(counts)]
     lent = np.where((known == 0) & (counts > 0), LENT / (counts + LENT), 0).astype(np.float32)
-    return partners.refit(log, store.content, lent)
+    return partners.refit(log, store.content_of_events, lent)
 
 
 def learned(
@@ -73,7 +65,8 @@ def learned(
     """From who took an item, the features x [2 D] of `people_of`, to its δ: the map of the trained
     items, by `known` [N] training events each; None if it is worth nothing.
     """
-    rows = np.flatnonzero((known >= TAUGHT) & x.any(1))
+    now = store.newest == np.arange(len(store))
+    rows = np.flatnonzero((known >= TAUGHT) & x.any(1) & now)
     share = model.items.id_share(known[rows])
     return Ridge.fit(x[rows], store.id_part[rows] / share[:, None], share)
 
