@@ -11,10 +11,11 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from kg.alike import ByValue
+from kg.declined import Declined
 from kg.errors import DataError
 from kg.events import NOBODY, EventLog
 from kg.ids import Vocab, but_for_zeros, zeros_told
-from kg.schema import Behaviour, says_no, says_shown
+from kg.schema import Behaviour, declines, says_no, says_shown
 from kg.times import NO_TIME, spelled
 
 TAKEN_BACK, ONLY_SHOWN = "taken back", "only shown"
@@ -51,6 +52,7 @@ class CleanConfig(BaseModel):
 class CleanReport(ByValue):
     """What was read, kept and kept aside (by reason); `aside` holds the rows with their reason.
     `examples`, by reason, say more of it: a cell of time that cannot be used, names of behaviours.
+    `declined` are those taken back by which somebody turned an item down.
     """
 
     read: int
@@ -58,10 +60,12 @@ class CleanReport(ByValue):
     reasons: dict[str, int]
     aside: pl.DataFrame = field(repr=False)
     examples: Mapping[str, str] = field(default_factory=dict)
+    declined: Declined = field(default_factory=Declined)
 
     def __str__(self) -> str:
         told = _told(self.reasons, self.examples) or "none"
-        return f"{self.read:,} events read, {self.kept:,} kept, kept aside: {told}"
+        hidden = f"; {len(self.declined):,} hide an item from a person" if self.declined else ""
+        return f"{self.read:,} events read, {self.kept:,} kept, kept aside: {told}{hidden}"
 
 
 def _told(reasons: Mapping[str, int], examples: Mapping[str, str]) -> str:
@@ -78,6 +82,7 @@ def clean(
     *,
     now: float | None = None,
     written: pl.Series | None = None,
+    least: int = 1,
 ) -> tuple[EventLog, CleanReport]:
     """The usable events, numbered by the catalogue's `items`, and a report of the rest.
 
@@ -87,7 +92,7 @@ def clean(
     repetition may be meant.
     `written` holds the cells of time by row of the file (`kg.events.EventFile`): what is kept aside
     then has them, not seconds.
-    Raises `DataError` if no event is left.
+    Raises `DataError` if fewer than `least` (1 or 0) are left; of 0, items turned down must be.
     """
     config = config or CleanConfig()
     code = _item_codes(log, items)
@@ -113,7 +118,7 @@ def clean(
         mark(TAKEN_BACK, _of_kinds(log, says_no))
     if config.least_value is not None and log.value is not None:
         mark("low value", log.value < config.least_value)  # not where there is none
-    return _split_off(log, code, reason, items, written)
+    return _split_off(log, code, reason, items, written, least)
 
 
 def _of_kinds(log: EventLog, fits: Callable[[Behaviour], bool]) -> np.ndarray:
@@ -157,15 +162,17 @@ def _bots(log: EventLog, among: np.ndarray, limit: int) -> np.ndarray:
 
 
 def _split_off(
-    log: EventLog, code: np.ndarray, reason: np.ndarray, items: Vocab, written: pl.Series | None
-) -> tuple[EventLog, CleanReport]:
+    log: EventLog, code: np.ndarray, reason: np.ndarray, items: Vocab, written: pl.Series | None,
+    least: int,
+) -> tuple[EventLog, CleanReport]:  # fmt: skip
     names, counts = np.unique(reason[reason != ""], return_counts=True)
     reasons = dict(zip(names.tolist(), counts.tolist(), strict=True))
     keep = reason == ""
     examples = _examples(log, reason, written) | _names(log, reason)
     if zeros := _without_zeros(log, code, items):
         examples["unknown item"] = zeros
-    if not keep.any():
+    declined = Declined.of(log.take((reason == TAKEN_BACK) & _of_kinds(log, declines)))
+    if not keep.any() and (least or not len(declined)):
         told = _told(reasons, examples)
         raise DataError(
             f"No valid event is left of {len(log)}: {told or 'the log is empty'}."
@@ -183,7 +190,7 @@ def _split_off(
     elif log.time is not None:
         aside = aside.with_columns(pl.col("time").replace(int(NO_TIME), None))
     kept = _renumbered(log.take(keep), code[keep], items)
-    return kept, CleanReport(len(log), int(keep.sum()), reasons, aside, examples)
+    return kept, CleanReport(len(log), int(keep.sum()), reasons, aside, examples, declined)
 
 
 _NO_LIKING = (

@@ -79,6 +79,14 @@ TAKEN_BACK = frozenset({
 })  # fmt: skip
 """Names of events that are no sign of a liking: what was done is undone, or said no to."""
 
+DECLINED = frozenset({
+    "dislike", "disliked", "not_interested", "not_relevant", "uninterested", "dismiss", "dismissed",
+    "thumbs_down", "downvote", "downvoted", "hide", "hidden", "block", "blocked", "mute", "muted",
+    "reject", "rejected", "show_less", "see_less", "不喜欢", "不感兴趣", "踩", "隐藏", "屏蔽",
+    "拉黑", "关闭推荐",
+})  # fmt: skip
+"""Those of them that ask not to be shown the item again (`kg.declined`)."""
+
 SHOWN = frozenset({
     "impression", "impressions", "item_impression", "product_impression",
     "ad_impression", "list_impression", "view_item_list", "view_promotion", "exposure",
@@ -95,6 +103,11 @@ def says_no(behaviour: Behaviour) -> bool:
     return _bare(behaviour.name) in _NO
 
 
+def declines(behaviour: Behaviour) -> bool:
+    """Whether an event of this name is one of `DECLINED`, as in `says_no`."""
+    return _bare(behaviour.name) in _NEVER
+
+
 def says_shown(behaviour: Behaviour) -> bool:
     """Whether an event of this name is one of `SHOWN`, as in `says_no`."""
     return _bare(behaviour.name) in _SEEN
@@ -105,7 +118,7 @@ def _bare(name: str) -> str:
     return re.sub(r"[\W_]+", "", name.lower())
 
 
-_NO, _SEEN = ({_bare(name) for name in names} for names in (TAKEN_BACK, SHOWN))
+_NO, _NEVER, _SEEN = ({_bare(name) for name in names} for names in (TAKEN_BACK, DECLINED, SHOWN))
 
 
 def behaviour_named(name: str, own: tuple[Behaviour, ...] = ()) -> Behaviour:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -15,6 +15,7 @@ import polars as pl
 
 from kg.catalog import Attribute, Catalog
 from kg.clean import CleanReport
+from kg.declined import Declined
 from kg.errors import DataError
 from kg.events import EventLog
 from kg.folders import publish, read_folder
@@ -30,13 +31,15 @@ Arrays = dict[str, np.ndarray]
 @dataclass(frozen=True)
 class Dataset:
     """What `kgintent build` makes: a cleaned log, the catalogue, the facts about both, and perhaps
-    a table of users. Raises `DataError` unless log, catalogue and graph number the same items.
+    a table of users, and what people turned down. Raises `DataError` unless log, catalogue and
+    graph number the same items.
     """
 
     log: EventLog
     catalog: Catalog
     graph: KnowledgeGraph
     users: Catalog | None = None
+    declined: Declined = field(default_factory=Declined)
 
     def __post_init__(self) -> None:
         items, known = self.catalog.ids.ids, self.graph.vocabs.get("item")
@@ -106,6 +109,8 @@ def write_dataset(folder: Path, data: Dataset) -> None:
     if data.users is not None:
         meta["users"] = _pack_catalog(data.users, arrays, "users.")
     meta["graph"] = _pack_graph(data.graph, data.catalog.titles, arrays)
+    if data.declined:
+        meta["declined"] = data.declined.as_dict()
     text = json.dumps(meta, ensure_ascii=False)
     (folder / "data.json").write_text(text, encoding="utf-8")
     np.savez_compressed(folder / "data.npz", allow_pickle=False, **arrays)
@@ -122,7 +127,7 @@ def read_dataset(folder: Path) -> Dataset:
         graph = _unpack_graph(meta["graph"], arrays, catalog, log.users)
         users = meta.get("users")
         people = None if users is None else _unpack_catalog(users, arrays, "user", "users.")
-        return Dataset(log, catalog, graph, people)
+        return Dataset(log, catalog, graph, people, Declined.told(meta.get("declined")))
     except (OSError, KeyError, ValueError, TypeError, BadZipFile) as error:
         raise DataError(f"{folder} holds no readable data: {error}.") from None
 

@@ -16,6 +16,7 @@ from scipy import sparse
 
 from kg.building.triples import Triples
 from kg.catalog import Catalog
+from kg.declined import Declined
 from kg.errors import UsageError
 from kg.events import EventLog
 from kg.given import Frame
@@ -70,7 +71,8 @@ class Recommender:
     """A trained model with everything it needs to answer. Immutable: changes give a new object.
 
     `log` is what is known now, `base` what was when it was trained, if events came since;
-    `forgotten` is how many people were taken out of both since.
+    `forgotten` is how many people were taken out of both since. `declined` is what people turned
+    down, and in no list of theirs.
     """
 
     model: IntentRecommender
@@ -85,6 +87,7 @@ class Recommender:
     partners: Partners = field(default_factory=Partners)
     base: EventLog | None = None
     forgotten: int = 0
+    declined: Declined = field(default_factory=Declined)
 
     @property
     def learned(self) -> EventLog:
@@ -203,6 +206,7 @@ class Recommender:
         person by name, in place of those of the table of users; alone it is enough to ask with. A
         value that nobody has, and a search where the model has not learned to read any, says
         nothing or little: a `NotHeard` warning tells.
+        What a known user turned down (disliked, dismissed; `kg.declined`) is left out.
         `filter_seen` leaves out what the history holds; None: unless people meet items again in
         these data, as in a food shop, and the model counts repeats.
         Without an event or a profile to go by, the most popular items. May return fewer than k
@@ -232,6 +236,9 @@ class Recommender:
         allowed = self.facets.allowed(where, only, without)
         query, one = query_of(self, user, history, profile)
         tell_unheard(self, history, profile)
+        if user is not None and len(gone := self._declined_by(user)):
+            allowed = np.ones(len(self.items), bool) if allowed is None else allowed.copy()
+            allowed[gone] = False
         pool = k if spread is None else min(spread.pool(k), MAX_K)
         if wish is not None:
             wish = self._shared(wish, user, history)
@@ -257,7 +264,10 @@ class Recommender:
         query, one = query_of(self, user, history, profile)
         tell_unheard(self, history, profile)
         popular = len(one.item) == 0 and not query.any()
-        return (self._counts() if popular else self._scores(query, one, False))[codes]
+        scores = self._counts() if popular else self._scores(query, one, False)
+        if user is not None:
+            scores[self._declined_by(user)] = -np.inf
+        return scores[codes]
 
     def _ranked(
         self, query: np.ndarray, one: Sequences, k: int, filter_seen: bool | None,
@@ -309,14 +319,29 @@ class Recommender:
         """float32 [N], the score of every item for one history; -inf: it may not be answered."""
         return scores_of(self.index, self.items, *self._asked(query, one, filter_))[0]
 
+    @cached_property
+    def _declined(self) -> sparse.csr_matrix:
+        """bool [U, N]: the user of the log turned the item, by its newest row, down."""
+        user, item = self.declined.standing(self.log)
+        at, shape = (user, self.items.newest[item]), (len(self.log.users), len(self.items))
+        return sparse.csr_matrix((np.ones(len(user), bool), at), shape)
+
+    def _declined_by(self, user: object) -> np.ndarray:
+        """int64 [L], what somebody turned down; nothing of who is not in the log."""
+        row = int(self.log.users.encode([user], missing="negative")[0])
+        return self._declined[[row]].indices if row >= 0 and self.declined else np.zeros(0, int)
+
     def _found(
         self, queries: np.ndarray, part: Sequences, k: int, filter_: bool | None,
-        allowed: np.ndarray | None = None,
+        allowed: np.ndarray | None = None, rows: np.ndarray | None = None,
     ) -> Hits:  # fmt: skip
         """Hits [B, k] of these histories, items met before masked or scored as repeats; of those
-        `allowed` bool [N] only.
+        `allowed` bool [N] only, and without what the users `rows` [B] of the log turned down.
         """
         queries, seen, added = self._asked(queries, part, filter_)
+        if rows is not None and self.declined:
+            gone = self._declined[rows]
+            seen = [np.append(codes, gone[[at]].indices) for at, codes in enumerate(seen)]
         return retrieve(self.index, self.items, queries, seen, k, added, allowed)
 
     def index_queries(self, rows: np.ndarray) -> np.ndarray:
@@ -340,14 +365,19 @@ class Recommender:
         `allowed`. Of whom nothing is known gets what is popular.
         """
         queries, part = self._of_users(rows)
-        hits = self._found(queries, part, k, filter_seen, allowed)
+        hits = self._found(queries, part, k, filter_seen, allowed, rows)
         strangers = np.flatnonzero((part.lengths == 0) & ~queries.any(1))  # as in `recommend`
         if not len(strangers):
             return hits
         counts = self._counts()
         if allowed is not None:
             counts[~allowed] = -np.inf
-        return hits.replaced(strangers, top_k(counts[None], k))
+        hits = hits.replaced(strangers, top_k(counts[None], k))
+        for at in strangers[np.diff(self._declined.indptr)[rows[strangers]] > 0].tolist():
+            own = counts.copy()
+            own[self._declined[[rows[at]]].indices] = -np.inf
+            hits = hits.replaced(np.array([at]), top_k(own[None], k))
+        return hits
 
     def _asked(
         self, queries: np.ndarray, part: Sequences, filter_: bool | None

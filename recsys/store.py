@@ -65,7 +65,7 @@ def save_run(rec: Recommender, path: str | Path, facts: Mapping[str, Any]) -> No
 
     def write(folder: Path) -> None:
         model = rec.model
-        data = Dataset(rec.learned, rec.catalog, model.graph, model.features.users)
+        data = Dataset(rec.learned, rec.catalog, model.graph, model.features.users, rec.declined)
         write_dataset(folder, data)
         save_tensors(folder / "model.safetensors", _tensors(rec))
         text = json.dumps(_plain(rec), ensure_ascii=False)
@@ -250,7 +250,7 @@ def _read_run(
     base = None if log is data.log else data.log
     return Recommender(model, log, data.catalog, store, index, heard(log, model, data.log),
                        encoder, intent, PathIndex.of(graph), partners, base,
-                       plain.get("forgotten", 0))  # fmt: skip
+                       plain.get("forgotten", 0), data.declined)  # fmt: skip
 
 
 def _check_encoder(

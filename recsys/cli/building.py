@@ -68,7 +68,7 @@ def build_folder(
         say(f"{graph}: {made.num_edges:,} facts in place of the attributes{left}")
     whole = build_graph(log, catalog, people, facts, made)
     sources = {"events": events.name, "items": items.name}
-    data = Dataset(log, catalog, whole, people)
+    data = Dataset(log, catalog, whole, people, report.declined)
     save_dataset(out, data, {"sources": sources}, report, pl.concat([aside, more]))
     kinds = ", ".join(f"{n:,} {kind}" for kind, n in whole.num_nodes.items())
     say(f"{out}: {kinds}; {whole.num_edges:,} edges of {len(whole.edges)} relations.")

@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from kg.declined import Declined
 from kg.errors import UsageError
 from kg.events import EventLog
 from kg.sequences import Sequences
@@ -58,7 +59,8 @@ def refitted(rec: Recommender, known: EventLog) -> Recommender:
     """
     rec = as_learned(rec)
     items = rec.items.of_training()
-    return replace(rec, items=items, partners=rec.partners.refit(known, items.content))
+    partners = rec.partners.refit(known, items.content)
+    return replace(rec, items=items, partners=partners, declined=Declined())
 
 
 def report_on(

@@ -51,7 +51,7 @@ def without_users(
         rec, model=model, log=log, base=None if rec.base is None else learned, items=store,
         histories=heard(log, model, learned), intent=_signals(rec, gone),
         paths=None if rec.paths is None else PathIndex.of(graph.with_events(learned)),
-        forgotten=rec.forgotten + len(gone),
+        forgotten=rec.forgotten + len(gone), declined=rec.declined.without(gone),
     )  # fmt: skip
     return found.beside(_partners(found, store) if refit else rec.partners)
 

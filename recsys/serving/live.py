@@ -37,12 +37,16 @@ def with_events(
     beside the network learns of them.
 
     Without times a repetition may be meant, so that all are counted. Where nothing is new the run
-    stays as it is. A behaviour that the training had not is read as its commonest one. Raises
+    stays as it is. Items that somebody turned down are left out of their lists from now on. A
+    behaviour that the training had not is read as its commonest one. Raises
     `DataError` if the events of the run have times and these have not, or if none can be used.
     """
     items = rec.log.items.extended(rec.items.ids[len(rec.log.items) :])
-    kept, report = clean(new, items)
+    kept, report = clean(new, items, least=0)
     kept, report = _unheard(rec.log, kept, report)
+    declined = rec.declined.joined(report.declined)
+    if len(declined) > len(rec.declined):
+        rec = replace(rec, log=replace(rec.log, items=items), declined=declined)
     if len(kept) == 0:
         return rec, report
     log = replace(rec.log, items=items).joined(kept)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -169,6 +169,7 @@ def fit(
         model, data.log, data.catalog, text, encoder=reader, intents=made.intents
     )
     rec = rec.beside(partners.refit(data.log, rec.items.content))
+    rec = replace(rec, declined=data.declined)
     return Fitted(rec, made.split, made.intents, reports, begun, again)
 
 
