@@ -93,9 +93,9 @@ def tell_stale(ids: Sequence[str]) -> None:
     """Warns of items that are read as they were, for what they were read with is not kept."""
     if ids:
         warnings.warn(
-            f"The texts of {len(ids)} items ({ids[0]!r} first) are read as before: a run does not "
-            "keep the texts of items that were added to it, so a new title or category is heard "
-            "if the text stands beside it.",
+            f"The texts of {len(ids)} item{'s' * (len(ids) > 1)} ({ids[0]!r} first) are read as "
+            "before: a run does not keep the texts of items that were added to it, so a new title "
+            "or category is heard if the text stands beside it.",
             NotHeard, stacklevel=3,
         )  # fmt: skip
 
