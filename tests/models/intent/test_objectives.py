@@ -8,10 +8,10 @@ from torch import nn
 
 from kg.errors import UsageError
 from kg.intents.labelled import LabelledTexts
-from models.intent.methods import learn
 from models.intent import objectives
 from models.intent.epochs import Tokens, train_epochs
 from models.intent.gru import GruNetwork
+from models.intent.methods import learn
 from models.intent.objectives import Mixture, contrast, disagreement, make_step
 from models.intent.settings import TextTraining
 from models.intent.tuned import fresh_tuned
