@@ -24,7 +24,7 @@ PAUSE = 6 * 3600.0
 COUNTS = 6
 """Buckets of in how many visits: 1, 2-3, 4-7, 8-15, 16-31, more."""
 VISITS = 16
-"""Buckets of how many visits ago: floor(2 log2(1 + n)), the last from 180 on."""
+"""Buckets of how many visits ago: floor(2 log2(1 + n)), the last from 181 on."""
 TIMES = 16
 """Buckets of how long ago: 0 no time known, 1 within the hour, then hours, doubling."""
 SPEED = 10.0

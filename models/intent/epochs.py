@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -67,9 +68,10 @@ def train_epochs(
 ) -> Iterator[TextEpoch]:
     """Train in place; stop asking and it stops. `groups` are those of AdamW, with their rates.
 
-    The rate rises in a line for `warmup` of the updates, then falls in a line to 0. `fresh` makes
-    what an epoch reads in place of `data`, as many texts; `after` hears the number of each update,
-    before the gradients are cleared.
+    `accumulate` batches make an update, the last ones of an epoch maybe fewer, and each text of
+    them counts the same. The rate rises in a line for `warmup` of the updates, then falls in a line
+    to 0. `fresh` makes what an epoch reads in place of `data`, as many texts; `after` hears the
+    number of each update, before the gradients are cleared.
     """
     epochs = config.epochs or planned_epochs(len(data), config.batch_size)
     steps = -(-len(data) // config.batch_size)
@@ -82,12 +84,13 @@ def train_epochs(
         started, losses = time.perf_counter(), []
         network.train()
         read = data if fresh is None else fresh()
-        for step, at in enumerate(_batches(read, config.batch_size, rng), start=1):
-            with _numbers(bfloat16, place):
-                ids, mask, target = (part.to(place) for part in read.batch(at))
-                losses.append(learn(ids, mask, target, 1 / config.accumulate))
-            if step % config.accumulate and step < steps:
-                continue
+        batches = _batches(read, config.batch_size, rng)
+        while group := list(islice(batches, config.accumulate)):
+            rows = sum(map(len, group))
+            for at in group:
+                with _numbers(bfloat16, place):
+                    ids, mask, target = (part.to(place) for part in read.batch(at))
+                    losses.append(learn(ids, mask, target, len(at) / rows))
             torch.nn.utils.clip_grad_norm_(learned, config.clip)
             optimiser.step()
             done += 1

@@ -43,7 +43,7 @@ class GruNetwork(nn.Module):
         return self.logits(vector), vector
 
     def vector(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """[B, 2·WIDTH]."""
+        """float32 [B, 2·WIDTH]."""
         lengths = mask.sum(1).clamp(min=1).cpu()  # where torch wants them, whatever the device
         packed = nn.utils.rnn.pack_padded_sequence(
             self.dropout(self.embedding(ids)), lengths, batch_first=True, enforce_sorted=False
@@ -51,11 +51,11 @@ class GruNetwork(nn.Module):
         states, _ = nn.utils.rnn.pad_packed_sequence(
             self.gru(packed)[0], batch_first=True, padding_value=-2.0, total_length=ids.shape[1]
         )  # a state lies in [-1, 1]
-        return states.amax(1)
+        return states.amax(1).float()
 
     def logits(self, vector: Tensor) -> Tensor:
-        """[B, L]."""
-        return self.head(self.dropout(vector))
+        """float32 [B, L]."""
+        return self.head(self.dropout(vector)).float()
 
     def words(self) -> nn.Embedding:
         """That of the words."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, Self
 
 import numpy as np
 import torch
@@ -23,10 +24,10 @@ class TextNetwork(Protocol):
     """What learns by a `Step`: token ids to vectors, vectors to logits."""
 
     def vector(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """[B, D] of ids [B, W] and mask bool [B, W]."""
+        """float32 [B, D] of ids [B, W] and mask bool [B, W]."""
 
     def logits(self, vector: Tensor) -> Tensor:
-        """[B, L], with dropout while training."""
+        """float32 [B, L], also under autocast; with dropout while training."""
 
     def words(self) -> nn.Embedding:
         """The embedding of the tokens."""
@@ -38,8 +39,9 @@ def make_step(
 ) -> Step:  # fmt: skip
     """The step that the settings ask for; `carries` [n, L] are the labels of all that is learned.
 
-    `penalty` is added to every loss. Raises `UsageError` for a contrast of texts with several
-    labels each.
+    `penalty` is added to every loss. The network may read in bfloat16 (autocast); all that is made
+    of its logits and vectors is float32. All readings of a step mix the same texts. Raises
+    `UsageError` for a contrast of texts with several labels each.
     """
     if many and config.contrast:
         raise UsageError("'contrast' needs texts of one label each. Got texts of several: set 0.")
@@ -49,26 +51,32 @@ def make_step(
         each = None if weight is None else weight.to(logits.device)
         return classification_loss(logits, target, many, each, config.smoothing).mean()
 
-    def loss(ids: Tensor, mask: Tensor, target: Tensor) -> Tensor:
-        vector = network.vector(ids, mask)
-        if config.mixup:
-            vector, target = mixed_up(vector, target, config.mixup, rng)
-        logits = network.logits(vector)
-        total = labelled(logits, target)
-        if config.consistency or config.contrast:
-            other = network.vector(ids, mask)  # another draw of the dropout
-            again = network.logits(other)
-            total = (total + labelled(again, target)) / 2
-            total = total + config.consistency * disagreement(logits, again, many)
-            if config.contrast:
-                views = torch.cat([vector, other])
+    twice = bool(config.consistency or config.contrast)
+
+    def loss(ids: Tensor, mask: Tensor, target: Tensor, mix: Mixture | None) -> Tensor:
+        def read() -> tuple[Tensor, Tensor]:
+            vector = network.vector(ids, mask)
+            return vector, network.logits(vector if mix is None else mix(vector))
+
+        vector, logits = read()
+        again = read() if twice else None  # another draw of the dropout
+        with torch.autocast(ids.device.type, enabled=False):
+            wanted = target if mix is None else mix(target)
+            total = labelled(logits, wanted)
+            if again is not None:
+                total = (total + labelled(again[1], wanted)) / 2
+                total = total + config.consistency * disagreement(logits, again[1], many)
+            if again is not None and config.contrast:  # of the texts as they are, unmixed
+                views = torch.cat([vector, again[0]])
                 total = total + config.contrast * contrast(views, torch.cat([target, target]))
-        extra = penalty()
-        return total if extra is None else total + extra
+            extra = penalty()
+            return total if extra is None else total + extra
 
     def step(ids: Tensor, mask: Tensor, target: Tensor, scale: float) -> float:
+        mix = Mixture.drawn(target, config.mixup, rng) if config.mixup else None
+
         def scaled() -> Tensor:
-            return scale * loss(ids, mask, target)
+            return scale * loss(ids, mask, target, mix)
 
         epsilon, kind = config.epsilon, config.adversarial
         if kind == "freelb":
@@ -114,16 +122,23 @@ def contrast(vectors: Tensor, target: Tensor, temperature: float = 0.1) -> Tenso
     return -each.mean() if len(each) else vectors.sum() * 0
 
 
-def mixed_up(
-    vector: Tensor, target: Tensor, alpha: float, rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
-    """λ x_i + (1 - λ) x_π(i) of vectors [B, D] and targets [B, L], λ ~ Beta(α, α) a row.
+@dataclass(frozen=True)
+class Mixture:
+    """λ x_i + (1 - λ) x_π(i) of rows x [B, …], λ ~ Beta(α, α) a row: `share` float32 [B, 1] and
+    `other` int64 [B].
 
-    Zhang et al. 2018, arXiv:1710.09412, in the vectors that the head reads.
+    Zhang et al. 2018, arXiv:1710.09412, in the vectors that the head reads and their targets.
     """
-    share = torch.from_numpy(rng.beta(alpha, alpha, (len(vector), 1))).to(vector)
-    other = torch.from_numpy(rng.permutation(len(vector))).to(vector.device)
-    return (
-        share * vector + (1 - share) * vector[other],
-        share * target + (1 - share) * target[other],
-    )
+
+    share: Tensor
+    other: Tensor
+
+    @classmethod
+    def drawn(cls, rows: Tensor, alpha: float, rng: np.random.Generator) -> Self:
+        """For so many rows as these, where they are."""
+        share = torch.from_numpy(rng.beta(alpha, alpha, (len(rows), 1)).astype(np.float32))
+        other = torch.from_numpy(rng.permutation(len(rows)))
+        return cls(share.to(rows.device), other.to(rows.device))
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        return self.share * rows + (1 - self.share) * rows[self.other]

@@ -59,7 +59,8 @@ class Examples:
     """What there is to learn from; a task without examples is left out.
 
     texts for `mask`; pairs of texts for `pairs`; sequences, each a list of phrases in the order in
-    which `joined` puts them into one text, for `order`. `reading` says whence they are.
+    which `joined` puts them into one text, for `order`, where those whose phrases are all alike are
+    left out: they have one order only. `reading` says whence they are.
     """
 
     texts: Sequence[str] = ()
@@ -137,10 +138,11 @@ def _tasks(
 ) -> dict[str, tuple[int, Task]]:
     """Name to how many examples there are, and the loss on some of them."""
     read = TextTokens(folder, config.max_tokens)
+    sequences = [told for told in map(list, examples.sequences) if len(set(told)) > 1]
     known: dict[str, tuple[int, Task]] = {
         "mask": (len(examples.texts), _masking(reader, read, examples.texts)),
         "pairs": (len(examples.pairs), _pairing(reader, read, examples.pairs, config.temperature)),
-        "order": (len(examples.sequences), _ordering(reader, read, examples)),
+        "order": (len(sequences), _ordering(reader, read, sequences, examples.joined)),
     }
     for name in names:
         if name not in known:
@@ -201,14 +203,16 @@ def _pairing(
     return loss
 
 
-def _ordering(reader: _Reader, read: TextTokens, examples: Examples) -> Task:
+def _ordering(
+    reader: _Reader, read: TextTokens, sequences: Sequence[list[str]],
+    joined: Callable[[Sequence[str]], str],
+) -> Task:  # fmt: skip
     def loss(rows: np.ndarray, rng: np.random.Generator) -> Tensor:
         true = rng.random(len(rows)) < 0.5
-        texts = []
-        for row, kept in zip(rows, true, strict=True):
-            events = list(examples.sequences[row])
-            order = np.arange(len(events)) if kept else _moved(len(events), rng)
-            texts.append(examples.joined([events[i] for i in order]))
+        texts = [
+            joined(sequences[row] if kept else _moved(sequences[row], rng))
+            for row, kept in zip(rows, true, strict=True)
+        ]
         vectors = reader.vectors(*_batch(reader, read, texts))
         logits = reader.in_order(vectors * vectors.shape[1] ** 0.5)[:, 0]
         target = torch.from_numpy(true.astype(np.float32)).to(logits.device)
@@ -217,12 +221,12 @@ def _ordering(reader: _Reader, read: TextTokens, examples: Examples) -> Task:
     return loss
 
 
-def _moved(count: int, rng: np.random.Generator) -> np.ndarray:
-    """An order of `count` >= 2 events that is not theirs."""
+def _moved(events: list[str], rng: np.random.Generator) -> list[str]:
+    """Phrases, of which two or more differ, in an order that reads otherwise."""
     while True:
-        order = rng.permutation(count)
-        if count < 2 or (order != np.arange(count)).any():
-            return order
+        moved = [events[i] for i in rng.permutation(len(events))]
+        if moved != events:
+            return moved
 
 
 def _steps(

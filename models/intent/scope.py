@@ -103,7 +103,7 @@ def best_threshold(
     sure = np.sort(inside[right])
     if not len(sure):
         return float("-inf")
-    allowed = int(reject * len(inside))
+    allowed = int(reject * len(sure))
     top = float(sure[min(allowed, len(sure) - 1)])
     if not len(outside):
         return min(top, 0.5)

@@ -25,7 +25,7 @@ class TextTraining(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     epochs: int = Field(0, ge=0, description="0: about 2,500 steps, in 3 to 40 epochs.")
     batch_size: int = Field(32, ge=1, description="Texts a step.")
-    accumulate: int = Field(1, ge=1, description="Steps whose gradients make one update.")
+    accumulate: int = Field(1, ge=1, description="Batches whose gradients make one update.")
     learning_rate: float | None = Field(
         None, gt=0, description="Of BERT or what is added to it; None: as fits the method."
     )

@@ -44,6 +44,7 @@ class TunedNetwork(nn.Module):
 
     A vector is pooled from the last hidden states as `pooling` says (`models.text.pooling`) and
     scaled to length sqrt(D). `hidden` > 0 puts a layer of this width and GELU before the last one.
+    Both are float32, also where autocast has matrices multiplied in bfloat16.
     """
 
     def __init__(
@@ -64,18 +65,18 @@ class TunedNetwork(nn.Module):
         return self.logits(vector), vector
 
     def logits(self, vector: Tensor) -> Tensor:
-        """[B, L]."""
-        return self.head(self.dropout(vector))
+        """float32 [B, L]."""
+        return self.head(self.dropout(vector)).float()
 
     def words(self) -> nn.Embedding:
         """That of the encoder."""
         return self.encoder.get_input_embeddings()
 
     def vector(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """[B, D]."""
+        """float32 [B, D]."""
         real = None if bool(mask.all()) else mask.long()
         states = self.encoder(input_ids=ids, attention_mask=real).last_hidden_state  # [B, W, D]
-        one = pooled(states, mask, self.pooling)
+        one = pooled(states, mask, self.pooling).float()
         return nn.functional.normalize(one, dim=1) * math.sqrt(one.shape[1])
 
 

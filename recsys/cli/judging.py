@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from kg.errors import DataError, UsageError, suggest
 from kg.split import HoldOut, Part, Split, make_split
+from models.text import TextCache
 from recsys.cli.output import Stopped, bars, lines_wanted, say, show
 from recsys.judging.ablate import PARTS, RELATION, VECTORS, lacking, mask_parts, relations_of
 from recsys.judging.compare import compare
@@ -56,11 +57,14 @@ def ablate_run(
             names.remove(name)
     if not names:
         raise DataError(f"{run} has none of these parts.")
-    config = _settings(run, told) if again else None
-    found = mask_parts(rec, split, part, names, buckets=buckets)
-    if config is not None:
+    if not again:
+        found = mask_parts(rec, split, part, names, buckets=buckets)
+    else:
+        config, folder = _settings(run, told), run.with_name(run.name + ".ablation")
+        read = texts or folder / "texts"
+        found = mask_parts(rec, split, part, names, buckets=buckets, cache=TextCache(read))
         whole = make_split(rec.log, told.get("hold_out", "none"))
-        found += _retrained(run, rec, whole, part, config, names, texts)
+        found += _retrained(rec, whole, part, config, folder, names, read)
     _show(found, part, buckets, json)
 
 
@@ -122,10 +126,9 @@ def _settings(run: Path, told: dict[str, Any]) -> RunConfig:
 
 
 def _retrained(
-    run: Path, rec: Recommender, split: Split, part: Part, config: RunConfig, names: list[str],
-    texts: Path | None,
+    rec: Recommender, split: Split, part: Part, config: RunConfig, folder: Path, names: list[str],
+    texts: Path,
 ) -> list[Effect]:  # fmt: skip
-    folder = run.with_name(run.name + ".ablation")
     out: list[Effect] = []
     try:
         for effects in retrain_parts(

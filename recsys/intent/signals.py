@@ -71,13 +71,37 @@ class IntentSignals:
 
     def until(
         self, known: EventLog, encoder: TextEncoder, catalog: Catalog,
+        cache: TextCache | None = None, *, users: np.ndarray | None = None,
+    ) -> IntentSignals:  # fmt: skip
+        """The same, but `valid` reads the histories of `known`; of these `users` int64 [R] only, if
+        given.
+        """
+        told = known if users is None else known.take(np.isin(known.user, users))
+        texts = verbalise_users(
+            told, with_categories(catalog), last=self.last, templates=self.templates
+        )
+        if users is None:
+            return replace(self, valid=encode_texts(encoder, texts, cache))
+        valid = self.valid.copy()
+        if len(users):
+            valid[users] = encode_texts(encoder, [texts[user] for user in users.tolist()], cache)
+        return replace(self, valid=valid)
+
+    def reordered(
+        self, train: EventLog, encoder: TextEncoder, catalog: Catalog,
         cache: TextCache | None = None,
     ) -> IntentSignals:  # fmt: skip
-        """The same, but `valid` reads the histories of `known`."""
-        texts = verbalise_users(
-            known, with_categories(catalog), last=self.last, templates=self.templates
+        """Of a training in which each person's events stand in another order: `prefix` has read as
+        many item events of `train` as before, and `valid` all of it.
+        """
+        count = np.bincount(train.user[train.has_item], minlength=len(train.users))
+        start = np.cumsum(count) - count
+        ends = np.flatnonzero(train.has_item)[start[self.user] + self.at]
+        texts = verbalise_prefixes(
+            train, with_categories(catalog), ends, last=self.last, templates=self.templates
         )
-        return replace(self, valid=encode_texts(encoder, texts, cache))
+        found = self.until(train, encoder, catalog, cache)
+        return replace(found, prefix=encode_texts(encoder, texts, cache))
 
 
 def learn_intents(

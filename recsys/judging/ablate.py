@@ -4,7 +4,8 @@
               titles, and are a part of their own)
     graph     no facts: nothing comes from the neighbours of an item
     intent    no embedding of the verbalised history in the query
-    sequence  each history in a random order, at the times that were there: a bag of items
+    sequence  each history in a random order, at the times that were there: a bag of items, of which
+              BERT reads in that order too (unless its encoder is not there)
     id        no id of its own: an item is its content
     neighbours  no linear partner beside the model (masked only: the training is the same)
     factors     no factorisation beside the model (masked only)
@@ -13,6 +14,8 @@
     vectors X   no named vectors X of items, for the graph that reads them too (masked only)
 
 Masked: the trained model without the part when it answers, which says how far it leans on it.
+What was guessed from the part is guessed from what is left: the ids of items without an event, and
+what the partners say of items that they were not fitted to.
 Retrained: the same data, settings and seed without the part, which says what it is worth, for the
 other parts can stand in (the neighbours are chosen anew on validation, as in any training). Two
 controls are retrained with a part that says nothing: texts shuffled across items, and tails of
@@ -33,10 +36,13 @@ from torch.func import functional_call
 from kg.checking.controls import unordered
 from kg.errors import UsageError, suggest
 from kg.split import Part, Split
-from recsys.judging.as_of import check_judged, refitted
+from models.text import TextCache
+from recsys.judging.as_of import before, check_judged, retold, wanting
 from recsys.judging.effects import Effect, effects, judged
 from recsys.recommender import Recommender
 from recsys.retrieval import index_of
+from recsys.serving.items import ItemStore
+from recsys.serving.warmup import training_events
 
 BESIDE = ("neighbours", "factors", "trend", "habits")
 PARTS = ("text", "graph", "intent", "sequence", "id", *BESIDE)
@@ -47,17 +53,21 @@ VECTORS = "vectors "
 
 
 def masked(
-    rec: Recommender, split: Split, name: str, part: Part, rng: np.random.Generator
-) -> tuple[Recommender, Split]:
+    rec: Recommender, split: Split, name: str, part: Part, rng: np.random.Generator,
+    cache: TextCache | None = None,
+) -> tuple[Recommender, Split]:  # fmt: skip
     """The trained model without one of `parts_of`, and the split it is to be judged on."""
     if name == "sequence":
-        return rec, unordered_before(split, part, rng)
+        return unordered_before(rec, split, part, rng, cache)
     if name == "intent":
         return replace(rec, intent=None), split
     if name in BESIDE:
         return rec.beside(rec.partners.without(name)), split
     store = rec.items
     none = np.zeros_like(store.text_part)
+    if name == "id":
+        store = replace(store, id_part=none)
+        return replace(rec, items=store, index=index_of(store, rec.partners, rec.log)), split
     if name == "text":
         graph = _graph_without_content(rec, 0)
         store = replace(store, text_part=none, graph_part=graph)
@@ -66,15 +76,23 @@ def masked(
         store = replace(store, extras={**store.extras, own: none}, graph_part=graph)
     elif name == "graph":
         store = replace(store, graph_part=none)
-    elif name == "id":
-        store = replace(store, id_part=none)
     elif name.removeprefix(RELATION) in relations_of(rec):
         graph = store.graph_part.copy()
         graph[: store.trained] = _graph_without(rec, name.removeprefix(RELATION))
         store = replace(store, graph_part=graph)
     else:
         raise unknown_part(name, parts_of(rec))
-    return replace(rec, items=store, index=index_of(store, rec.partners, rec.log)), split
+    store = _with_expected_ids(rec, store)
+    partners = rec.partners.refit(split.part(part)[0], store.content)
+    index = index_of(store, partners, rec.log)
+    return replace(rec, items=store, partners=partners, index=index), split
+
+
+def _with_expected_ids(rec: Recommender, store: ItemStore) -> ItemStore:
+    """The items, those without an event in training with the ids that go with these parts."""
+    part, new = store.id_part.copy(), training_events(rec.model, len(store)) == 0
+    part[new] = store.expected(rec.model)[new]
+    return replace(store, id_part=part)
 
 
 def parts_of(rec: Recommender) -> list[str]:
@@ -116,27 +134,36 @@ def _graph_without(rec: Recommender, relation: str) -> np.ndarray:
 
 def mask_parts(
     rec: Recommender, split: Split, part: Part, names: Sequence[str] = PARTS, *,
-    buckets: bool = False, seed: int = 0,
+    buckets: bool = False, seed: int = 0, cache: TextCache | None = None,
 ) -> list[Effect]:  # fmt: skip
-    """The gain of the run over itself without each of these parts, on the same users."""
+    """The gain of the run over itself without each of these parts, on the same users; `cache` keeps
+    what BERT has read.
+    """
     check_judged(rec, split, part)
-    counts, known = split.train.item_counts(), split.part(part)[0]
-    rec = refitted(rec, known)
-    whole = judged(rec, split, part, counts, buckets, refit=False)
+    counts = split.train.item_counts()
+    rec = before(rec, split, part, cache)
+    whole = judged(rec, split, part, counts, buckets)
     out: list[Effect] = []
     for name in names:
-        other, on = masked(rec, split, name, part, np.random.default_rng([seed, 2]))
-        without = judged(other, on, part, counts, buckets, refit=False)
+        other, on = masked(rec, split, name, part, np.random.default_rng([seed, 2]), cache)
+        without = judged(other, on, part, counts, buckets)
         out += effects(name, "masked", whole, without)
     return out
 
 
-def unordered_before(split: Split, part: Part, rng: np.random.Generator) -> Split:
-    """A split of which all that is known before `part` is in a random order."""
-    known, _ = split.part(part)
+def unordered_before(
+    rec: Recommender, split: Split, part: Part, rng: np.random.Generator,
+    cache: TextCache | None = None,
+) -> tuple[Recommender, Split]:  # fmt: skip
+    """A split of which all that is known before `part` is in a random order, and the run with
+    intents that have read it in that order.
+    """
+    known, target = split.part(part)
+    known = unordered(known, rng)
     none = split.valid.take(np.zeros(0, np.int64))
     valid = none if part == "test" else split.valid
-    return replace(split, train=unordered(known, rng), valid=valid)
+    rec = retold(rec, known, wanting(target), cache)
+    return rec, replace(split, train=known, valid=valid)
 
 
 def lacking(rec: Recommender) -> dict[str, str]:

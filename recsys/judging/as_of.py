@@ -20,6 +20,7 @@ from kg.events import EventLog
 from kg.sequences import Sequences
 from kg.split import Part, Split
 from kg.wording.paths import PathIndex
+from models.text import TextCache
 from recsys.judging.evaluate import EvalReport, evaluate_rows
 from recsys.partners import scorer
 from recsys.recommender import Recommender
@@ -31,18 +32,23 @@ class ChosenBy(UserWarning):
     """A run is judged on events by which it may have been chosen."""
 
 
+class EarlierTexts(UserWarning):
+    """A run is judged by intents that have read less than is known."""
+
+
 def as_of(rec: Recommender, split: Split, part: Part) -> Recommender:
-    """The run as `judge` asks it about a part of its split: histories, popularity and all that is
-    fitted in closed form as they were when that part begins, the items those of the training, all
-    of them in stock. Its lists (`recommend_all`, `recommend` of a user) are those that are judged.
+    """The run as `judge` asks it about a part of its split: histories and what BERT reads of them,
+    popularity and all that is fitted in closed form as they were when that part begins, the items
+    those of the training, all of them in stock. Its lists (`recommend_all`, `recommend` of a user)
+    are those that are judged.
 
     Raises `UsageError` for a split of another log, for a part without events, and where the run has
     learned from the events of that part; a `ChosenBy` warning tells where it may have been chosen
-    by them.
+    by them, and `EarlierTexts` where BERT cannot read.
     """
     check_judged(rec, split, part)
     known, _ = split.part(part)
-    rec = refitted(rec, known)
+    rec = before(rec, split, part, everyone=True)
     shown = np.zeros(len(rec.items), bool)
     items = replace(rec.items, hidden=shown, absent=shown, unknown=shown)
     intent = rec.intent
@@ -53,20 +59,58 @@ def as_of(rec: Recommender, split: Split, part: Part) -> Recommender:
     )  # fmt: skip
 
 
-def refitted(rec: Recommender, known: EventLog) -> Recommender:
-    """The run with partners fitted to what is known before a part begins, and without the events
-    and items that came since it was trained: nobody is judged by them.
+def before(
+    rec: Recommender, split: Split, part: Part, cache: TextCache | None = None, *,
+    everyone: bool = False,
+) -> Recommender:  # fmt: skip
+    """The run with all that `report_on` asks of it as it was when this part begins: partners fitted
+    to what is known then, intents that have read it (of those who have an item in the part; of
+    `everyone`, if asked), and no events and items that came since the training: nobody is judged by
+    them.
     """
-    rec = as_learned(rec)
+    rec, (known, target) = as_learned(rec), split.part(part)
     items = rec.items.of_training()
     partners = rec.partners.refit(known, items.content)
-    return replace(rec, items=items, partners=partners, declined=Declined())
+    rec = replace(rec, items=items, partners=partners, declined=Declined())
+    if part == "valid":
+        return rec  # intents were read then
+    grown = np.unique(split.valid.user)  # of the others nothing more is known
+    return retold(rec, known, grown if everyone else np.intersect1d(grown, wanting(target)), cache)
+
+
+def wanting(target: EventLog) -> np.ndarray:
+    """int64 [R], ascending: who has an item in these events."""
+    return np.unique(target.user[target.has_item])
+
+
+def retold(
+    rec: Recommender, known: EventLog, users: np.ndarray, cache: TextCache | None = None
+) -> Recommender:
+    """The run with intents that have read the histories of these users int64 [R] in `known`; where
+    the encoder cannot read, as it is, and an `EarlierTexts` warning tells.
+    """
+    if rec.intent is None or len(users) == 0:
+        return rec
+    try:
+        if rec.encoder is None:
+            raise UsageError("The run was loaded without its encoder: load it with encoder=….")
+        intent = rec.intent.until(known, rec.encoder, rec.catalog, cache, users=users)
+    except UsageError as error:
+        warnings.warn(
+            "Intents are of the histories as they were when validation began, for the encoder of "
+            f"this run cannot read them again. {error}",
+            EarlierTexts, stacklevel=4,
+        )  # fmt: skip
+        return rec
+    return replace(rec, intent=intent)
 
 
 def report_on(
     rec: Recommender, known: EventLog, target: EventLog, filter_seen: bool | None = None
 ) -> EvalReport:
-    """Metrics on the events `target` of a run that is `refitted` to all that is `known` before."""
+    """Metrics on the events `target` of a run that is as it was `before` them, with all that is
+    `known` then.
+    """
     filter_seen = not rec.repeats if filter_seen is None else filter_seen
     histories = Sequences.of(known)
     told = rec.intent.valid if rec.intent is not None else None

@@ -15,7 +15,7 @@ import numpy as np
 from kg.events import EventLog
 from kg.sequences import Sequences
 from kg.split import Part, Split
-from recsys.judging.as_of import refitted, report_on
+from recsys.judging.as_of import report_on
 from recsys.judging.evaluate import SCORE, EvalReport
 from recsys.metrics.buckets import ITEM_BUCKETS, USER_BUCKETS, within
 from recsys.metrics.significance import holm, paired_bootstrap
@@ -59,16 +59,13 @@ class Judged:
 
 
 def judged(
-    rec: Recommender, split: Split, part: Part, counts: np.ndarray, buckets: bool, *,
-    refit: bool = True,
-) -> dict[str, Judged]:  # fmt: skip
-    """On a part of a split, by the kind of lists; `counts` int64 [N] are the training events of
-    each item; `refit`: the partners are fitted to what is known before that part first.
+    rec: Recommender, split: Split, part: Part, counts: np.ndarray, buckets: bool
+) -> dict[str, Judged]:
+    """On a part of a split, by the kind of lists, of a run that is as it was `before` that part;
+    `counts` int64 [N] are the training events of each item.
     """
     known, target = split.part(part)
     target = target.take(target.has_item)
-    if refit:
-        rec = refitted(rec, known)
     histories = Sequences.of(known)
     kinds = {"repeats" if rec.repeats else "new": target}
     if rec.repeats and len(np.unique((fresh := histories.unmet(target)).user)) > 1:

@@ -16,6 +16,7 @@ from kg.errors import DataError, UsageError
 from kg.folders import write_text
 from kg.split import Part, Split
 from kg.storage import Dataset
+from models.text import TextCache
 from recsys.encoders import LazyEncoder
 from recsys.judging.ablate import (
     BESIDE,
@@ -26,6 +27,7 @@ from recsys.judging.ablate import (
     unknown_part,
     unordered_before,
 )
+from recsys.judging.as_of import before
 from recsys.judging.effects import Effect, effects, judged
 from recsys.judging.evaluate import SCORE
 from recsys.recommender import Recommender
@@ -55,9 +57,6 @@ _CHANGES: dict[str, Callable[[Ingredients, np.random.Generator], Ingredients]] =
     "text": lambda made, rng: replace(made, text=np.zeros_like(made.text)),
     "graph": lambda made, rng: _without_facts(made),
     "intent": lambda made, rng: replace(made, intents=None),
-    "sequence": lambda made, rng: replace(
-        made, split=replace(made.split, train=unordered(made.split.train, rng))
-    ),
     "id": lambda made, rng: replace(
         made, model=made.model.model_copy(update={"warm_count": NEVER_WARM})
     ),
@@ -67,6 +66,20 @@ _CHANGES: dict[str, Callable[[Ingredients, np.random.Generator], Ingredients]] =
 }
 
 
+def _unordered(
+    rec: Recommender, cache: Path | None, made: Ingredients, rng: np.random.Generator
+) -> Ingredients:
+    """Each history in a random order, and read by BERT in that order: a text of the true one would
+    name what comes later in the other.
+    """
+    train, intents = unordered(made.split.train, rng), made.intents
+    if intents is not None:
+        assert rec.encoder is not None, "without an encoder nothing is trained"
+        texts = TextCache(cache) if cache is not None else None
+        intents = intents.reordered(train, rec.encoder, rec.catalog, texts)
+    return replace(made, split=replace(made.split, train=train), intents=intents)
+
+
 def _dropping(relation: str, made: Ingredients, rng: np.random.Generator) -> Ingredients:
     """The graph without the facts of one relation."""
     graph = made.graph
@@ -74,18 +87,23 @@ def _dropping(relation: str, made: Ingredients, rng: np.random.Generator) -> Ing
     return replace(made, graph=replace(graph, edges=kept))
 
 
-def retrain(rec: Recommender, name: str, config: RunConfig, split: Split, **how: Any) -> Fitted:
+def retrain(
+    rec: Recommender, name: str, config: RunConfig, split: Split, *, cache: Path | None = None,
+    **how: Any,
+) -> Fitted:  # fmt: skip
     """A run made as `rec` was, but for one of `PARTS`, a control, or its seed.
 
     `config` and `split` are those of the run (see `make_split`), with the validation part that the
-    run chose by, also where it learned from that in the end; `how` goes to `fit` (cache,
-    checkpoint, resume, say, progress, on_epoch).
+    run chose by, also where it learned from that in the end; `cache` and `how` go to `fit`
+    (checkpoint, resume, say, progress, on_epoch).
     """
     change = _CHANGES.get(name)
-    if change is None and (relation := name.removeprefix(RELATION)) in relations_of(rec):
+    if name == "sequence":
+        change = partial(_unordered, rec, cache)
+    elif change is None and (relation := name.removeprefix(RELATION)) in relations_of(rec):
         change = partial(_dropping, relation)
     if change is None:
-        known = [*_CHANGES, *(RELATION + one for one in relations_of(rec))]
+        known = ["sequence", *_CHANGES, *(RELATION + one for one in relations_of(rec))]
         raise unknown_part(name, known)
     if not split.valid.has_item.any():
         raise UsageError(
@@ -101,7 +119,7 @@ def retrain(rec: Recommender, name: str, config: RunConfig, split: Split, **how:
         config = config.model_copy(update={"options": options})
     return fit(
         Dataset(rec.log, rec.catalog, rec.model.graph.facts(), rec.model.features.users),
-        encoder, config, split=split,
+        encoder, config, split=split, cache=cache,
         templates=rec.intent.templates if rec.intent is not None else None,
         taxonomy=rec.intent.taxonomy if rec.intent is not None else None,
         change=lambda made: change(made, np.random.default_rng([seed, 2])), **how,
@@ -119,7 +137,9 @@ def retrain_parts(
     `retrain`.
     """
     place, counts = Path(folder), split.train.item_counts()
-    whole = judged(rec, split, part, counts, buckets)
+    cache = cache or place / "texts"
+    texts = TextCache(cache)
+    whole = judged(before(rec, split, part, texts), split, part, counts, buckets)
     of = {"data": Dataset(rec.log, rec.catalog, rec.model.graph).fingerprint, "part": part,
           "events": [len(split.train), len(split.valid), len(split.test)],
           "seed": config.options.seed, "buckets": buckets,
@@ -131,14 +151,15 @@ def retrain_parts(
         if name not in done:
             state = place / f"{name.replace(' ', '-')}.training"
             fitted = retrain(
-                rec, name, config, split, cache=cache or place / "texts", checkpoint=state,
-                resume=state.exists(), **how,
+                rec, name, config, split, cache=cache, checkpoint=state, resume=state.exists(),
+                **how,
             )  # fmt: skip
-            on = fitted.split
+            again, on = fitted.recommender, fitted.split
             if name == "sequence":
-                on = unordered_before(on, part, np.random.default_rng([config.options.seed, 3]))
+                rng = np.random.default_rng([config.options.seed, 3])
+                again, on = unordered_before(again, on, part, rng, texts)
             kind = "control" if name in CONTROLS.values() else "retrained"
-            other = judged(fitted.recommender, on, part, counts, buckets)
+            other = judged(before(again, on, part, texts), on, part, counts, buckets)
             done[name] = effects(name, kind, whole, other)
             rows = {key: [asdict(effect) for effect in found] for key, found in done.items()}
             write_text(place / "results.json", json.dumps({"of": of, "effects": rows}, indent=1))

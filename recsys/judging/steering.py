@@ -23,7 +23,7 @@ from kg.intents.recent import recent_of_users
 from kg.sequences import Sequences
 from kg.split import Part, Split
 from recsys.hits import best
-from recsys.judging.as_of import check_judged
+from recsys.judging.as_of import check_judged, retold, wanting
 from recsys.judging.evaluate import ScoreRows
 from recsys.metrics import lists
 from recsys.metrics.ranking import ndcg
@@ -52,15 +52,17 @@ def steering_report(
     if rec.intent is None or not len(rec.intent.labels):
         raise DataError("Steering cannot be judged: this run has no named intents.")
     check_judged(rec, split, part)
+    items = rec.intent.labels.item
     known, target = split.part(part)
     target = target.take(target.has_item)
-    users = np.unique(target.user)
+    users = wanting(target)
+    if part == "test":
+        rec = retold(rec, known, np.intersect1d(users, split.valid.user))
     found = {
         name: _chosen(rec, score, choose, Sequences.of(known), users, k)
         for name, (score, choose) in _kinds(rec, known, target, k).items()
     }
     taken = Sequences.of(target).take(users).matrix()
-    items = rec.intent.labels.item
     wanted = sparse.csr_matrix(taken @ items)
     hits = [_ndcg(index, taken, k) for index in found.values()]
     match = [lists.category_match(index, items, wanted) for index in found.values()]

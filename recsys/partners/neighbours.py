@@ -209,14 +209,18 @@ def links(log: EventLog, config: NeighbourConfig, keep: int) -> sparse.csr_matri
 def _largest(
     known: np.ndarray, weights: np.ndarray, keep: int, shape: tuple[int, int]
 ) -> sparse.csr_matrix:
-    """Of each column of `weights` [M, M] the `keep` of largest size, some columns at a time."""
+    """Of each column of `weights` [M, M] the `keep` of largest size, some columns at a time; no
+    zeros, which say nothing.
+    """
     step, parts = max(1, BLOCK // len(known)), []
     for start in range(0, len(known), step):
         columns = weights[:, start : start + step].T
         best = keep_best(np.abs(columns), keep).tocoo()
         parts.append((known[best.col], known[start + best.row], columns[best.row, best.col]))
     row, col, value = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return sparse.csr_matrix((value, (row, col)), shape=shape)
+    found = sparse.csr_matrix((value, (row, col)), shape=shape)
+    found.eliminate_zeros()
+    return found
 
 
 Near = tuple[np.ndarray, np.ndarray, sparse.csr_matrix | None]

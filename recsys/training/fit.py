@@ -26,7 +26,7 @@ from models.transfer import WarmStart, as_source, warm_start
 from models.whitening import Whitening
 from recsys.encoders import LazyEncoder, named_or_given, same_encoder
 from recsys.intent.signals import IntentSignals, learn_intents
-from recsys.judging.as_of import check_judged, refitted, report_on
+from recsys.judging.as_of import before, check_judged, report_on
 from recsys.judging.evaluate import EvalReport
 from recsys.notices import Say, noticed, silent
 from recsys.partners import Partners
@@ -156,7 +156,8 @@ def fit(
     if best and refits(config.train, split):
         talk(f"Once more, on the validation events too: {best} epoch{'s' * (best > 1)}.")
         if intents is not None:
-            intents = intents.until(split.before_test(), reader, data.catalog, store)
+            grown = np.unique(split.valid.user)
+            intents = intents.until(split.before_test(), reader, data.catalog, store, users=grown)
         first = model
         made, model, begun = recipe.begun(split.refitted(), intents)
         model.believe_as(first)
@@ -353,11 +354,12 @@ def judge(
     rec: Recommender, split: Split, part: Part, filter_seen: bool | None = None
 ) -> EvalReport:
     """Metrics of the model on a part of its split, from what is known before that part begins: the
-    neighbours and habits are fitted to it anew; trend and popularity are those at its beginning.
-    The lists that are judged are those of `as_of`, which says what is refused.
+    neighbours and habits are fitted to it anew, intents have read the histories as they were then;
+    trend and popularity are those at its beginning. The lists that are judged are those of `as_of`,
+    which says what is refused.
 
     `filter_seen` None: as `recommend` does by default.
     """
     check_judged(rec, split, part)
     known, target = split.part(part)
-    return report_on(refitted(rec, known), known, target, filter_seen)
+    return report_on(before(rec, split, part), known, target, filter_seen)

@@ -8,9 +8,13 @@ from torch import nn
 
 from kg.errors import UsageError
 from kg.intents.labelled import LabelledTexts
+from models.intent import objectives
+from models.intent.epochs import Tokens, train_epochs
+from models.intent.gru import GruNetwork
 from models.intent.methods import learn
-from models.intent.objectives import contrast, disagreement, make_step, mixed_up
+from models.intent.objectives import Mixture, contrast, disagreement, make_step
 from models.intent.settings import TextTraining
+from models.intent.tuned import fresh_tuned
 from models.text import HashEncoder
 
 RNG = np.random.default_rng(0)
@@ -49,9 +53,10 @@ def test_contrast_by_hand():
 
 
 def test_mixed_rows_lie_between_two_rows_with_their_labels():
-    vector, target = torch.eye(4), torch.eye(4)
-    mixed, labels = mixed_up(vector, target, 0.4, np.random.default_rng(0))
-    torch.testing.assert_close(mixed, labels)
+    mix = Mixture.drawn(torch.eye(4), 0.4, np.random.default_rng(0))
+    mixed = mix(torch.eye(4))
+    assert not torch.equal(mixed, torch.eye(4))
+    torch.testing.assert_close(mix(2 * torch.eye(4)), 2 * mixed)  # the same each time it is asked
     torch.testing.assert_close(mixed.sum(1), torch.ones(4))
     assert ((mixed > 0).sum(1) <= 2).all()
 
@@ -114,6 +119,109 @@ def test_an_adversarial_loss_is_added_not_put_in_the_place():
 def test_a_contrast_needs_one_label_each():
     with pytest.raises(UsageError, match="'contrast' needs texts of one label each"):
         make_step(Toy(), np.ones((2, 2), bool), True, TextTraining(contrast=1), RNG)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"consistency": 1.0}, {"contrast": 0.5}, {"adversarial": "fgm"}, {"adversarial": "pgd"},
+     {"adversarial": "freelb"}],
+)  # fmt: skip
+def test_all_readings_of_a_step_mix_the_same_texts(settings, monkeypatch):
+    """Without dropout they are read alike but for the change of an attack, which is tiny here."""
+    heard, contrasted = [], []
+    plain, against = objectives.classification_loss, objectives.contrast
+
+    def loss(logits, target, *rest):
+        heard.append((logits.detach(), target))
+        return plain(logits, target, *rest)
+
+    def contrasting(vectors, target):
+        contrasted.append((vectors.detach(), target))
+        return against(vectors, target)
+
+    monkeypatch.setattr(objectives, "classification_loss", loss)
+    monkeypatch.setattr(objectives, "contrast", contrasting)
+    toy, rng = Toy(), np.random.default_rng(0)
+    ids, mask = torch.arange(8).reshape(4, 2), torch.ones(4, 2, dtype=torch.bool)
+    target = torch.eye(2)[[0, 1, 0, 1]]
+    config = TextTraining(mixup=0.4, epsilon=1e-6, **settings)
+    step = make_step(toy, target.numpy() > 0, False, config, rng)
+    step(ids, mask, target, 1.0)
+    assert len(heard) > 1
+    assert not torch.equal(heard[0][1], target)
+    for logits, wanted in heard:
+        torch.testing.assert_close(wanted, heard[0][1])
+        torch.testing.assert_close(logits, heard[0][0], atol=2e-3, rtol=0)
+    for vectors, wanted in contrasted:  # of the texts as they are
+        torch.testing.assert_close(vectors, toy.vector(ids, mask).detach().repeat(2, 1))
+        torch.testing.assert_close(wanted, target.repeat(2, 1))
+    assert bool(contrasted) == ("contrast" in settings)
+    before = heard[0][1]
+    step(ids, mask, target, 1.0)
+    assert not torch.equal(heard[-1][1], before)  # each step draws anew
+
+
+def test_losses_are_float32_where_the_network_reads_in_bfloat16(tiny_bert):
+    torch.manual_seed(0)
+    ids, mask = torch.randint(1, 9, (10, 3)), torch.ones(10, 3, dtype=torch.bool)
+    data = LabelledTexts.of(["red", "oil"], ["x", "y"])
+    tuned = fresh_tuned(tiny_bert, "full", data, TextTraining(), np.random.default_rng(0))
+    for network in (tuned.network, GruNetwork(20, 5, 0.0).eval()):
+        with torch.autocast("cpu", torch.bfloat16):
+            logits, vectors = network(ids, mask)
+        assert logits.dtype == vectors.dtype == torch.float32
+    target = torch.eye(5)[torch.arange(10) % 5]
+
+    class Fixed(nn.Module):
+        """Vectors and logits that are known, whatever the products are made in."""
+
+        def vector(self, ids, mask):
+            return vectors.detach().clone().requires_grad_()
+
+        def logits(self, vector):
+            return logits.detach() + 0 * vector.sum()
+
+    config = TextTraining(consistency=1.0, contrast=1.0)
+    step = make_step(Fixed(), target.numpy() > 0, False, config, RNG)
+    whole = step(ids, mask, target, 1.0)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert step(ids, mask, target, 1.0) == whole
+
+
+@pytest.mark.parametrize("rows", [48, 41])
+def test_batches_that_make_one_update_count_by_their_texts(rows):
+    """Six batches of 8, or the last with 1 text, in groups of 4: the last group has two."""
+    weight, found = nn.Parameter(torch.zeros(1)), []
+
+    class One(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = weight
+
+    def learn(ids, mask, target, scale):
+        loss = (weight * target[:, 0]).mean()
+        (scale * loss).backward()
+        return loss.item()
+
+    def after(update):
+        found.append(weight.grad.item())
+
+    carries = np.arange(rows, dtype=np.float32)[:, None]
+    config = TextTraining(epochs=1, batch_size=8, accumulate=4, clip=1e9)
+    groups, rng = [{"params": [weight], "lr": 0.0}], np.random.default_rng(0)
+    data, order = Tokens([[1, 2]] * rows, carries), []
+    batch = Tokens.batch
+
+    def told(self, at):
+        order.append(at)
+        return batch(self, at)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Tokens, "batch", told)
+        list(train_epochs(One(), data, learn, groups, config, rng, after=after))
+    assert len(order) == 6
+    wanted = [np.concatenate(order[:4]).mean(), np.concatenate(order[4:]).mean()]
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

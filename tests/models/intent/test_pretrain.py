@@ -99,7 +99,15 @@ def test_mistakes_are_one_sentence(tiny_bert, tmp_path):
         list(pretrain(tiny_bert, Examples(TEXTS), ["mask"], tmp_path / "full", CONFIG))
 
 
+def test_what_has_one_order_only_asks_for_none(tiny_bert, tmp_path):
+    examples = Examples(sequences=[["red", "red"], ["oil"], ["red", "oil"]])
+    with pytest.raises(UsageError, match=r"'order' needs at least two examples\. Got 1\."):
+        list(pretrain(tiny_bert, examples, ["order"], tmp_path / "e", CONFIG))
+
+
 def test_no_order_is_taken_for_another():
     rng = np.random.default_rng(0)
-    assert all((module._moved(3, rng) != np.arange(3)).any() for _ in range(50))
+    for events in (["a", "b", "c"], ["a", "a", "b"], ["a", "a", "b", "b"]):
+        moved = [module._moved(events, rng) for _ in range(50)]
+        assert all(order != events and sorted(order) == events for order in moved)
     assert twins(["a", "b", "a", " "]) == [("a", "a"), ("b", "b")]

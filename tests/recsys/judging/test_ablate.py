@@ -13,6 +13,8 @@ from kg.errors import DataError, UsageError
 from kg.sequences import Sequences
 from kg.storage import Dataset
 from kg.testing import planted
+from kg.wording.verbalise import verbalise_prefixes, verbalise_users
+from recsys.intent.signals import with_categories
 from recsys.judging.ablate import (
     BESIDE,
     PARTS,
@@ -23,6 +25,7 @@ from recsys.judging.ablate import (
     masked,
     relations_of,
 )
+from recsys.judging.as_of import EarlierTexts, before
 from recsys.judging.effects import bucket_table, effect_table, effects, judged
 from recsys.judging.retrain import (
     PERMUTED,
@@ -35,6 +38,7 @@ from recsys.judging.retrain import (
 from recsys.metrics.significance import holm
 from recsys.partners.factors import FactorConfig, Factors
 from recsys.partners.neighbours import NeighbourConfig, Neighbours, links
+from recsys.serving.items import ItemStore
 from recsys.training.config import RunConfig
 from recsys.training.fit import fit, judge
 
@@ -135,11 +139,81 @@ def test_a_masked_order_keeps_the_events_and_the_targets(fitted):
     assert valid[1].valid is fitted.split.valid
 
 
+def texts_of(rec, log, ends=None):
+    """What BERT reads of each history in `log`, or of what came before these events of it."""
+    how = {"last": rec.intent.last, "templates": rec.intent.templates}
+    told = with_categories(rec.catalog)
+    if ends is None:
+        return rec.encoder.encode(verbalise_users(log, told, **how))
+    return rec.encoder.encode(verbalise_prefixes(log, told, ends, **how))
+
+
+def test_a_masked_order_is_none_in_the_texts_either(fitted):
+    rec = fitted.recommender
+    for part in ("valid", "test"):
+        other, split = masked(rec, fitted.split, "sequence", part, np.random.default_rng(0))
+        known, target = split.part(part)
+        users = np.unique(target.user)
+        np.testing.assert_allclose(other.intent.valid[users], texts_of(rec, known)[users])
+        assert not np.allclose(other.intent.valid[users], rec.intent.valid[users])
+    bare = replace(rec, encoder=None)
+    with pytest.warns(EarlierTexts):
+        masked(bare, fitted.split, "sequence", "test", np.random.default_rng(0))
+
+
 def test_unknown_parts_are_named(fitted):
     with pytest.raises(UsageError, match=r"Got 'txt' instead\. Did you mean 'text'"):
         without(fitted, "txt")
     with pytest.raises(UsageError, match="text shuffled"):
         retrain(fitted.recommender, "nothing", CONFIG, fitted.split)
+
+
+# ---- items that nobody has taken ---------------------------------------------------------
+
+
+COLD = [3, 9, 14]
+
+
+@pytest.fixture(scope="module")
+def cold():
+    """A run in which some items have no event, and get an id and neighbours by their content."""
+    world = planted(np.random.default_rng(3), users=40, items=24)
+    log = world.log.take(~np.isin(world.log.item, COLD))
+    found = fit(Dataset(log, world.catalog, build_graph(log, world.catalog)), "hash", CONFIG,
+                hold_out="last")  # fmt: skip
+    rec, split = found.recommender, found.split
+    with torch.no_grad():  # so little teaches nothing
+        rec.model.items.expect_weight.normal_()
+        rec.model.items.expect_base.normal_()
+    items = ItemStore.of(rec.model, rec.catalog, rec.items.text)
+    known = split.before_test()
+    near = Neighbours(links(known, NeighbourConfig(), 50), 1.0, 1.0, 50, NeighbourConfig())
+    factors = Factors.fit(known, items.content, FactorConfig(factor_dim=4), 0)
+    beside = replace(rec.partners, neighbours=near, factors=factors).refit(known, items.content)
+    return replace(found, recommender=replace(rec, items=items).beside(beside))
+
+
+@pytest.mark.parametrize("name", ["text", "graph", RELATION + "category"])
+def test_what_is_guessed_of_an_item_is_guessed_from_what_is_left(cold, name):
+    rec = cold.recommender
+    own, (other, _) = rec.items, without(cold, name)
+    left, warm = other.items, np.setdiff1d(np.arange(len(own)), COLD)
+    np.testing.assert_array_equal(left.id_part[warm], own.id_part[warm])
+    expected = left.expected(rec.model)[COLD]
+    np.testing.assert_allclose(left.id_part[COLD], expected, atol=1e-6)
+    assert not np.allclose(expected, own.id_part[COLD], atol=1e-3)
+    factors, before = other.partners.factors.vectors, rec.partners.factors.vectors
+    np.testing.assert_allclose(factors[warm], before[warm], atol=1e-6)
+    assert not np.allclose(factors[COLD], before[COLD], atol=1e-6)
+
+
+def test_of_an_item_without_any_content_nothing_is_guessed(cold):
+    rec, split = cold.recommender, cold.split
+    for name in ("text", "graph"):
+        rec, _ = masked(rec, split, name, "test", np.random.default_rng(0))
+    assert not rec.items.vectors[COLD].any()
+    assert not rec.partners.factors.vectors[COLD].any()
+    assert rec.partners.neighbours.links[:, COLD].nnz == 0
 
 
 # ---- effects -----------------------------------------------------------------------------
@@ -172,7 +246,8 @@ def test_gains_are_differences_of_means_on_the_same_users(fitted):
 
 def test_a_run_gains_nothing_over_itself(fitted):
     counts = fitted.split.train.item_counts()
-    whole = judged(fitted.recommender, fitted.split, "test", counts, True)
+    rec = before(fitted.recommender, fitted.split, "test")
+    whole = judged(rec, fitted.split, "test", counts, True)
     for effect in effects("nothing", "masked", whole, whole):
         assert (effect.gain, effect.low, effect.high, effect.p) == (0, 0, 0, 1)
 
@@ -226,6 +301,12 @@ def test_a_retrained_run_is_the_run_but_for_the_part(fitted):
     train, own = found["sequence"].split.train, fitted.split.train
     assert not np.array_equal(train.item, own.item)
     np.testing.assert_array_equal(train.item_counts(), own.item_counts())
+    told = found["sequence"].intents
+    start = np.searchsorted(train.user, told.user)
+    np.testing.assert_allclose(told.prefix, texts_of(rec, train, start + told.at))
+    np.testing.assert_allclose(told.valid, texts_of(rec, train))
+    assert (told.at == fitted.intents.at).all()
+    assert not np.allclose(told.prefix, fitted.intents.prefix)
     relation = ("item", "category", "category")
     true = rec.model.graph.edges[relation]
     assert not np.array_equal(found[PERMUTED].recommender.model.graph.edges[relation], true)

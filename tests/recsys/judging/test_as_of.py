@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 from kg.building.build import build_graph
 from kg.catalog import Catalog
@@ -14,9 +15,12 @@ from kg.events import EventLog
 from kg.split import leave_one_out, make_split, temporal_split
 from kg.storage import Dataset
 from kg.testing import planted
+from kg.wording.verbalise import verbalise_users
 from recsys.baselines import Popularity, RP3beta
+from recsys.encoders import LazyEncoder
+from recsys.intent.signals import with_categories
 from recsys.judging.ablate import mask_parts
-from recsys.judging.as_of import ChosenBy, as_of
+from recsys.judging.as_of import ChosenBy, EarlierTexts, as_of
 from recsys.judging.compare import compare
 from recsys.judging.steering import steering_report
 from recsys.partners.factors import FactorConfig, Factors
@@ -41,6 +45,8 @@ def with_partners(fitted):
     near = Neighbours(links(rec.log, config, 50), 1.0, 1.0, 50, config)
     factors = Factors.fit(rec.log, rec.items.content, FactorConfig(factor_dim=4), 0)
     beside = replace(rec.partners, neighbours=near, factors=factors)
+    with torch.no_grad():  # two epochs hardly open it
+        rec.model.intent_gate.fill_(1.0)
     return replace(fitted, recommender=rec.beside(beside))
 
 
@@ -89,6 +95,62 @@ def test_what_is_served_knows_the_test_events_and_what_is_judged_does_not(fitted
     before = as_of(rec, fitted.split, "test")
     assert len(before.log) == len(rec.log) - len(test)
     assert (before.partners.neighbours.links != rec.partners.neighbours.links).nnz > 0
+
+
+class Counting:
+    """The encoder of a run, and the texts that it has read."""
+
+    def __init__(self, inner):
+        self.inner, self.texts = inner, []
+        self.dim, self.id, self.unknown_share = inner.dim, inner.id, inner.unknown_share
+
+    def encode(self, texts, progress=None):
+        self.texts += texts
+        return self.inner.encode(texts, progress)
+
+
+def told(rec, log):
+    """The text of each user's history in `log`."""
+    told = with_categories(rec.catalog)
+    return verbalise_users(log, told, last=rec.intent.last, templates=rec.intent.templates)
+
+
+def test_intents_have_read_what_is_known_when_the_part_begins(fitted):
+    rec, split = fitted.recommender, fitted.split
+    now, then = (rec.encoder.encode(told(rec, log)) for log in (split.before_test(), split.train))
+    assert (now != then).any(1).sum() > 30
+    np.testing.assert_allclose(as_of(rec, split, "valid").intent.serve, then)
+    np.testing.assert_allclose(as_of(rec, split, "test").intent.serve, now)
+    whole = judge(rec, split, "test").per_user["ndcg@10"]
+    known = replace(rec, intent=replace(rec.intent, valid=now))
+    np.testing.assert_array_equal(judge(known, split, "test").per_user["ndcg@10"], whole)
+
+
+def test_who_is_judged_and_did_more_since_is_read_once(fitted):
+    rec, split = fitted.recommender, fitted.split
+    some = split.test.user % 2 == 0
+    split = replace(
+        split, test=split.test.take(some), valid=split.valid.take(split.valid.user % 3 != 0)
+    )
+    users = [user for user in np.unique(split.test.user).tolist() if user % 3 != 0]
+    known = told(rec, split.before_test())
+    for ask in (judge, compare, steering_report):
+        encoder = Counting(rec.encoder)
+        ask(replace(rec, encoder=encoder), split, "test")
+        assert encoder.texts == [known[user] for user in users]
+        encoder.texts.clear()
+        ask(replace(rec, encoder=encoder), fitted.split, "valid")
+        assert not encoder.texts
+
+
+def test_without_an_encoder_intents_stay_and_that_is_told(fitted):
+    rec = replace(fitted.recommender, encoder=None)
+    with pytest.warns(EarlierTexts, match="as they were when validation began.*encoder=…"):
+        found = as_of(rec, fitted.split, "test")
+    np.testing.assert_array_equal(found.intent.serve, rec.intent.valid)
+    gone = replace(rec, encoder=LazyEncoder("/nowhere/bert", "bert:0"))
+    with pytest.warns(EarlierTexts, match="/nowhere/bert, is not there any more"):
+        judge(gone, fitted.split, "test")
 
 
 def test_nothing_that_came_since_is_judged(fitted):

@@ -76,6 +76,18 @@ def test_links_are_the_largest_weights_of_ease():
         np.testing.assert_allclose(found[whole.known[best], code], column[best], rtol=1e-5)
 
 
+def test_an_item_that_met_no_other_hears_what_its_like_hear():
+    users = [f"u{n}" for n in range(30) for _ in range(3)] + [f"x{n}" for n in range(4)]
+    items = [f"i{(n + step) % 6}" for n in range(30) for step in range(3)] + ["lonely"] * 4
+    log = EventLog.of(users, items)
+    found = links(log, CONFIG, 50)
+    assert found.data.all()
+    lonely = int(log.items.encode(["lonely"])[0])
+    assert found[:, [lonely]].nnz == 0
+    content = np.random.default_rng(0).normal(size=(len(log.items), 5)).astype(np.float32)
+    assert heard(found, content, 50)[:, [lonely]].nnz > 0
+
+
 @pytest.mark.parametrize("kind", ["auto", "rp3beta"])
 def test_too_few_events_give_no_links(kind):
     log = EventLog.of(["a", "b"], ["x", "y"])
