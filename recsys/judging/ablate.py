@@ -42,7 +42,6 @@ from recsys.judging.effects import Effect, effects, judged
 from recsys.recommender import Recommender
 from recsys.retrieval import index_of
 from recsys.serving.items import ItemStore
-from recsys.serving.warmup import training_events
 
 BESIDE = ("neighbours", "factors", "trend", "habits")
 PARTS = ("text", "graph", "intent", "sequence", "id", *BESIDE)
@@ -90,7 +89,7 @@ def masked(
 
 def _with_expected_ids(rec: Recommender, store: ItemStore) -> ItemStore:
     """The items, those without an event in training with the ids that go with these parts."""
-    part, new = store.id_part.copy(), training_events(rec.model, len(store)) == 0
+    part, new = store.id_part.copy(), store.events_in_training(rec.model) == 0
     part[new] = store.expected(rec.model)[new]
     return replace(store, id_part=part)
 
