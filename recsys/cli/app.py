@@ -381,14 +381,26 @@ def evaluate(
     steering: Annotated[
         bool, typer.Option("--steering", help="What quotas and wishes by intent do to the lists.")
     ] = False,
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            help="By groups: columns of the table of users, or history; facts of items, or "
+            "popularity; joined by commas."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Held-out accuracy beside popularity, item-kNN, EASE and text-kNN, same users, same rule;
-    with --ablate or --retrain: of the run without its parts; with --steering: of steered lists.
+    with --ablate or --retrain: of the run without its parts; with --steering: of steered lists;
+    with --groups: who is served how well, and what is shown how much.
     """
     from kg.errors import UsageError
-    from recsys.cli.judging import ablate_run, judge_run, steer_run
+    from recsys.cli.judging import ablate_run, group_run, judge_run, steer_run
 
+    if groups is not None:
+        if ablate is not None or ablate_relations or retrain or buckets or texts or steering:
+            raise UsageError("--groups stands alone.")
+        return group_run(run, [name.strip() for name in groups.split(",")], json)
     if steering:
         if ablate is not None or ablate_relations or retrain or buckets or texts is not None:
             raise UsageError("--steering stands alone.")

@@ -15,6 +15,7 @@ from recsys.judging.ablate import PARTS, RELATION, VECTORS, lacking, mask_parts,
 from recsys.judging.compare import compare
 from recsys.judging.effects import Effect, bucket_table, effect_table
 from recsys.judging.evaluate import SCORE
+from recsys.judging.groups import check_groups, item_groups, known_groups, people_groups
 from recsys.judging.retrain import retrain_parts
 from recsys.judging.steering import steering_report
 from recsys.recommender import Recommender
@@ -29,6 +30,19 @@ def judge_run(run: Path, json: bool) -> None:
     rows = compare(rec, split, part)
     rule = "those met before too" if rec.repeats else "those met before masked"
     show(rows, json, f"{part} part, all items ranked, {rule}")
+
+
+def group_run(run: Path, names: list[str], json: bool) -> None:
+    """The run by groups of people and of items: a table for each name."""
+    rec, split, part, _ = _held_out(run)
+    check_groups(rec, names)
+    for name in names:
+        of_people = name in known_groups(rec)[0]
+        rows = (people_groups if of_people else item_groups)(rec, split, part, name)
+        what = (
+            f"{SCORE} by {name} of people" if of_people else f"places in lists by {name} of items"
+        )
+        show(rows, json, f"{part} part; {what}")
 
 
 def steer_run(run: Path, json: bool) -> None:

@@ -109,7 +109,10 @@ def _kinds(
     if chances is not None:
         out["auto quota"] = (whole, auto)
     out["next intent"] = (whole, oracle)
-    out["popularity"] = (lambda rows: np.tile(ranked, (len(rows), 1)), plain)
+    out["recent popularity" if rec.partners.recent < 1 else "popularity"] = (
+        lambda rows: np.tile(ranked, (len(rows), 1)),
+        plain,
+    )
     if rec.model.intent_dim:
         out["no intent"] = (_scorer(rec, known, None), plain)
     return out

@@ -32,6 +32,18 @@ def gini(index: np.ndarray, num_items: int) -> float:
     return float((weight * shown).sum() / (num_items * total))
 
 
+def exposure(index: np.ndarray, num_items: int) -> sparse.csr_matrix:
+    """csr float64 [U, N]: 1 / log2(1 + rank) where the list holds the item, rank from 1.
+
+    How likely a place is looked at, by the discount of DCG: Singh and Joachims, Fairness of
+    exposure in rankings, 2018.
+    """
+    _exposure(index, num_items)
+    user, place = np.nonzero(index >= 0)
+    at = user, index[user, place]
+    return sparse.csr_matrix((1 / np.log2(2.0 + place), at), (len(index), num_items))
+
+
 def novelty(index: np.ndarray, item_counts: np.ndarray, num_users: int) -> np.ndarray:
     """Mean over the list of -log2(p_i) bits, p_i = max(1, item_counts_i) / num_users, p_i <= 1.
 
