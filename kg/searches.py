@@ -8,15 +8,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kg.alike import ByValue
+from kg.errors import UsageError
 from kg.events import EventLog
 from kg.ids import Vocab
 
 
 @dataclass(frozen=True)
 class Search:
-    """A search in a history that is told live: `["i1", Search("rain boots")]`."""
+    """A search in a history that is told live: `["i1", Search("rain boots")]`; `UsageError` for an
+    empty text.
+    """
 
     text: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str) or not self.text.strip():
+            raise UsageError(f"The text of a search must not be empty. Got {self.text!r}.")
 
 
 @dataclass(frozen=True, eq=False)

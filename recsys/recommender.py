@@ -53,7 +53,7 @@ from recsys.serving.answers import (
     tell_stale,
     tell_unknown,
 )
-from recsys.serving.bulk import frame_of, in_turn
+from recsys.serving.bulk import frame_of, in_turn, intents_frame
 from recsys.serving.diversity import Spread
 from recsys.serving.explain import Explanation, explain_item
 from recsys.serving.facets import Facets, Where
@@ -435,9 +435,7 @@ class Recommender:
         k, filter_seen = check_k(k, "recommend_all"), check_flag(filter_seen, "filter_seen")
         alone = {"intent": intent, "avoid": avoid, "intent_quota": intent_quota, "at_most": at_most}
         allowed = self.facets.allowed(where, only, without)
-        every = np.arange(len(self.log.users))
-        if users is not None:
-            every = self.log.users.encode(check_many(users, "recommend_all"))
+        every = self._rows(users, "recommend_all")
         for start in range(0, len(every), batch):
             rows = every[start : start + batch]
             if diversity or any(told is not None for told in alone.values()):
@@ -515,6 +513,30 @@ class Recommender:
             return []
         usual = self.intent.head.usual.numpy()
         return first_intents(self.intent.names(spoken), p, usual, k, by)
+
+    def intents_all(
+        self,
+        k: int = 5,
+        *,
+        language: str | None = None,
+        by: str = "probability",
+        users: Sequence[object] | None = None,
+        batch: int = 1024,
+    ) -> Iterator[pl.DataFrame]:
+        """Every user of the log with an item, or these `users`, as `intents` and `stage` have them:
+        a frame (user_id, intent, probability, usual, stage, rank) per `batch` users.
+        """
+        k = check_k(k, "intents_all")
+        check_by(by)
+        every = self._rows(users, "intents_all")
+        for start in range(0, len(every), batch):
+            yield intents_frame(self, every[start : start + batch], k, language, by)
+
+    def _rows(self, users: Sequence[object] | None, where: str) -> np.ndarray:
+        """Users of the log by number, all of them where none is said."""
+        if users is None:
+            return np.arange(len(self.log.users))
+        return self.log.users.encode(check_many(users, where))
 
     def stage(
         self, user: object | None = None, *, history: Sequence[object] | None = None

@@ -5,6 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import polars as pl
+
+from kg.amounts import read_amounts
 from kg.errors import UsageError
 from kg.searches import Search
 from recsys.cli.bulk import write_all
@@ -56,13 +60,16 @@ def _condition(text: str) -> tuple[str, Any]:
         raise UsageError(f"--where must be NAME=VALUE|VALUE or NAME=10..50. Got {text!r} instead.")
     low, dots, high = told.partition("..")
     if dots:
-        try:
-            ends = tuple(float(end) if end.strip() else None for end in (low, high))
-        except ValueError:
-            ends = ()
-        if ends and ends != (None, None):
-            return name.strip(), ends
+        ends = [_amount(end.strip()) if end.strip() else None for end in (low, high)]
+        if not any(end is not None and np.isnan(end) for end in ends) and ends != [None, None]:
+            return name.strip(), tuple(ends)
     return name.strip(), [value.strip() for value in told.split("|") if value.strip()]
+
+
+def _amount(text: str) -> float:
+    """A number as people write it in their tables; NaN for what is none."""
+    values = read_amounts(pl.Series([text])).values
+    return float("nan") if values is None else float(values[0])
 
 
 def _keys(told: str | None) -> list[str] | None:

@@ -297,23 +297,36 @@ def intents(
     by: Annotated[
         str, typer.Option(help="probability, or difference: from what is usual, above it only.")
     ] = "probability",
+    all_: Annotated[
+        bool, typer.Option("--all", help="Every user, in one pass: CSV, or --json.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="With --all: a file in place of stdout.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """What the user wants now, by name and probability, and how far they are with it."""
+    from kg.errors import UsageError
+    from recsys.cli.bulk import write_frames
     from recsys.cli.output import say, show
 
+    if all_ and (user is not None or history is not None):
+        raise UsageError("Say one of --all and who it is (--user, --history).")
+    if out is not None and not all_:
+        raise UsageError("-o needs --all.")
     rec, past = _load(run), _ids(history)
+    if all_:
+        frames = rec.intents_all(k, language=language, by=by)
+        return write_frames(frames, out, json, len(rec.log.users))
     found = rec.intents(user, history=past, k=k, language=language, by=by)
     stage = rec.stage(user, history=past)
     if not found:
         say("No intents: this run has no categories, or the history is empty.")
-    show(
-        [
-            {"intent": i.name, "probability": i.probability, "usual": i.usual, "stage": stage}
-            for i in found
-        ],
-        json,
-    )
+    rows = [
+        {"intent": i.name, "probability": i.probability, "usual": i.usual, "stage": stage}
+        for i in found
+    ]
+    return show(rows, json)
 
 
 @app.command()

@@ -1,9 +1,10 @@
-"""`kgintent recommend --all`: every user in one streaming pass."""
+"""`recommend --all` and `intents --all`: every user in one streaming pass."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,14 @@ def write_all(
     rec: Recommender, out: Path | None, k: int, filter_seen: bool | None, filters: dict[str, Any],
     json: bool,
 ) -> None:  # fmt: skip
-    """user_id, item_id, score, rank as CSV or JSON lines, to a file (whole or not) or to stdout."""
-    started = time.perf_counter()
+    """user_id, item_id, score, rank of every user."""
     frames = rec.recommend_all(k, filter_seen=filter_seen, **filters)
+    write_frames(frames, out, json, len(rec.log.users))
+
+
+def write_frames(frames: Iterable[pl.DataFrame], out: Path | None, json: bool, users: int) -> None:
+    """CSV or JSON lines, to a file (whole or not) or to stdout, of so many users."""
+    started = time.perf_counter()
     parts = (_text(frame, json, first=number == 0) for number, frame in enumerate(frames))
     if out is None:
         for part in parts:
@@ -33,7 +39,6 @@ def write_all(
         for part in parts:
             handle.write(part)
     seconds = time.perf_counter() - started
-    users = len(rec.log.users)
     say(f"{out}: {users:,} users in {seconds:.1f} s ({users / seconds:,.0f} a second).")
 
 

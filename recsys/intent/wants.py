@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kg.errors import UsageError
+from kg.intents.recent import recent_intents
 from kg.intents.stage import LOOKED, Stage, stage
 from kg.searches import Search
 from kg.wording.templates import Templates
@@ -34,6 +35,20 @@ def probabilities_of(
         embedding = found
     own = rec.carried.item[:, : len(rec.intent.labels)]
     return rec.intent.probabilities(embedding, rec.items.newest[codes], own)
+
+
+def probabilities_of_users(rec: Recommender, rows: np.ndarray) -> np.ndarray:
+    """float32 [U, L] of these users int64 [U] of the log, as `probabilities_of` has them; NaN of
+    who has no event with an item. L is 0 without named intents.
+    """
+    intent = rec.intent
+    if intent is None or intent.head is None:
+        return np.zeros((len(rows), 0), np.float32)
+    part, own = rec.histories.take(rows), rec.carried.item[:, : len(intent.labels)]
+    begin, stop = part.offsets[:-1], part.offsets[1:]
+    recent = recent_intents(rec.items.newest[part.item], begin, stop, own)
+    found = intent.head.probabilities(intent.serve[rows], recent)
+    return np.where((part.lengths > 0)[:, None], found, np.nan)
 
 
 def language_of(rec: Recommender, language: str | None) -> str:

@@ -1,4 +1,4 @@
-"""The lists of many people as frames: user_id, item_id, score, rank."""
+"""What many people get, and what they want, as frames."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import numpy as np
 import polars as pl
 
 from recsys.hits import Hits
-from recsys.serving.answers import FewerItems
+from recsys.intent.wants import language_of, probabilities_of_users
+from recsys.serving.answers import FewerItems, first_intents
 
 if TYPE_CHECKING:
     from recsys.recommender import Recommender
 
+WANTS = {"user_id": pl.String, "intent": pl.String, "probability": pl.Float64,
+         "usual": pl.Float64, "stage": pl.String, "rank": pl.Int64}  # fmt: skip
 KINDS = {"user_id": pl.String, "item_id": pl.String, "score": pl.Float32, "rank": pl.Int64}
 
 
@@ -31,6 +34,26 @@ def frame_of(rec: Recommender, rows: np.ndarray, hits: Hits) -> pl.DataFrame:
         },
         KINDS,
     )
+
+
+def intents_frame(
+    rec: Recommender, rows: np.ndarray, k: int, language: str | None, by: str
+) -> pl.DataFrame:  # fmt: skip
+    """The first k intents and the stage of the users `rows` int64 [U] of the log."""
+    spoken, told = language_of(rec, language), []
+    if rec.intent is not None and rec.intent.head is not None:
+        names, usual = rec.intent.names(spoken), rec.intent.head.usual.numpy()
+        for user, p in zip(
+            rec.log.users.decode(rows), probabilities_of_users(rec, rows), strict=True
+        ):
+            if np.isnan(p).any():
+                continue
+            stage = rec.stage(user)
+            told += [
+                (user, one.name, one.probability, one.usual, stage, rank)
+                for rank, one in enumerate(first_intents(names, p, usual, k, by), 1)
+            ]
+    return pl.DataFrame(told, WANTS, orient="row")
 
 
 def in_turn(

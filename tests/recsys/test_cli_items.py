@@ -62,6 +62,9 @@ def test_filters_on_the_command_line(call, run, made):
     ids = [int(row["item"][1:]) for row in found]
     assert found
     assert all(n < 60 and made[1][n] == [kind] for n in ids)
+    spelled, _ = rows(call, "recommend", run, *USER, "--where", f"category={kind}", "--where",
+                      "price=..￥59.5", "-k", 5)  # fmt: skip
+    assert spelled == found
     found, err = rows(call, "recommend", run, *USER, "--only", "i0001,i0002", "-k", 5)
     assert {row["item"] for row in found} <= {"i0001", "i0002"}
     assert "of the 5 items asked for" in err

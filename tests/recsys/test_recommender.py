@@ -346,6 +346,26 @@ def test_intents_are_sorted_probabilities(rec):
         replace(rec, encoder=None).intents(history=["i0001"])
 
 
+def test_intents_of_everybody_are_those_of_each(rec, tmp_path, call):
+    frame = pl.concat(rec.intents_all(k=2, batch=7))
+    assert frame["user_id"].unique(maintain_order=True).to_list() == list(rec.log.users.ids)
+    for user in rec.log.users.ids[:4]:
+        own, told = frame.filter(user_id=user), rec.intents(user, k=2)
+        assert own["intent"].to_list() == [one.name for one in told]
+        assert own["probability"].to_list() == pytest.approx([one.probability for one in told])
+        assert own["rank"].to_list() == [1, 2]
+        assert own["stage"].unique().to_list() == [rec.stage(user)]
+    some = pl.concat(rec.intents_all(users=rec.log.users.ids[2:4], by="difference"))
+    assert set(some["user_id"]) <= {*rec.log.users.ids[2:4]}
+    assert (some["probability"] > some["usual"]).all()
+    rec.save(tmp_path / "run")
+    code, out, err = call("intents", tmp_path / "run", "--all", "-k", 2, "-o", tmp_path / "x.csv")
+    assert (code, out) == (0, ""), err
+    assert pl.read_csv(tmp_path / "x.csv", schema=frame.schema).shape == frame.shape
+    assert call("intents", tmp_path / "run", "--all", "--user", "u1")[0] == 2
+    assert call("intents", tmp_path / "run", "--user", "u1", "-o", tmp_path / "x.csv")[0] == 2
+
+
 def test_parts_of_an_explanation_sum_to_the_recommended_score(rec):
     cases = [{"user": u} for u in rec.log.users.ids[:10]]
     for kwargs in [*cases, {"history": ["i0002", "i0008"]}]:

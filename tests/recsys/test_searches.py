@@ -9,6 +9,7 @@ import pytest
 from kg.building.build import build_graph
 from kg.catalog import Catalog
 from kg.clean import clean
+from kg.errors import UsageError
 from kg.events import EventLog
 from kg.sequences import Sequences
 from kg.storage import Dataset
@@ -204,3 +205,9 @@ def test_what_is_added_for_repeats_goes_to_items_only():
     for user in range(0, USERS, 10):
         own = set(histories.items_of(user).tolist())
         assert sorted(bonus[user].indices.tolist()) == sorted(own)
+
+
+@pytest.mark.parametrize("text", ["", " ", None])
+def test_an_empty_search_is_refused(text):
+    with pytest.raises(UsageError, match="The text of a search must not be empty"):
+        Search(text)
