@@ -76,7 +76,8 @@ class People:
     def one(self, told: Mapping[str, object]) -> Profiles:
         """A profile [1] that is told live: {"age": "18-25", "likes": ["tea", "cake"], …}.
 
-        A value that nobody has says nothing. `UsageError` for a name that is no attribute and no
+        Several values, and the numbers of a vector, may be one text joined by '|'. A value that
+        nobody has says nothing. `UsageError` for a name that is no attribute and no
         vector, or for a vector of another width.
         """
         starts = np.cumsum([0, *(len(values) for _, values in self.attributes)])
@@ -104,7 +105,7 @@ class People:
     def _vector(self, name: str, given: object) -> np.ndarray:
         width = self.profiles.vectors[name].shape[1]
         try:
-            numbers = np.asarray(given, np.float32)
+            numbers = np.asarray(several(given) if isinstance(given, str) else given, np.float32)
         except (TypeError, ValueError):
             numbers = np.zeros(0, np.float32)
         if numbers.shape != (width,) or not np.isfinite(numbers).all():

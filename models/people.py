@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -99,6 +99,10 @@ class PeopleQueries(nn.Module):
         """The profile [1] of someone in the table, None for others."""
         row = self.ids.encode([user], missing="negative")
         return self.profiles.take(row) if row[0] >= 0 else None
+
+    def told_of(self, users: Sequence[object]) -> Profiles:
+        """The profiles [U] of these people; of who is not in the table nothing is known."""
+        return self.profiles.take(self.ids.encode(users, missing="negative"))
 
     def of(self, batch: Batch) -> Profiles:
         """What is known of the people of a batch: what was told with it, else the table."""

@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from kg.errors import DataError, UsageError
 from kg.folders import write_text
 from models.tensors import save_tensors
 from recsys.recommender import Recommender
+from recsys.serving.queries import queries_of_users
 
 ENDS = (".npz", ".safetensors")
 
@@ -34,9 +34,8 @@ def item_vectors(rec: Recommender) -> tuple[list[str], np.ndarray]:
 
 def user_vectors(rec: Recommender) -> tuple[list[str], np.ndarray]:
     """Ids [n] and float32 [n, D] of the users of the log, after all that they did."""
-    told = rec.intent.serve if rec.intent is not None else None
-    items = torch.from_numpy(rec.items.vectors)
-    return list(rec.log.users.ids), rec.model.encode_histories(rec.histories, items, told)
+    users = rec.log.users.ids
+    return list(users), queries_of_users(rec, np.arange(len(users)))[0]
 
 
 def write_vectors(file: Path, ids: Sequence[str], vectors: np.ndarray) -> None:

@@ -9,7 +9,7 @@ like those of a small set (`allowed`); none is ever taken out of FAISS' own stru
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -32,6 +32,8 @@ EVEN = 1.5
 hubs to which every way leads (facebookresearch/faiss, issue 1496)."""
 BLOCK = 30_000_000
 """The numbers in a dense block of candidates, at most (but those of at least one query)."""
+APART = 0.1
+"""A vector that moved by more of its length is another than FAISS has read."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class VectorIndex:
         self.kind, self.probe = _known(kind), probe or Probe()
         self.built = len(self.vectors)
         """So many of the vectors, the first ones, FAISS has read."""
+        self.changed = np.zeros(0, np.int64)
+        """Those of them, ascending, that have become others since."""
         self._faiss: Any = None
         if kind != "exact":
             self._faiss = _approximate(self.vectors, kind, seed)
@@ -82,7 +86,7 @@ class VectorIndex:
     @property
     def fresh(self) -> float:
         """The share of the vectors that FAISS has not read: each query is compared with them."""
-        return 1 - self.built / max(len(self), 1)
+        return 1 - (self.built - len(self.changed)) / max(len(self), 1)
 
     @property
     def bytes_of_faiss(self) -> int:
@@ -95,11 +99,12 @@ class VectorIndex:
 
     def probing(self, probe: Probe) -> VectorIndex:
         """The same index, looking so hard."""
-        return self._like(self.vectors, probe)
+        return self._like(self.vectors, probe, self.changed)
 
     def extended(self, vectors: np.ndarray) -> VectorIndex:
-        """An index of these vectors [M, D], M >= N, that uses what FAISS has read of the first N,
-        even where one has changed a little since: only the choice of candidates is of then.
+        """An index of these vectors [M, D], M >= N, that uses what FAISS has read of the first N:
+        where one has changed a little since, the choice of candidates is of then; where by more
+        than `APART`, every query is compared with it, as with those that came since.
         """
         vectors = _checked(vectors)
         if vectors.shape[1] != self.vectors.shape[1] or len(vectors) < self.built:
@@ -109,11 +114,14 @@ class VectorIndex:
             )
         if self.kind == "exact":
             return VectorIndex(vectors, "auto" if self._faiss is not None else "exact")
-        return self._like(vectors, self.probe)
+        read = self.vectors[: self.built]
+        far = np.linalg.norm(vectors[: self.built] - read, axis=1)
+        changed = np.flatnonzero(far > APART * np.linalg.norm(read, axis=1))
+        return self._like(vectors, self.probe, np.union1d(self.changed, changed))
 
-    def _like(self, vectors: np.ndarray, probe: Probe) -> VectorIndex:
+    def _like(self, vectors: np.ndarray, probe: Probe, changed: np.ndarray) -> VectorIndex:
         out = VectorIndex.__new__(VectorIndex)
-        out.vectors, out.kind, out.probe = vectors, self.kind, probe
+        out.vectors, out.kind, out.probe, out.changed = vectors, self.kind, probe, changed
         out.built, out._faiss = self.built, self._faiss
         return out
 
@@ -159,7 +167,8 @@ class VectorIndex:
     def _proposed(self, queries: np.ndarray, k: int, allowed: np.ndarray | None) -> Hits:
         """The best of what FAISS offers and of what it has not read."""
         want = min(self.built, k * self.probe.spare)
-        step = max(1, BLOCK // (max(want, 1) * self.vectors.shape[1] + len(self) - self.built))
+        unread = len(self) - self.built + len(self.changed)
+        step = max(1, BLOCK // (max(want, 1) * self.vectors.shape[1] + unread))
         there = len(self) if allowed is None else int(allowed.sum())
         parts = []
         for at in range(0, max(len(queries), 1), step):
@@ -195,11 +204,12 @@ class VectorIndex:
     ) -> Hits:
         rows = np.sort(offered, axis=1)  # so that ties go to the smaller index
         score = np.einsum("bwd,bd->bw", self.vectors[np.maximum(rows, 0)], queries)
-        score[rows < 0] = -np.inf
-        tail = queries @ self.vectors[self.built :].T
+        unread = np.concatenate([self.changed, np.arange(self.built, len(self))])
+        score[(rows < 0) | np.isin(rows, self.changed)] = -np.inf
+        tail = queries @ self.vectors[unread].T
         if allowed is not None:
-            tail[:, ~allowed[self.built :]] = -np.inf
-        late = np.broadcast_to(np.arange(self.built, len(self)), tail.shape)
+            tail[:, ~allowed[unread]] = -np.inf
+        late = np.broadcast_to(unread, tail.shape)
         index = np.concatenate([rows, late], axis=1)
         hits = top_k(np.concatenate([score, tail], axis=1), k)
         found = np.take_along_axis(index, np.maximum(hits.index, 0), axis=1) if index.size else -1
@@ -216,11 +226,13 @@ class VectorIndex:
 
     @classmethod
     def load(
-        cls, path: Path, vectors: np.ndarray, kind: Kind = "exact", probe: Probe | None = None
-    ) -> VectorIndex:
+        cls, path: Path, vectors: np.ndarray, kind: Kind = "exact", probe: Probe | None = None,
+        changed: Sequence[int] = (),
+    ) -> VectorIndex:  # fmt: skip
         """An index whose file was checked by hash before; its shape must fit `vectors` [N, D].
 
-        An approximate one may have read fewer of them. Without FAISS the answers are exact.
+        An approximate one may have read fewer of them, and others in the place of those `changed`.
+        Without FAISS the answers are exact.
         """
         out = cls(vectors, backend="exact")
         try:
@@ -241,6 +253,7 @@ class VectorIndex:
                 f"{len(vectors)} of width {width}: build it again with `kgintent index`."
             )
         out._faiss, out.built = index, index.ntotal
+        out.changed = np.array(changed, np.int64)
         return out
 
 

@@ -11,7 +11,6 @@ from typing import Literal
 
 import numpy as np
 import polars as pl
-import torch
 from scipy import sparse
 
 from kg.building.triples import Triples
@@ -50,7 +49,6 @@ from recsys.serving.answers import (
     one_by_one,
     tell_fewer,
     tell_nothing,
-    tell_stale,
     tell_unknown,
 )
 from recsys.serving.bulk import frame_of, in_turn, intents_frame
@@ -59,7 +57,7 @@ from recsys.serving.explain import Explanation, explain_item
 from recsys.serving.facets import Facets, Where
 from recsys.serving.items import ItemStore
 from recsys.serving.nearness import cosines
-from recsys.serving.queries import profile_of, query_of, searched_vectors, tell_unheard
+from recsys.serving.queries import profile_of, queries_of_users, query_of, tell_unheard
 from recsys.serving.quota import likely_shares
 from recsys.serving.steering import Wish, steered
 from recsys.serving.stock import stock_told
@@ -346,16 +344,8 @@ class Recommender:
 
     def index_queries(self, rows: np.ndarray) -> np.ndarray:
         """float32 [B, D'], what the index is asked with for these users [B] of the log."""
-        queries, part = self._of_users(rows)
+        queries, part = queries_of_users(self, rows)
         return queries_of(queries, self.partners, part, mixed=self.repeats)
-
-    def _of_users(self, rows: np.ndarray) -> tuple[np.ndarray, Sequences]:
-        """The queries float32 [B, D] of these users [B] of the log, and their histories."""
-        part = self.histories.take(rows)
-        told = self.intent.serve[rows] if self.intent is not None else None
-        asked = searched_vectors(self, part) if self.base is not None else None
-        vectors = torch.from_numpy(self.items.met)
-        return self.model.encode_histories(part, vectors, told, None, asked), part
 
     def found_for(
         self, rows: np.ndarray, k: int, filter_seen: bool | None = None,
@@ -364,7 +354,7 @@ class Recommender:
         """Hits [B, k] of these users [B] of the log, by the numbers of items; bool [N]: of those
         `allowed`. Of whom nothing is known gets what is popular.
         """
-        queries, part = self._of_users(rows)
+        queries, part = queries_of_users(self, rows)
         hits = self._found(queries, part, k, filter_seen, allowed, rows)
         strangers = np.flatnonzero((part.lengths == 0) & ~queries.any(1))  # as in `recommend`
         if not len(strangers):
@@ -573,7 +563,6 @@ class Recommender:
         new = new if isinstance(new, Catalog) else Catalog.read(new)
         found, told = with_items(self, new)
         tell_unknown(new.ids.ids, told.silent)
-        tell_stale(told.stale)
         return found
 
     def with_events(self, new: EventLog | Table, *, refit: bool = False) -> Recommender:

@@ -151,12 +151,17 @@ def _plain(rec: Recommender) -> dict[str, Any]:
         "added": {"ids": rec.items.ids[trained:], "titles": rec.items.titles[trained:]},
         "facts": [[c, r, n] for c, many in rec.items.facts.items() for r, n in many],
         "partners": _plain_partners(rec.partners),
+        "texts": {str(code): text for code, text in rec.items.texts.items()},
         "told": {str(code): cells for code, cells in rec.items.told.items()},
         **_plain_log(rec),
         "hidden": hidden,
         "absent": np.flatnonzero(rec.items.absent).tolist(),
         "unknown": np.flatnonzero(rec.items.unknown).tolist(),
-        "index": {"kind": rec.index.kind, "probe": asdict(rec.index.probe)},
+        "index": {
+            "kind": rec.index.kind,
+            "probe": asdict(rec.index.probe),
+            "changed": rec.index.changed.tolist(),
+        },
         "events": sorted(rec.model.graph.events),
         "forgotten": rec.forgotten,
     }
@@ -278,7 +283,8 @@ def _index(
     if "index.faiss" not in manifest["files"]:
         return VectorIndex(vectors)
     made = plain.get("index", {"kind": "exact", "probe": {}})
-    return VectorIndex.load(folder / "index.faiss", vectors, made["kind"], Probe(**made["probe"]))
+    return VectorIndex.load(folder / "index.faiss", vectors, made["kind"], Probe(**made["probe"]),
+                            made.get("changed", ()))  # fmt: skip
 
 
 def _part(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, torch.Tensor]:
@@ -344,7 +350,7 @@ def _store(plain: dict[str, Any], tensors: dict[str, np.ndarray], data: Dataset)
         {v.name: tensors[f"items/extra/{v.name}"] for v in _used(data, tensors)},
         {key.removeprefix("items/number/"): tensors[key] for key in tensors
          if key.startswith("items/number/")},
-        told, absent, unknown,
+        told, absent, unknown, {int(code): text for code, text in plain.get("texts", {}).items()},
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from recsys.cli.stock import COLUMNS as STOCK
 from recsys.cli.told import say_unused
 from recsys.recommender import Recommender
 from recsys.serving.adding import Added
-from recsys.serving.answers import tell_stale, tell_unknown
+from recsys.serving.answers import tell_unknown
 
 
 def read_items(rec: Recommender, file: Path, columns: Mapping[str, str]) -> Catalog:
@@ -46,7 +46,6 @@ def _of_stock(columns: set[str]) -> bool:
 def say_added(run: Path, rec: Recommender, found: Recommender, new: Catalog, told: Added) -> None:
     """What became of the items of a table, and what of them may be a mistake."""
     tell_unknown(new.ids.ids, told.silent)
-    tell_stale(told.stale)
     if told.unmatched:
         counts = ", ".join(f"{count:,} of {name}" for name, count in told.unmatched.items())
         say(f"  values that the graph does not know, so that only filters see them: {counts}")

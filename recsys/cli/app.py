@@ -16,6 +16,7 @@ from recsys.cli.kg_group import kg_app
 from recsys.cli.options import (
     ENCODER,
     Accept,
+    Columns,
     Config,
     Device,
     Encoder,
@@ -401,27 +402,39 @@ def evaluate(
             "popularity; joined by commas."
         ),
     ] = None,
+    on: Annotated[
+        Path | None, typer.Option(help="Events that came after the run: its lists, judged by them.")
+    ] = None,
+    beside: Annotated[
+        Path | None, typer.Option(help="With --on: another run, for the people whom both know.")
+    ] = None,
+    columns: Columns = None,
     json: Json = False,
 ) -> None:
     """Held-out accuracy beside popularity, item-kNN, EASE and text-kNN, same users, same rule;
     with --ablate or --retrain: of the run without its parts; with --steering: of steered lists;
-    with --groups: who is served how well, and what is shown how much.
+    with --groups: who is served how well, and what is shown how much; with --on: by later events.
     """
     from kg.errors import UsageError
-    from recsys.cli.judging import ablate_run, group_run, judge_run, steer_run
+    from recsys.cli.judging import ablate_run, group_run, judge_on, judge_run, steer_run
 
+    ablated = ablate is not None or ablate_relations or retrain
+    asked = {"--on": on is not None, "--groups": groups is not None, "--steering": steering,
+             "--ablate": ablated}  # fmt: skip
+    if len(told := [name for name, is_told in asked.items() if is_told]) > 1:
+        raise UsageError(f"{told[0]} and {told[1]} are asked one by one.")
+    if (buckets or texts is not None) and not ablated:
+        raise UsageError("--buckets and --texts need --ablate, --ablate-relations or --retrain.")
+    if (beside is not None or columns is not None) and on is None:
+        raise UsageError("--beside and --columns need --on.")
+    if on is not None:
+        return judge_on(run, on, columns, beside, json)
     if groups is not None:
-        if ablate is not None or ablate_relations or retrain or buckets or texts or steering:
-            raise UsageError("--groups stands alone.")
         return group_run(run, [name.strip() for name in groups.split(",")], json)
     if steering:
-        if ablate is not None or ablate_relations or retrain or buckets or texts is not None:
-            raise UsageError("--steering stands alone.")
         return steer_run(run, json)
-    if ablate is not None or ablate_relations or retrain:
+    if ablated:
         return ablate_run(run, ablate, ablate_relations, retrain, buckets, texts, json)
-    if buckets or texts is not None:
-        raise UsageError("--buckets and --texts need --ablate, --ablate-relations or --retrain.")
     return judge_run(run, json)
 
 

@@ -28,14 +28,18 @@ def items_add(
     """
     from recsys.cli.adding import read_items, say_added
     from recsys.cli.building import with_vectors
-    from recsys.cli.output import columns_of
+    from recsys.cli.output import columns_of, say
     from recsys.cli.runs import publish_items
     from recsys.recommender import Recommender
     from recsys.serving.adding import with_items
 
     rec = Recommender.load(run)
     mapping = columns_of(columns)
-    new, _ = with_vectors(read_items(rec, file, mapping), vectors or [], mapping)
+    new, aside = with_vectors(read_items(rec, file, mapping), vectors or [], mapping)
+    others = rec.items.find(aside.filter(reason="unknown item")["id"].to_list()) >= 0
+    if others.any():
+        say(f"  {others.sum():,} of these vectors are of items of the run that {file} does not "
+            "name: to renew them, give a table of their ids alone.")  # fmt: skip
     found, told = with_items(rec, new)
     publish_items(found, run)
     say_added(run, rec, found, new, told)

@@ -8,14 +8,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from kg.errors import DataError, UsageError, suggest
+from kg.events import EventLog
 from kg.split import HoldOut, Part, Split, make_split
 from models.text import TextCache
-from recsys.cli.output import Stopped, bars, lines_wanted, say, show
+from recsys.cli.output import Stopped, bars, columns_of, lines_wanted, say, show
 from recsys.judging.ablate import PARTS, RELATION, VECTORS, lacking, mask_parts, relations_of
-from recsys.judging.compare import compare
+from recsys.judging.compare import SHOWN, compare
 from recsys.judging.effects import Effect, bucket_table, effect_table
 from recsys.judging.evaluate import SCORE
 from recsys.judging.groups import check_groups, item_groups, known_groups, people_groups
+from recsys.judging.later import Later, judge_later
 from recsys.judging.retrain import retrain_parts
 from recsys.judging.steering import steering_report
 from recsys.recommender import Recommender
@@ -43,6 +45,41 @@ def group_run(run: Path, names: list[str], json: bool) -> None:
             f"{SCORE} by {name} of people" if of_people else f"places in lists by {name} of items"
         )
         show(rows, json, f"{part} part; {what}")
+
+
+def judge_on(run: Path, file: Path, columns: str | None, other: Path | None, json: bool) -> None:
+    """The lists that a run serves, by events that came after it; beside those of another run, for
+    the people whom both know.
+    """
+    runs = {
+        str(path): Recommender.load(path) for path in (run, *([] if other is None else [other]))
+    }
+    later = {}
+    for name, rec in runs.items():
+        new = EventLog.read(
+            file, columns=columns_of(columns), use_time=rec.log.time is not None,
+            ordered=rec.log.ordered,
+        )  # fmt: skip
+        later[name] = found = Later.of(rec, new)
+        say(f"{name}: {found.cleaned}; {found.old:,} not after its last event, {found.strangers:,} "
+            f"of people whom it does not know; {len(found.target):,} to judge by.")  # fmt: skip
+        if rec.log.time is None:
+            say("  without times nobody can tell events that the run has learned: all are counted")
+    both = set.intersection(*(set(one.people) for one in later.values()))
+    if not both:
+        raise DataError(f"The runs know nobody in common who did something in {file}.")
+    reports = {name: judge_later(rec, later[name], both) for name, rec in runs.items()}
+    whole = reports[str(run)]
+    rows = []
+    for name, report in reports.items():
+        row = {"run": name, "users": report.users, **{m: report.metrics[m] for m in SHOWN}}
+        if other is not None:
+            gain = report.gain(whole)
+            row |= {"gain": gain.difference, "95 %": f"{gain.low:+.4f} {gain.high:+.4f}"}
+            row["p"] = gain.p
+        rows.append(row)
+    what = f"gain: {SCORE} above that of {run}" if other is not None else "as it serves now"
+    show(rows, json, f"{file}; {what}")
 
 
 def steer_run(run: Path, json: bool) -> None:

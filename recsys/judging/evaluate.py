@@ -232,11 +232,11 @@ def evaluate_rows(
     ]
     index = np.concatenate(parts)  # [users, max(ks)]
     hits = wanted.hits(index)
-    per_user, metrics = _measured(index, hits, wanted.count, ks, item_counts, len(histories))
+    per_user, metrics = measured(index, hits, wanted.count, ks, item_counts, len(histories))
     return EvalReport(metrics, per_user, users, tuple(target.users.decode(users)))
 
 
-def _measured(
+def measured(
     index: np.ndarray,
     hits: np.ndarray,
     relevant: np.ndarray,

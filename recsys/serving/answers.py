@@ -89,17 +89,6 @@ def tell_unknown(ids: Sequence[str], unknown: Sequence[str]) -> None:
         )  # fmt: skip
 
 
-def tell_stale(ids: Sequence[str]) -> None:
-    """Warns of items that are read as they were, for what they were read with is not kept."""
-    if ids:
-        warnings.warn(
-            f"The texts of {len(ids)} item{'s' * (len(ids) > 1)} ({ids[0]!r} first) are read as "
-            "before: a run does not keep the texts of items that were added to it, so a new title "
-            "or category is heard if the text stands beside it.",
-            NotHeard, stacklevel=3,
-        )  # fmt: skip
-
-
 def tell_nothing(what: str, why: str) -> None:
     """Warns that nothing is near to an item or a text, by default since nothing is known of it."""
     why = why or "nothing is known of it"

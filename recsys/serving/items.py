@@ -1,8 +1,8 @@
 """All items a recommender knows: those of training, and those added since.
 
-Trained items keep their numbers; added ones follow. An id that is told anew gets a new row, which
-hides the older one, so that nothing trained ever moves; events, and all that is learned from them,
-go by the first row of an id, and the newest is answered.
+Trained items keep their numbers and rows; added ones follow. A trained item that is told anew gets
+a second row, which hides the first, so that nothing trained ever moves; events, and all that is
+learned from them, go by the first row of an id, and the newest is answered.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class ItemStore:
 
     hidden bool [N]: in no answer (removed, replaced by a newer row, or `absent`: out of stock for
     now); `unknown` bool [N]: nothing is known of it, so that it is in no list but that of what is
-    popular. `facts` of added items only: what they share with the graph; `told`: the attributes
-    that they were added with. `extras` are parts float32 [N, D] from named vectors, such as images;
-    `numbers` float64 [N] of columns such as the price, NaN where there is none. newest and first
-    int64 [N]: such a row of each row's id.
+    popular. Of added items only: `facts`, what they share with the graph; `told`, the attributes
+    that they were added with; `texts`, where they have one. `extras` are parts float32 [N, D] from
+    named vectors, such as images; `numbers` float64 [N] of columns such as the price, NaN where
+    there is none. newest and first int64 [N]: such a row of each row's id.
     """
 
     ids: tuple[str, ...]
@@ -52,6 +52,7 @@ class ItemStore:
     told: Mapping[int, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     absent: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
     unknown: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    texts: Mapping[int, str] = field(default_factory=dict)
     newest: np.ndarray = field(init=False, repr=False, compare=False)
     first: np.ndarray = field(init=False, repr=False, compare=False)
 
@@ -137,6 +138,14 @@ class ItemStore:
         codes: dict[str, int] = self._codes  # type: ignore[attr-defined]
         return np.array([codes.get(key, -1) for key in keys], np.int64)
 
+    def texts_of(self, catalog: Catalog, codes: np.ndarray) -> tuple[str, ...]:
+        """The texts of rows int64 [M], '' of -1; `catalog` is that of the training."""
+        return tuple(
+            "" if code < 0 else catalog.texts[code] if code < self.trained
+            else self.texts.get(code, "")
+            for code in codes.tolist()
+        )  # fmt: skip
+
     def title(self, code: int) -> str:
         """What to call the item now."""
         return self.titles[int(self.newest[code])] or self.ids[code]
@@ -185,6 +194,24 @@ class ItemStore:
             {name: numbers[rows] for name, numbers in self.numbers.items()},
             {number[code]: cells for code, cells in self.told.items() if code in number},
             self.absent[rows], self.unknown[rows],
+            {number[code]: text for code, text in self.texts.items() if code in number},
+        )  # fmt: skip
+
+    def overwritten(self, rows: np.ndarray, by: np.ndarray) -> ItemStore:
+        """These rows int64 [R], none of the training, hold what the rows `by` [R] do."""
+        at = np.arange(len(self))
+        at[rows] = by
+        pairs = list(zip(rows.tolist(), by.tolist(), strict=True))
+        facts = {**self.facts, **{row: self.facts.get(other, ()) for row, other in pairs}}
+        told = {**self.told, **{row: self.told.get(other, {}) for row, other in pairs}}
+        texts = {**self.texts, **{row: self.texts.get(other, "") for row, other in pairs}}
+        return replace(
+            self, titles=tuple(self.titles[row] for row in at.tolist()),
+            text_part=self.text_part[at], graph_part=self.graph_part[at], id_part=self.id_part[at],
+            text=self.text[at], hidden=self.hidden[at], absent=self.absent[at],
+            unknown=self.unknown[at], facts=facts, told=told, texts=texts,
+            extras={name: part[at] for name, part in self.extras.items()},
+            numbers={name: numbers[at] for name, numbers in self.numbers.items()},
         )  # fmt: skip
 
     def with_ids(self, part: np.ndarray, met: np.ndarray) -> ItemStore:
@@ -266,6 +293,7 @@ class ItemStore:
             _joined_numbers(self, new), {**self.told, **_told(new, len(self))},
             join([absent, sold]),
             join([self.unknown, ~parts.vector.numpy().any(1) & void]),
+            {**self.texts, **{len(self) + n: text for n, text in enumerate(new.texts) if text}},
         )  # fmt: skip
 
 

@@ -41,23 +41,17 @@ class Completed:
     same: np.ndarray
     kept: tuple[str, ...]
 
-    @property
-    def has_text(self) -> bool:
-        """Whether any row of the table has a text."""
-        return any(self.table.texts)
-
 
 def completed(store: ItemStore, catalog: Catalog, graph: KnowledgeGraph, new: Catalog) -> Completed:
     """The items of `new` beside what `store` knows; `catalog` is that of the training.
 
-    A title or a text that no row of the table has is one that it does not name. Texts of items that
-    were added since the training are not kept, their vectors are.
+    A title or a text that no row of the table has is one that it does not name.
     """
     new, old = in_bands(graph, new), store.find(new.ids.ids)
     named = {a.name for a in new.attributes} | {*new.numbers}
     was = _was(store, catalog, old)
     titles = _column(store.titles, old)
-    texts = _column(catalog.texts, np.where(old < store.trained, old, -1))
+    texts = store.texts_of(catalog, old)
     items = replace(
         new, titles=new.titles if any(new.titles) else titles,
         texts=new.texts if any(new.texts) else texts,
@@ -67,7 +61,7 @@ def completed(store: ItemStore, catalog: Catalog, graph: KnowledgeGraph, new: Ca
     facts, extras = _facts(store, graph, old), _extras(store, new, old)
     kept = {r: e for r, e in facts.items() if r[1] not in named}
     edges = {**match_attributes(graph, new), **kept}
-    same = _same(items, was, old < (store.trained if any(new.texts) else len(store)), titles, texts)
+    same = _same(items, was, titles, texts)
     names = [
         *(["title"] if any(titles) and not any(new.titles) else []),
         *(["text"] if any(texts) and not any(new.texts) else []),
@@ -172,12 +166,9 @@ def _extras(
 
 
 def _same(
-    items: Catalog, was: Sequence[Cells], kept: np.ndarray, titles: Sequence[str],
-    texts: Sequence[str],
-) -> np.ndarray:  # fmt: skip
-    """bool [M]: title, text and the values that are read with them are those that were; of items
-    whose texts are `kept`, bool [M].
-    """
+    items: Catalog, was: Sequence[Cells], titles: Sequence[str], texts: Sequence[str]
+) -> np.ndarray:
+    """bool [M]: title, text and the values that are read with them are those that were."""
     now = {a.name: a.cells(len(was)) for a in items.attributes if a.name in TEXT_ATTRIBUTES}
     none: list[list[str]] = [[]] * len(was)
 
@@ -190,4 +181,4 @@ def _same(
             for name in names
         )
 
-    return np.array([ok and alike(row) for row, ok in enumerate(kept.tolist())], bool)
+    return np.array([alike(row) for row in range(len(was))], bool)

@@ -29,22 +29,32 @@ def query_of(
         history = []
     known = profile_of(rec, user) if user is not None else None
     listed = user is not None and history is None and known is None
-    if listed and rec.model.people is not None and str(user) not in rec.learned.users:
-        known = rec.model.people.told(user)  # came later: stands in no row of the training
     if profile is not None:
         known = rec.model.features.profile(profile)
     if listed:
-        row = rec.log.users.encode([user])
-        one, intent = rec.histories.take(row), rec.intent
-        told = intent.serve[row] if intent is not None else None
-    else:
-        codes = rec.history(user, history)
-        searches = Searches.single(history or (), rec.searching)
-        one = Sequences.single(codes, len(rec.items), rec.usual, searches)
-        told = reading_of(rec, codes, history)
-    asked = searched_vectors(rec, one) if not listed or rec.base is not None else None
+        return queries_of_users(rec, rec.log.users.encode([user]), known)
+    codes = rec.history(user, history)
+    searches = Searches.single(history or (), rec.searching)
+    one = Sequences.single(codes, len(rec.items), rec.usual, searches)
+    told, asked = reading_of(rec, codes, history), searched_vectors(rec, one)
     vectors = torch.from_numpy(rec.items.met)
     return rec.model.encode_histories(one, vectors, told, known, asked), one
+
+
+def queries_of_users(
+    rec: Recommender, rows: np.ndarray, known: Profiles | None = None
+) -> tuple[np.ndarray, Sequences]:
+    """The queries float32 [U, D] of these users int64 [U] of the log and their histories; `known`
+    [U] are profiles in the place of those of the table of users.
+    """
+    part, people, asked = rec.histories.take(rows), rec.model.people, None
+    told = rec.intent.serve[rows] if rec.intent is not None else None
+    if rec.base is not None:  # who and what came later stands in no row of the training
+        asked = searched_vectors(rec, part)
+        if people is not None and known is None:
+            known = people.told_of(rec.log.users.decode(rows))
+    vectors = torch.from_numpy(rec.items.met)
+    return rec.model.encode_histories(part, vectors, told, known, asked), part
 
 
 def tell_unheard(

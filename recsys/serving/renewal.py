@@ -24,26 +24,27 @@ CLOSE = 0.01
 
 def renewed(
     store: ItemStore, model: IntentRecommender, catalog: Catalog, known: Completed, text: np.ndarray
-) -> tuple[ItemStore, np.ndarray]:
-    """The store with the items of a table, text float32 [M, T], and bool [M]: those that are as
-    they were; `catalog` is that of the training.
+) -> tuple[ItemStore, np.ndarray, np.ndarray]:
+    """The store with the items of a table, text float32 [M, T], and bool [M] twice: those that are
+    as they were, and those that were there with another content; `catalog` is that of the training.
 
     An item that is unchanged, or but for its numbers, keeps its row, and may be answered again if
-    it was removed; any other gets a new row, which hides an older one of its id. What is out of
-    stock stays so.
+    it was removed; another gets a new row, or the one that it got before. What is out of stock
+    stays so.
     """
     added = store.added(model, model.graph, known.items, text, known.edges, known.extras)
     unheard = _unheard(model.graph, known.items)
     stays, same = unchanged(store, added, catalog, known, unheard)
-    if not stays.any():
-        return added, same
-    kept = np.concatenate([np.ones(len(store), bool), ~stays])
+    late = known.old >= store.trained
+    over = np.flatnonzero(~stays & late)
+    found = added.overwritten(known.old[over], len(store) + over) if len(over) else added
+    kept = np.concatenate([np.ones(len(store), bool), ~(stays | late)])
     back = known.old[stays]
-    found = added.only(np.flatnonzero(kept)).shown_again(back, store.absent[back])
+    found = found.only(np.flatnonzero(kept)).shown_again(back, store.absent[back])
     rows = np.flatnonzero(stays & ~same)
     if len(rows):
         found = _with_numbers(found, added, known.old[rows], len(store) + rows, unheard)
-    return found, same
+    return found, same, ~stays & (known.old >= 0)
 
 
 def _unheard(graph: KnowledgeGraph, new: Catalog) -> set[str]:
@@ -58,14 +59,14 @@ def unchanged(
     """bool [M]: what the last rows of `added`, the items of a table, say is what `store` knows but
     perhaps for numbers and the attributes `unheard`; and: these included.
 
-    Compared are titles, texts (of items added before, whose texts are not kept, their vectors),
-    attributes, numbers and named vectors. Of a column of numbers the numbers count, for bands are
-    those of one table, and where they differ the facts that came of them; a column that the
-    training left out as an identifier says nothing of its items.
+    Compared are titles, texts, attributes, numbers and named vectors. Of a column of numbers the
+    numbers count, for bands are those of one table, and where they differ the facts that came of
+    them; a column that the training left out as an identifier says nothing of its items.
     """
     old, new = known.old, known.items
     late = np.arange(len(store), len(added))
-    same = (old >= 0) & ((old < store.trained) | close(added.text[old], added.text[late]))
+    same = old >= 0
+    texts = store.texts_of(catalog, old)
     for part in added.extras.values():
         same &= close(part[old], part[late])
     equal = np.ones(len(old), bool)
@@ -76,11 +77,11 @@ def unchanged(
 
     def alike(row: int) -> bool:
         code, at = int(old[row]), int(late[row])
-        if added.titles[code] != added.titles[at]:
+        if (added.titles[code], texts[row]) != (added.titles[at], new.texts[row]):
             return False
         if code < store.trained:
             cells: Mapping = {**trained.get(code, {}), **added.told.get(code, {})}
-            told, passed = catalog.texts[code] == new.texts[row], {*banded, *catalog.ignored}
+            told, passed = True, {*banded, *catalog.ignored}
         else:
             cells = added.told.get(code, {})
             told, passed = {*added.facts.get(at, ())} <= {*added.facts.get(code, ())}, banded

@@ -195,6 +195,25 @@ def test_an_approximate_index_is_saved_with_what_came_later_left_to_the_vectors(
             VectorIndex.load(tmp_path / "f", more, other)
 
 
+@pytest.mark.parametrize("kind", APPROXIMATE)
+def test_vectors_that_have_become_others_are_found_by_what_they_are_now(kind, tmp_path):
+    vectors, queries = crowd(np.random.default_rng(5))
+    more = vectors.copy()
+    more[:40] = 3 * queries  # each query is nearest to its own now, or to that of another
+    index = VectorIndex(vectors, kind=kind, probe=Probe(1, 1)).extended(more)
+    truth = np.argmax(queries @ more.T, axis=1)
+    assert (truth < 40).mean() > 0.8
+    assert set(range(40)) <= set(index.changed.tolist())
+    assert index.fresh == pytest.approx(len(index.changed) / 3000)
+    index.save(tmp_path / "f")
+    loaded = VectorIndex.load(tmp_path / "f", more, kind, Probe(1, 1), index.changed.tolist())
+    for one in (index, loaded, index.extended(more), index.probing(Probe(1, 1))):
+        near = truth < 40
+        np.testing.assert_array_equal(one.search(queries, 1).index[near, 0], truth[near])
+    little = vectors * 1.01
+    assert len(VectorIndex(vectors, kind=kind).extended(little).changed) == 0
+
+
 def test_a_graph_of_uneven_vectors_is_refused_and_so_are_too_few():
     rng = np.random.default_rng(4)
     vectors = rng.normal(size=(200, 4)).astype(np.float32)
@@ -229,6 +248,13 @@ class Life(RuleBasedStateMachine):
         new, _ = crowd(self.rng, rows=count, width=4, groups=6)
         self.vectors = np.concatenate([self.vectors, new])
         self.shown = np.concatenate([self.shown, np.ones(count, bool)])
+        self.index = self.index.extended(self.vectors)
+
+    @rule(count=st.integers(1, 20))
+    def change(self, count):
+        rows, (new, _) = self.rng.choice(len(self.vectors), count), crowd(self.rng, count, 4, 6)
+        self.vectors = self.vectors.copy()
+        self.vectors[rows] = new
         self.index = self.index.extended(self.vectors)
 
     @rule(share=st.floats(0, 1))

@@ -20,7 +20,9 @@ from kg.vectors import Vectors
 from models.features import Features
 from models.recommender import IntentRecommender, ModelConfig
 from recsys import Recommender
+from recsys.export import user_vectors
 from recsys.serving.answers import NotHeard
+from recsys.serving.queries import query_of
 from recsys.training.config import RunConfig
 from recsys.training.fit import fit
 from recsys.training.settings import TrainConfig
@@ -77,8 +79,29 @@ def test_a_profile_ranks_better_than_popularity_for_people_without_a_history(rec
         assert rec.intents(user) == []
 
 
+def test_who_comes_later_has_a_profile_in_every_list(rec, tmp_path):
+    """People of the table whose first event came since: one by one, all together, exported."""
+    later = rec.with_events(EventLog.of(list(NEW), ["i07"] * len(NEW)))
+    frame = pl.concat(later.recommend_all(5, users=[*NEW, "u001"]))
+    ids, vectors = user_vectors(later)
+    for user in (*NEW, "u001"):
+        found, rows = later.recommend(user, k=5), frame.filter(user_id=user)
+        assert rows["item_id"].to_list() == [r.item for r in found]
+        np.testing.assert_allclose(rows["score"], [r.score for r in found], atol=2e-6)
+        query, _ = query_of(later, user, None)
+        np.testing.assert_allclose(vectors[ids.index(user)], query[0], atol=1e-5)
+    alone = rec.recommend(history=["i07"], k=5)
+    assert any(later.recommend(user, k=5) != alone for user in NEW)
+
+
 def test_vectors_of_people_do_the_same():
     rec = fit(world(vectors=True), "hash", CONFIG).recommender
+    told = rec.model.features.users.vectors[0].values[-1]
+    assert rec.recommend(profile={"profile": "|".join(map(str, told))}, k=5) == rec.recommend(
+        profile={"profile": told}, k=5
+    )
+    with pytest.raises(UsageError, match="must be 6 finite numbers"):
+        rec.recommend(profile={"profile": "1|2"})
     shares = [share_of_kind(rec.recommend(u, k=10), kind) for kind, u in enumerate(NEW)]
     assert min(shares) > 0.5
     assert rec.model.gates()["user profile"] != 0

@@ -163,3 +163,17 @@ def test_reasons_are_of_the_facts_of_now(rec, key):
             paths = found.explain(history=[one], item=of).paths
             assert any("category" in path or new in path for path in paths) == reason
     assert "Quite another thing" in found.explain(history=[key], item=other).reason
+
+
+def test_nightly_news_of_the_same_items_take_no_more_rows(rec, key):
+    found, sizes = rec, []
+    for night in range(4):
+        rows = Catalog.of([key, "new"], [f"Name of night {night}", f"New {night}"])
+        found = found.with_items(rows)
+        sizes.append(len(found.items))
+        assert found.items.title(found.items.code(key)) == f"Name of night {night}"
+        assert found.items.title(found.items.code("new")) == f"New {night}"
+    assert sizes == [62] * 4
+    once = rec.with_items(Catalog.of([key, "new"], ["Name of night 3", "New 3"]))
+    np.testing.assert_allclose(found.items.vectors, once.items.vectors, atol=1e-5)
+    assert_alike(found, once, [key, "new", "i0003"])

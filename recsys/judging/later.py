@@ -1,0 +1,86 @@
+"""A run judged by what people did after its training: the lists as it serves them now.
+
+What decides whether the run of tonight takes the place of the one of last night: both are asked
+for the same people, of whom both know, and judged by the same events, which neither has heard of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kg.clean import CleanReport, clean
+from kg.errors import DataError
+from kg.events import EventLog
+from kg.sequences import Sequences
+from recsys.judging.evaluate import EvalReport, Relevant, measured
+from recsys.recommender import Recommender
+
+KS = (10, 20)
+
+
+@dataclass(frozen=True, eq=False)
+class Later:
+    """Events that came after all that a run knows, by the run's numbers: `target`; `cleaned` tells
+    of those that cannot be used, `old` and `strangers` count those that are not after the run's
+    last event, and those of people whom it does not know.
+    """
+
+    target: EventLog
+    cleaned: CleanReport
+    old: int
+    strangers: int
+
+    @classmethod
+    def of(cls, rec: Recommender, new: EventLog) -> Later:
+        """`DataError` where nothing is left."""
+        items = rec.log.items.extended(rec.items.ids[len(rec.log.items) :])
+        kept, cleaned = clean(new, items)
+        kept = kept.take(kept.has_item)
+        user = rec.log.users.encode(kept.users.ids, missing="negative")[kept.user]
+        fresh = np.ones(len(kept), bool)
+        if kept.time is not None and rec.log.time is not None and len(rec.log):
+            fresh = kept.time > rec.log.time.max()
+        known = user >= 0
+        if not (fresh & known).any():
+            raise DataError(
+                f"No event is left to judge by: of {len(kept):,}, {int((~fresh).sum()):,} are not "
+                f"after the last one that the run knows, {int((fresh & ~known).sum()):,} are of "
+                "people whom it does not know."
+            )
+        use = fresh & known
+        target = replace(
+            kept.take(use), users=rec.log.users, user=user[use],
+            item=rec.items.newest[kept.item[use]],
+        )  # fmt: skip
+        return cls(target, cleaned, int((~fresh).sum()), int((fresh & ~known).sum()))
+
+    @property
+    def people(self) -> list[str]:
+        """Their ids."""
+        return self.target.users.decode(np.unique(self.target.user))
+
+
+def judge_later(
+    rec: Recommender, later: Later, among: Collection[str] | None = None, ks: Sequence[int] = KS
+) -> EvalReport:
+    """Metrics of the lists that `rec` serves, by what these people (or those `among` them) did
+    later; items out of stock, removed or turned down are in no list and count as relevant.
+    """
+    target = later.target
+    if among is not None:
+        kept = np.isin(target.user, rec.log.users.encode(list(among), missing="negative"))
+        target = target.take(kept)
+    wanted = Relevant.of(target)
+    found = rec.found_for(wanted.user, max(ks)).index
+    index = np.full((len(found), max(ks)), -1, np.int64)
+    index[:, : found.shape[1]] = found[:, : max(ks)]
+    counts = np.zeros(len(rec.items), np.int64)
+    met = np.asarray(Sequences.of(rec.log).matrix().getnnz(axis=0))
+    np.add.at(counts, rec.items.newest[: len(met)], met)
+    per_user, metrics = measured(index, wanted.hits(index), wanted.count, ks, counts,
+                                 len(rec.log.users))  # fmt: skip
+    ids = tuple(rec.log.users.decode(wanted.user))
+    return EvalReport(metrics, per_user, wanted.user, ids)
