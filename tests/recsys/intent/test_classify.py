@@ -83,6 +83,55 @@ def test_strangers_are_refused():
     assert found["accuracy_with_rejection"] > 0.9
 
 
+SEVERAL = [("refund",), ("parcel",), ("size",), ("parcel", "refund"), ("size", "refund")]
+
+
+def mixed(rows=100, strangers=25, seed=0):
+    """Texts of one or two intents, and some with a word of one of them at most."""
+    rng = np.random.default_rng(seed)
+    extra, other = ["hello", "thanks", "today", "now"], ["rain", "moon", "cheese", "piano"]
+    labels = [list(SEVERAL[row % len(SEVERAL)]) for row in range(rows)]
+    texts = [f"{' and '.join(WANTS[name] for name in names)} {' '.join(rng.choice(extra, 2))}"
+             for names in labels]  # fmt: skip
+    weak = ["where", "which", "please", "back", "hello"]
+    texts += [f"{rng.choice(weak)} {' '.join(rng.choice(other, 3))}" for _ in range(strangers)]
+    return LabelledTexts.of(texts, labels + [["none"]] * strangers)
+
+
+@pytest.mark.parametrize("method", ["svm", "frozen+svm"])
+def test_of_several_intents_strangers_are_refused_as_predict_says(method, tmp_path):
+    data, test = mixed(), mixed(seed=3)
+    made = IntentClassifier.fit(data, method, out_of_scope="none", encoder="hash")
+    alone = IntentClassifier.fit(data.without("none"), method, encoder="hash")
+    assert made.many
+    strangers = test.texts[-25:]
+    refused, before = ([one.out_of_scope for one in some.predict(strangers)]
+                       for some in (made, alone))  # fmt: skip
+    assert sum(refused) > sum(before) + 12
+    row = made.evaluate(test, out_of_scope="none")
+    assert row["out_of_scope_recall"] == pytest.approx(np.mean(refused))
+    assert row["out_of_scope_auroc"] > 0.9
+    told = made.predict(test.texts[:-25])
+    right = [not one.out_of_scope and {i.name for i in one.intents} == set(SEVERAL[row % 5])
+             for row, one in enumerate(told)]  # fmt: skip
+    assert row["accuracy_with_rejection"] == pytest.approx(np.mean(right))
+    assert np.mean(right) > 0.9
+    lone = alone.evaluate(test, out_of_scope="none")
+    assert lone["out_of_scope_recall"] == pytest.approx(np.mean(before))
+    made.save(tmp_path / "c")
+    back = IntentClassifier.load(tmp_path / "c").evaluate(test, "none")
+    assert row.pop("unknown_labels") == back.pop("unknown_labels") == []
+    assert back == pytest.approx(row)
+
+
+def test_where_none_is_meant_a_refusal_is_right():
+    made = IntentClassifier.fit(mixed(), "svm", out_of_scope="none")
+    said = ["money back please", "moon", "moon", " "]
+    test = LabelledTexts.of(said, [["refund"], [], ["none"], []])
+    row = made.evaluate(test, out_of_scope="none")
+    assert (row["accuracy_with_rejection"], row["out_of_scope_recall"]) == (1.0, 1.0)
+
+
 def varied(rows, seed):
     """One word of the intent among words that hardly come twice; every fourth has no such word."""
     rng = np.random.default_rng(seed)
