@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,10 @@ from kg.tables import Table, pick_columns, read_table, table_name
 PARTS = {"train": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid",
          "test": "test"}  # fmt: skip
 SEVERAL = "|"
-"""Stands between the labels of one cell."""
+"""Stands between the labels of one cell; read as `WIDE`, that of a Chinese keyboard, too."""
+WIDE = "｜"
+_OTHERWISE = re.compile("[、,，;；/／]")
+"""What else people write between them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +30,7 @@ class LabelledTexts(ByValue):
 
     A text may carry several labels, or none. `several` says whether it is so among the texts that
     these were taken from; None: as these say. Raises `UsageError` where the sizes do not fit and
-    for a label with a '|', which joins several in a cell of a table and here is a list of them, and
+    for a label with a '|' or '｜', which join several in a cell of a table and here are a list, and
     `DataError` for two labels that only capitals or spaces tell apart.
     """
 
@@ -43,10 +47,10 @@ class LabelledTexts(ByValue):
             )
         seen: dict[str, str] = {}
         for name in self.labels:
-            if SEVERAL in name:
+            if SEVERAL in name or WIDE in name:
                 raise UsageError(
-                    f"A label must not hold {SEVERAL!r}, which joins labels in the cells of a "
-                    f"table: give several of one text as a list. Got {name!r} instead."
+                    f"A label must not hold {SEVERAL!r} or {WIDE!r}, which join labels in the "
+                    f"cells of a table: give several of one text as a list. Got {name!r} instead."
                 )
             twin = seen.setdefault(" ".join(name.casefold().split()), name)
             if twin != name:
@@ -157,6 +161,22 @@ class LabelledTexts(ByValue):
                 found[text] = None
         return list(found)
 
+    def joined_otherwise(self) -> list[str]:
+        """Labels that seem to be several: parted at a comma, semicolon, slash or 、 each part is a
+        label too.
+        """
+        return [name for name in self.labels if self._seems_several(name)]
+
+    def _seems_several(self, name: str) -> bool:
+        parts = {part.strip() for part in _OTHERWISE.split(name)} - {""}
+        return len(parts) > 1 and parts <= set(self.labels)
+
+
+def labels_in(cell: str) -> list[str]:
+    """The labels of one cell, as they stand there, each once: 'a|b' are two."""
+    parts = (part.strip() for part in cell.replace(WIDE, SEVERAL).split(SEVERAL))
+    return [part for part in dict.fromkeys(parts) if part]
+
 
 def _labels_of(row: Any, at: int) -> set[str]:
     found = [row] if isinstance(row, str) or not isinstance(row, Iterable) else list(row)
@@ -177,8 +197,8 @@ def read_labelled(
     and "test".
 
     `text`, `label`, `split` name columns; without `split` all rows are "train". Several labels of
-    one cell are joined by '|'. Parts may know different labels. Rows without a text are left out,
-    and with `skip` those without a label.
+    one cell are joined by '|' or '｜'. Parts may know different labels. Rows without a text are
+    left out, and with `skip` those without a label.
     Raises `UsageError` for no such file or column, `DataError` for a part of another name, for a
     row without a label and for a file that cannot be read.
     """
@@ -195,7 +215,7 @@ def read_labelled(
     for row, (said, cell, name) in enumerate(zip(texts, cells, part, strict=True), start=1):
         if not said or (skip and not cell.strip()):
             continue
-        labels = {piece.strip() for piece in cell.split(SEVERAL)} - {""}
+        labels = set(labels_in(cell))
         if not labels:
             raise DataError(
                 f"{where}, row {row}: each text must have a label in column {label!r}. "

@@ -12,9 +12,11 @@ from sklearn.covariance import ledoit_wolf
 from models.intent.contract import Reading
 from models.text.encoder import Vectors
 
-Sureness = Literal["probability", "energy", "nearness"]
+Sureness = Literal["probability", "energy", "joint_energy", "nearness"]
 REJECTED = 0.01
 """Share of rightly recognised texts that may be taken for strangers."""
+_SURE = 1e-7
+"""A float32 probability is no nearer to 1."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,9 @@ class Scope:
 
     The confidence is the largest probability; `by` "energy" log Σ_l exp(z_l), which hears how much
     speaks for any label at all (Liu et al. 2020, arXiv:2010.03759: the energy, negated); `by`
-    "nearness" the distance that `near` tells, negated.
+    "joint_energy" -Σ_l log(1 - p_l), which is Σ_l log(1 + exp(z_l)) of calibrated logits: the same
+    where each label is its own yes or no (Wang et al. 2021, arXiv:2109.14162); `by` "nearness" the
+    distance that `near` tells, negated.
     """
 
     threshold: float = -np.inf
@@ -79,6 +83,9 @@ class Scope:
             return -self.near.distance(reading.vectors)
         if self.by == "energy":
             return logsumexp(reading.logits.astype(np.float64), axis=1)
+        if self.by == "joint_energy":
+            p = np.minimum(probabilities.astype(np.float64), 1 - _SURE)
+            return -np.log1p(-p).sum(axis=1)
         return probabilities.max(axis=1).astype(np.float64)
 
 

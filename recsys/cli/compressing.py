@@ -10,7 +10,7 @@ import numpy as np
 from kg.errors import DataError
 from models.intent.distil import Teaching
 from models.intent.folds import divided
-from recsys.cli.intent import claim, labelled_of, tell, texts_of
+from recsys.cli.intent import claim, labelled_of, options_of, tell, texts_of
 from recsys.cli.output import say, show
 from recsys.intent.classify import IntentClassifier
 from recsys.intent.compress import check_how, compressed, costs
@@ -50,6 +50,12 @@ def compress_intents(
     rows = costs(found, checked)
     show(rows, json)
     unseen = "valid" in parts or all(one.facts.get("kept_back") for one in found.values())
-    what = "kept back" if unseen else "that it has learned, in part at least"
+    what = "kept back" if unseen else "that it may have learned"
+    again = {"text": text, "label": label}
+    if split is not None:
+        part = next(name for name in ("test", "valid", "train") if name in parts)
+        again |= {"split": split} | ({} if part == "test" else {"part": part})
+    if out_of_scope is not None:
+        again["out-of-scope"] = out_of_scope
     say(f"{out}: {rows[-1]['MB']:.1f} MB. Accuracy is that of {len(checked):,} texts {what}. "
-        f"Next: kgintent intent evaluate {out} {file}")  # fmt: skip
+        f"Next: kgintent intent evaluate {out} {file}{options_of(again)}")  # fmt: skip

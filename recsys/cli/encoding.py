@@ -22,11 +22,13 @@ def import_folder(source: str, out: Path, keep: list[Path]) -> None:
 
 
 def lines_of(path: Path) -> Iterator[str]:
-    """The lines of a UTF-8 file, or DataError that names the first one that is not."""
+    """The lines of a UTF-8 file, which may begin with a byte order mark; `DataError` names the
+    first one that is not.
+    """
     file = existing_file(path)
     with file.open("rb") as handle:
         for number, line in enumerate(handle, start=1):
             try:
-                yield line.decode("utf-8").strip("\r\n")
+                yield line.decode("utf-8-sig" if number == 1 else "utf-8").strip("\r\n")
             except UnicodeDecodeError as error:
                 raise bad_byte(file, number, line[error.start]) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
@@ -24,6 +25,9 @@ from recsys.intent.classify import IntentClassifier
 from recsys.intent.store import KIND
 from recsys.training.config import read_settings_file
 from recsys.training.settings import RunOptions
+
+USUAL = {"text": "text", "label": "intent"}
+"""The columns that `intent train` reads unless told others, by its options."""
 
 
 def train_intents(
@@ -166,6 +170,12 @@ def labelled_of(
         raise
 
 
+def options_of(told: Mapping[str, str]) -> str:
+    """' --text NAME …' for a command to type: these options, but the columns read anyway."""
+    return "".join(f" --{option} {shlex.quote(name)}" for option, name in told.items()
+                   if name != USUAL.get(option))  # fmt: skip
+
+
 def texts_of(file: Path, column: str, option: str = "--column") -> list[str]:
     """The texts of a table's column, or of a .txt file's lines; `option` names the column."""
     if existing_file(file).suffix == ".txt":
@@ -196,6 +206,9 @@ def _warn(data: LabelledTexts) -> None:
         say(f"  only one example each: {', '.join(lone[:10])}{' …' if len(lone) > 10 else ''}")
     if twice := data.contradictions():
         say(f"  {len(twice):,} texts stand there with different labels, e.g. {twice[0][:60]!r}")
+    if joined := data.joined_otherwise():
+        some = ", ".join(map(repr, joined[:10])) + (" …" if len(joined) > 10 else "")
+        say(f"  each of these is one intent: {some}; if several are meant, join them by |")
 
 
 def tell(report: TextEpoch) -> None:

@@ -144,7 +144,10 @@ def intent_reply(
     encoder: Base = None,
     json: Json = False,
 ) -> None:
-    """Answer messages, ask which of two intents is meant, or hand over to a person."""
+    """Answer messages, ask which of two intents is meant, or hand over to a person.
+
+    The classifier must be one of one intent a text.
+    """
     from recsys.cli.replying import reply_messages
 
     reply_messages(
@@ -169,7 +172,10 @@ def intent_label(
     encoder: Base = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
 ) -> None:
-    """Ask for the labels that teach most: here on a terminal, else in a CSV to fill in."""
+    """Ask for the labels that teach most: here on a terminal, else in a CSV to fill in.
+
+    Several intents of one text are joined by '|'.
+    """
     from recsys.cli.labelling import label_texts
 
     label_texts(folder, pool, column, out, k, strategy, encoder, seed)
@@ -189,7 +195,10 @@ def intent_curve(
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
     json: Json = False,
 ) -> None:
-    """Accuracy by number of labels, chosen by strategies, on texts that are labelled already."""
+    """Accuracy by number of labels, chosen by strategies, on texts that are labelled already.
+
+    Each text must have one intent.
+    """
     from recsys.cli.labelling import show_curve
 
     names = strategy or ["random", "margin_diverse"]
@@ -219,7 +228,13 @@ def intent_merge(
 @intent_app.command("compress")
 def intent_compress(
     folder: Classifier,
-    file: Texts,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="The table that taught it, with the same --split and --seed: the small one learns "
+            "from it, and what `train` kept back of it (its valid rows, else a share) judges."
+        ),
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", help="The folder to make.")],
     how: Annotated[
         list[str],

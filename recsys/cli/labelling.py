@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,15 +12,17 @@ import numpy as np
 
 from kg.errors import DataError, UsageError, suggest
 from kg.folders import whole_file
-from kg.intents.labelled import read_labelled
+from kg.intents.labelled import SEVERAL, labels_in, read_labelled
 from models.intent.active import STRATEGIES
-from recsys.cli.intent import labelled_of, texts_of
+from recsys.cli.intent import USUAL, labelled_of, options_of, texts_of
 from recsys.cli.output import say, show
 from recsys.intent.classify import IntentClassifier, RecognisedIntent
 from recsys.intent.curves import checked_strategy, label_curves, usual_strategy
 
-USUAL = {"text": "text", "label": "intent"}
-"""The columns that `intent train` reads unless told others, by its options."""
+MARK = "\ufeff"
+"""Begins a file that people fill in: without it Excel reads UTF-8 as its country's code page."""
+GUESSES = 3
+"""So many a text, where it has one intent."""
 
 
 def label_texts(
@@ -47,19 +48,21 @@ def label_texts(
     p = made.calibration.probabilities(reading.logits)
     chosen = strategy or usual_strategy(reading.vectors is not None)
     at = STRATEGIES[chosen](p, reading.vectors, min(k, len(texts)), np.random.default_rng(seed))
-    found = [(one.text, one.intents) for one in made.predict([texts[i] for i in at.tolist()])]
+    most = len(made.labels) if made.many else GUESSES
+    said = made.predict([texts[i] for i in at.tolist()], most)
+    found = [(one.text, one.intents) for one in said]
     if asked:
-        _ask(found, made.labels, out, columns)
+        _ask(found, made, out, columns)
         return
     with whole_file(out) as handle:
+        handle.write(MARK)
         rows = csv.writer(handle)
         rows.writerow(_header(columns))
         for text, guesses in found:
-            rows.writerow(_row(text, guesses, "", columns))
-    told = "".join(f" --{role} {shlex.quote(name)}" for role, name in columns.items()
-                   if name != USUAL.get(role))  # fmt: skip
-    say(f"{out}: {len(found)} texts. Fill in the column {columns['label']}, then: "
-        f"kgintent intent train LABELLED.csv {out} -o NEW{told}")  # fmt: skip
+            rows.writerow(_row(text, guesses, "", columns, made.many))
+    several = f" (several intents joined by {SEVERAL})" if made.many else ""
+    say(f"{out}: {len(found)} texts. Fill in the column {columns['label']}{several}, then: "
+        f"kgintent intent train LABELLED.csv {out} -o NEW{options_of(columns)}")  # fmt: skip
 
 
 def _labelled_in(out: Path, columns: Mapping[str, str]) -> set[str]:
@@ -73,48 +76,51 @@ def _header(columns: Mapping[str, str]) -> list[str]:
 
 
 def _row(
-    text: str, guesses: Sequence[RecognisedIntent], label: str, columns: Mapping[str, str]
-) -> list[str]:
+    text: str, guesses: Sequence[RecognisedIntent], label: str, columns: Mapping[str, str],
+    many: bool,
+) -> list[str]:  # fmt: skip
     """As the header; where parts are told apart, what is labelled is to be learned."""
-    return [text, *_best(guesses), label, *(["train"] if "split" in columns else [])]
-
-
-def _best(guesses: Sequence[RecognisedIntent]) -> tuple[str, str]:
-    return (guesses[0].name, f"{guesses[0].probability:.3f}") if guesses else ("", "")
+    best = guesses if many else guesses[:1]
+    names = SEVERAL.join(guess.name for guess in best)
+    sure = SEVERAL.join(f"{guess.probability:.3f}" for guess in best)
+    return [text, names, sure, label, *(["train"] if "split" in columns else [])]
 
 
 def _ask(
-    found: list[tuple[str, tuple[RecognisedIntent, ...]]], labels: tuple[str, ...], out: Path,
+    found: list[tuple[str, tuple[RecognisedIntent, ...]]], made: IntentClassifier, out: Path,
     columns: Mapping[str, str],
 ) -> None:  # fmt: skip
-    say("A number takes a guess, a name any intent, Enter passes, q ends.")
+    several = f", several joined by {SEVERAL} (1{SEVERAL}2)" if made.many else ""
+    say(f"A number takes a guess, a name any intent{several}, Enter passes, q ends.")
     done = 0
     for number, (text, guesses) in enumerate(found, start=1):
         say(f"\n{number}/{len(found)}  {text}")
         say("  " + "  ".join(f"{n}: {g.name} ({g.probability:.2f})"
                              for n, g in enumerate(guesses, start=1)))  # fmt: skip
-        answer = _answer(guesses, labels)
+        answer = _answer(guesses, made.labels, made.many)
         if answer is None:
             break
         if answer:
-            _append(out, _row(text, guesses, answer, columns), _header(columns))
+            _append(out, _row(text, guesses, answer, columns, made.many), _header(columns))
             done += 1
     say(f"{out}: {done} more labels.")
 
 
-def _answer(guesses: Sequence[RecognisedIntent], labels: tuple[str, ...]) -> str | None:
-    """A label, '' to pass, None to end."""
+def _answer(guesses: Sequence[RecognisedIntent], labels: tuple[str, ...], many: bool) -> str | None:
+    """A label, or where `many` several joined; '' to pass, None to end."""
+    numbered = {str(n): guess.name for n, guess in enumerate(guesses, start=1)}
     before = None
     while True:
         said = input("> ").strip()
         if said == "q":
             return None
-        if said.isdigit() and 1 <= int(said) <= len(guesses):
-            return guesses[int(said) - 1].name
-        if not said or said in labels or said == before:
-            return said
+        names = [numbered.get(part, part) for part in (labels_in(said) if many else [said])]
+        answer = SEVERAL.join(dict.fromkeys(names))
+        unknown = [name for name in names if name and name not in labels]
+        if not unknown or said == before:
+            return answer
         before = said
-        say(f"  {said!r} is no intent that was learned.{suggest(said, list(labels))} "
+        say(f"  {unknown[0]!r} is no intent that was learned.{suggest(unknown[0], list(labels))} "
             f"To add it all the same, say it again.")  # fmt: skip
 
 
@@ -124,6 +130,7 @@ def _append(out: Path, row: Sequence[str], header: Sequence[str]) -> None:
     with open(out, "a", encoding="utf-8", newline="") as handle:
         rows = csv.writer(handle)
         if fresh:
+            handle.write(MARK)
             rows.writerow(header)
         rows.writerow(row)
         handle.flush()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -140,7 +140,7 @@ class IntentClassifier:
         made = replace(self, model=model, calibration=calibration)
         p = calibration.probabilities(reading.logits)
         if self.many:
-            return replace(made, threshold=_best_share(truth, p))
+            made = replace(made, threshold=_best_share(truth, p))
         outside = model.read(strangers) if len(strangers) else None
         return replace(made, scope=made._scope(train, reading, p, truth, outside, fold))
 
@@ -155,10 +155,17 @@ class IntentClassifier:
         outside: Reading | None, fold: np.ndarray | None,
     ) -> Scope:  # fmt: skip
         """The confidence that tells the strangers best, with its threshold; without strangers the
-        largest probability."""
+        largest probability.
+
+        Where texts may have several intents a text is rightly recognised if its likeliest label is
+        one of its own; without strangers `threshold` alone says then where none is meant.
+        """
+        if self.many and outside is None:
+            return Scope()
         right = truth[np.arange(len(p)), p.argmax(axis=1)]
-        kinds = [Scope(), Scope(by="energy")]
-        if reading.vectors is not None and outside is not None:
+        kinds = [Scope(), Scope(by="joint_energy" if self.many else "energy")]
+        # a text of two labels lies between their means, near to neither: that says nothing
+        if reading.vectors is not None and outside is not None and not self.many:
             known = self.model.read(train.texts).vectors
             assert known is not None, "a method gives vectors of all texts or of none"
             kinds.append(Scope(by="nearness", near=Nearness.of(known, train.code)))
@@ -181,31 +188,39 @@ class IntentClassifier:
 
     def confidences(self, texts: Sequence[str]) -> np.ndarray:
         """float64 [n]: how sure it is that the text has an intent at all; see `Scope`."""
-        reading = self.model.read(checked_texts(texts, _HERE))
-        return self.scope.confidence(reading, self.calibration.probabilities(reading.logits))
+        return self._judged(checked_texts(texts, _HERE)).sure
+
+    def _judged(self, texts: Sequence[str]) -> _Judged:
+        reading = self.model.read(texts)
+        p = self.calibration.probabilities(reading.logits)
+        sure = self.scope.confidence(reading, p)
+        blank = np.array([not text.strip() for text in texts], bool)
+        refused = blank | (sure < self.scope.threshold)
+        if self.many:
+            refused |= (p < self.threshold).all(axis=1)
+        return _Judged(p, sure, refused)
 
     def predict(self, texts: Sequence[str], k: int = 3) -> list[Recognition]:
         """What each text wants: at most `k` intents, the most probable first.
 
-        Where texts may have several intents only those of at least `threshold` are given. A text
-        without a letter or sign is out of scope.
+        Where texts may have several intents only those of at least `threshold` are given, and a
+        text with none of them is out of scope. So is one without a letter or sign.
         """
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
             raise UsageError(f"The 'k' of IntentClassifier.predict must be an int >= 1. Got {k!r}.")
         said = checked_texts(texts, _HERE)
         if not said:
             return []
-        reading = self.model.read(said)
-        p = self.calibration.probabilities(reading.logits)
-        sure = self.scope.confidence(reading, p)
+        p, sure, refused = self._judged(said)
         out = []
-        for text, row, confidence in zip(said, p, sure.tolist(), strict=True):
+        for text, row, confidence, none in zip(
+            said, p, sure.tolist(), refused.tolist(), strict=True
+        ):
             order = np.argsort(-row, kind="stable")[:k]
             if self.many:
                 order = order[row[order] >= self.threshold]
             intents = tuple(RecognisedIntent(self.labels[i], float(row[i])) for i in order)
-            none = not text.strip() or confidence < self.scope.threshold or not intents
-            out.append(Recognition(text, intents, float(confidence), none))
+            out.append(Recognition(text, intents, confidence, none))
         return out
 
     def explain(
@@ -228,8 +243,8 @@ class IntentClassifier:
 
         A label that was not learned counts as a mistake wherever it is carried, and is named in
         "unknown_labels". With `out_of_scope`, the texts of that label are left out of all this,
-        and beside it stand the recall and AUROC of finding them, and the accuracy when what is
-        taken for a stranger counts as a mistake.
+        and beside it stand the recall of finding them as `predict` does, the AUROC of the
+        confidence, and the accuracy when a text that is refused is said to have no intent.
         """
         inside, strangers = apart(data, out_of_scope)
         if not len(inside):
@@ -237,9 +252,7 @@ class IntentClassifier:
         unknown = [name for name in inside.labels if name not in self.labels]
         names = (*self.labels, *unknown)
         truth = inside.over(names).carries
-        reading = self.model.read(inside.texts)
-        p = self.calibration.probabilities(reading.logits)
-        sure = self.scope.confidence(reading, p)
+        p, sure, refused = self._judged(inside.texts)
         full = np.concatenate([p, np.zeros((len(p), len(unknown)), np.float32)], axis=1)
         said = full >= self.threshold if self.many else one_hot(full.argmax(axis=1), full.shape[1])
         told = said.astype(np.float32)
@@ -259,13 +272,13 @@ class IntentClassifier:
             "unknown_labels": unknown,
         }
         if len(strangers):
-            beyond = self.confidences(strangers)
-            kept = sure >= self.scope.threshold
+            beyond = self._judged(strangers)
+            left = said & ~refused[:, None]
             row |= {
                 "out_of_scope_texts": len(strangers),
-                "out_of_scope_recall": float((beyond < self.scope.threshold).mean()),
-                "out_of_scope_auroc": auroc(sure, beyond),
-                "accuracy_with_rejection": float(((said == truth).all(axis=1) & kept).mean()),
+                "out_of_scope_recall": float(beyond.refused.mean()),
+                "out_of_scope_auroc": auroc(sure, beyond.sure),
+                "accuracy_with_rejection": float((left == truth).all(axis=1).mean()),
             }
         return row
 
@@ -303,6 +316,16 @@ class IntentClassifier:
             raise UsageError(f"The method {self.method!r} changes no encoder, so there is none.")
         with fresh_folder(path) as folder:
             tuned[0].merge(folder)
+
+
+class _Judged(NamedTuple):
+    """n texts: probabilities float32 [n, L], the confidence float64 [n], whether a text is out of
+    scope bool [n].
+    """
+
+    p: Vectors
+    sure: np.ndarray
+    refused: np.ndarray
 
 
 _HERE = "IntentClassifier"

@@ -32,8 +32,11 @@ def label_curves(
     """
     for name in strategies:
         checked_strategy(name)
-    if train.many or held.many:
-        raise UsageError("A learning curve needs texts of one label each.")
+    if uneven := sum(int((part.carries.sum(axis=1) != 1).sum()) for part in (train, held)):
+        raise UsageError(
+            f"A learning curve needs texts of one label each. Got {uneven:,} of "
+            f"{len(train) + len(held):,} with several or none: leave them out, or give each one."
+        )
     reader, kept = load_encoder(encoder), None if cache is None else TextCache(cache)
     x, y = (encode_texts(reader, list(part.texts), kept) for part in (train, held))
     truth = held.over(train.labels).carries

@@ -169,7 +169,11 @@ def _check(classifier: IntentClassifier, answers: Answers, close: float, least: 
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
             raise UsageError(f"The {name!r} of a Desk must be a share in [0, 1]. Got {value!r}.")
     if classifier.many:
-        raise UsageError("A Desk must have a classifier of one intent a text. Got one of several.")
+        raise UsageError(
+            "The replies need a classifier of one intent a text, as they ask which of two is meant "
+            "and answer one. Got a classifier of several: train one on a table that says the main "
+            "intent of each text only, without '|'."
+        )
     for intent in answers.of:
         if intent not in classifier.labels:
             raise DataError(

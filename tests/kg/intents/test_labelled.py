@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from kg.errors import DataError, UsageError
-from kg.intents.labelled import LabelledTexts, read_labelled
+from kg.intents.labelled import LabelledTexts, labels_in, read_labelled
 
 
 def table(tmp_path, text):
@@ -59,6 +59,22 @@ def test_parts_and_several_labels_of_a_file(tmp_path):
     assert found["train"].labels == ("shoes", "shop")
     assert found["test"].labels == ("sport",)
     assert len(read_labelled(file, text="t", label="l")["train"]) == 3
+
+
+def test_the_bar_of_a_chinese_keyboard_joins_labels(tmp_path):
+    file = table(tmp_path, "\ufefftext,intent\na,退款｜发票\nb,发票 | 退款|\n")
+    found = read_labelled(file)["train"]
+    assert found.labels == ("发票", "退款")
+    assert found.carries.all()
+    assert labels_in(" a｜b|a|") == ["a", "b"]
+    with pytest.raises(UsageError, match=r"as a list\. Got '退款｜发票'"):
+        LabelledTexts.of(["a"], ["退款｜发票"])
+
+
+def test_labels_whose_parts_are_labels_are_found():
+    names = ["退款", "发票", "退款、发票", "x; y", "x", "y", "x/z", "Home, garden", "退款，发票/x"]
+    found = LabelledTexts.of(names, names).joined_otherwise()
+    assert sorted(found) == sorted(["退款、发票", "x; y", "退款，发票/x"])
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,16 @@ def test_energy_tells_a_text_of_two_intents_from_one_of_none():
     np.testing.assert_allclose(told, [5 + np.log(2), -4 + np.log1p(np.exp(-1))], atol=0.01)
 
 
+def test_joint_energy_adds_up_what_speaks_for_each_label():
+    z = np.array([[2, 2, -9], [2, -2, -9], [-9, -9, -9]], np.float32)
+    scope, some = Scope(by="joint_energy"), Calibration(True, 2.0, 1.0)
+    told = scope.confidence(Reading(z), some.probabilities(z))
+    two, minus = np.log(1 + np.exp(5)), np.log(1 + np.exp(-3))
+    np.testing.assert_allclose(told, [2 * two, two + minus, 0], atol=1e-3)
+    sure = scope.confidence(Reading(99 * z), some.probabilities(99 * z))
+    assert np.isfinite(sure).all()
+
+
 def test_confidence_is_the_largest_probability_or_the_nearness():
     p = np.array([[0.2, 0.8], [0.6, 0.4]], np.float32)
     vectors = np.array([[0, 0], [9, 9]], np.float32)

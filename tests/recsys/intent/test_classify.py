@@ -4,12 +4,13 @@ import csv
 import json
 import shlex
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from kg.errors import DataError, UsageError
-from kg.intents.labelled import LabelledTexts
+from kg.intents.labelled import LabelledTexts, read_labelled
 from models.intent.contract import Reading
 from models.intent.folds import fifths
 from models.intent.settings import TextTraining
@@ -81,6 +82,55 @@ def test_strangers_are_refused():
     assert found["out_of_scope_auroc"] > 0.95
     assert found["out_of_scope_recall"] > 0.8
     assert found["accuracy_with_rejection"] > 0.9
+
+
+SEVERAL = [("refund",), ("parcel",), ("size",), ("parcel", "refund"), ("size", "refund")]
+
+
+def mixed(rows=100, strangers=25, seed=0):
+    """Texts of one or two intents, and some with a word of one of them at most."""
+    rng = np.random.default_rng(seed)
+    extra, other = ["hello", "thanks", "today", "now"], ["rain", "moon", "cheese", "piano"]
+    labels = [list(SEVERAL[row % len(SEVERAL)]) for row in range(rows)]
+    texts = [f"{' and '.join(WANTS[name] for name in names)} {' '.join(rng.choice(extra, 2))}"
+             for names in labels]  # fmt: skip
+    weak = ["where", "which", "please", "back", "hello"]
+    texts += [f"{rng.choice(weak)} {' '.join(rng.choice(other, 3))}" for _ in range(strangers)]
+    return LabelledTexts.of(texts, labels + [["none"]] * strangers)
+
+
+@pytest.mark.parametrize("method", ["svm", "frozen+svm"])
+def test_of_several_intents_strangers_are_refused_as_predict_says(method, tmp_path):
+    data, test = mixed(), mixed(seed=3)
+    made = IntentClassifier.fit(data, method, out_of_scope="none", encoder="hash")
+    alone = IntentClassifier.fit(data.without("none"), method, encoder="hash")
+    assert made.many
+    strangers = test.texts[-25:]
+    refused, before = ([one.out_of_scope for one in some.predict(strangers)]
+                       for some in (made, alone))  # fmt: skip
+    assert sum(refused) > sum(before) + 12
+    row = made.evaluate(test, out_of_scope="none")
+    assert row["out_of_scope_recall"] == pytest.approx(np.mean(refused))
+    assert row["out_of_scope_auroc"] > 0.9
+    told = made.predict(test.texts[:-25])
+    right = [not one.out_of_scope and {i.name for i in one.intents} == set(SEVERAL[row % 5])
+             for row, one in enumerate(told)]  # fmt: skip
+    assert row["accuracy_with_rejection"] == pytest.approx(np.mean(right))
+    assert np.mean(right) > 0.9
+    lone = alone.evaluate(test, out_of_scope="none")
+    assert lone["out_of_scope_recall"] == pytest.approx(np.mean(before))
+    made.save(tmp_path / "c")
+    back = IntentClassifier.load(tmp_path / "c").evaluate(test, "none")
+    assert row.pop("unknown_labels") == back.pop("unknown_labels") == []
+    assert back == pytest.approx(row)
+
+
+def test_where_none_is_meant_a_refusal_is_right():
+    made = IntentClassifier.fit(mixed(), "svm", out_of_scope="none")
+    said = ["money back please", "moon", "moon", " "]
+    test = LabelledTexts.of(said, [["refund"], [], ["none"], []])
+    row = made.evaluate(test, out_of_scope="none")
+    assert (row["accuracy_with_rejection"], row["out_of_scope_recall"]) == (1.0, 1.0)
 
 
 def varied(rows, seed):
@@ -470,8 +520,8 @@ def test_files_go_together_and_a_filled_in_file_is_one_of_them(call, file, tmp_p
     pool = tmp_path / "pool.txt"
     pool.write_text("money parcel\nwhere is my parcel\nwhich size fits\n\n", "utf-8")
     code, _, err = call("intent", "label", out, pool, "-o", ask, "-k", 2)
-    assert (code, "2 texts. Fill in the column intent" in err) == (0, True)
-    with open(ask, newline="", encoding="utf-8") as handle:
+    assert (code, "2 texts. Fill in the column intent, then" in err) == (0, True)
+    with open(ask, newline="", encoding="utf-8-sig") as handle:
         rows = list(csv.DictReader(handle))
     assert rows[0]["text"] == "money parcel"  # the least sure one first
     assert rows[0]["intent"] == ""
@@ -504,7 +554,7 @@ def test_labels_are_written_under_the_names_of_the_columns_that_taught(call, fil
     told = f"Fill in the column 意图, then: kgintent intent train LABELLED.csv {ask} -o NEW"
     assert (code, f"{told} --text '内容' --label '意图' --split '一 部'" in err) == (0, True), err
     filled = ask.read_text("utf-8").replace(",,train", ",complaint,train")
-    assert filled.startswith("内容,guess,probability,意图,一 部\n")
+    assert filled.startswith("\ufeff内容,guess,probability,意图,一 部\n")
     ask.write_text(filled, "utf-8")
     more = shlex.split(err)[-6:]
     code, _, err = call("intent", "train", named, ask, "-o", out, "--method", "svm", *more)
@@ -522,7 +572,8 @@ def test_labels_are_asked_for_on_a_terminal_and_kept_one_by_one(call, file, tmp_
     answers = iter(["2", "refnd", "refund", "q"])
     monkeypatch.setattr("builtins.input", lambda prompt: next(answers))
     label_texts(out, pool, "text", done, 3, "margin", None, 0)
-    with open(done, newline="", encoding="utf-8") as handle:
+    assert done.read_text("utf-8").count("\ufeff") == 1  # for Excel, at the beginning
+    with open(done, newline="", encoding="utf-8-sig") as handle:
         rows = list(csv.DictReader(handle))
     assert len(rows) == 2
     assert rows[0]["intent"] in ("parcel", "refund", "size")
@@ -531,6 +582,73 @@ def test_labels_are_asked_for_on_a_terminal_and_kept_one_by_one(call, file, tmp_
     monkeypatch.setattr("builtins.input", lambda prompt: next(left))
     label_texts(out, pool, "text", done, 3, "margin", None, 0)  # the third is asked now
     assert next(left, "none left") == "none left"
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory):
+    """A classifier of several intents and the table that taught it."""
+    root, data = tmp_path_factory.mktemp("several"), mixed(strangers=0)
+    labels = np.array(data.labels)
+    lines = [f"{text},{'｜'.join(labels[row])}"
+             for text, row in zip(data.texts, data.carries, strict=True)]  # fmt: skip
+    (root / "m.csv").write_text("\n".join(["内容,意图", *lines]), "utf-8-sig")
+    made = IntentClassifier.fit(data, "svm")
+    replace(made, facts={"columns": {"text": "内容", "label": "意图"}}).save(root / "c")
+    return root / "c", root / "m.csv"
+
+
+def test_several_guesses_and_several_answers_a_text(call, several, tmp_path, monkeypatch):
+    folder, taught = several
+    pool, ask, done = (tmp_path / name for name in ("pool.txt", "ask.csv", "done.csv"))
+    said = "money back please and where is my parcel"
+    pool.write_text(f"{said}\nwhich size fits\n", "utf-8-sig")
+    code, _, err = call("intent", "label", folder, pool, "-o", ask)
+    assert code == 0, err
+    assert "Fill in the column 意图 (several intents joined by |), then" in err
+    with open(ask, newline="", encoding="utf-8-sig") as handle:
+        rows = {row["内容"]: row for row in csv.DictReader(handle)}
+    (told,) = IntentClassifier.load(folder).predict([said])
+    assert len(told.intents) == 2
+    assert rows[said]["guess"] == "|".join(i.name for i in told.intents)
+    assert rows[said]["probability"] == "|".join(f"{i.probability:.3f}" for i in told.intents)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    answers = {said: ["1｜2"], "which size fits": ["size|sizes", "1|refund"]}
+    order = [text for text in rows for _ in answers[text]]
+    given = iter([answer for text in rows for answer in answers[text]])
+    monkeypatch.setattr("builtins.input", lambda prompt: next(given))
+    label_texts(folder, pool, "text", done, 2, None, None, 0)
+    assert (len(order), next(given, None)) == (3, None)
+    words = ("--text", "内容", "--label", "意图", "--method", "svm")
+    code, _, err = call("intent", "train", taught, done, "-o", tmp_path / "c", *words,
+                        "--unlabelled", ask)  # fmt: skip
+    assert code == 0, err
+    found = read_labelled(done, text="内容", label="意图")["train"]
+    carried = {text: {found.labels[n] for n in np.flatnonzero(row)}
+               for text, row in zip(found.texts, found.carries, strict=True)}  # fmt: skip
+    assert carried == {said: {"parcel", "refund"}, "which size fits": {"size", "refund"}}
+
+
+def test_labels_that_seem_to_be_several_are_told(call, tmp_path):
+    file = tmp_path / "m.csv"
+    file.write_text("text,intent\na,退款\nb,发票\nc,退款、发票\na a,退款\nb b,发票\n", "utf-8")
+    code, _, err = call("intent", "train", file, "-o", tmp_path / "c", "--method", "rules")
+    assert code == 0, err
+    assert "each of these is one intent: '退款、发票'; if several are meant, join them by |" in err
+
+
+def test_what_needs_one_intent_a_text_says_what_to_do(call, several, tmp_path):
+    folder, taught = several
+    answers = tmp_path / "answers.toml"
+    answers.write_text("[answers.refund]\ntext = 'soon'\n", "utf-8")
+    code, _, err = call("intent", "reply", folder, answers, "--text", "money")
+    assert (code, "train one on a table that says the main intent of each" in err) == (2, True), err
+    code, _, err = call("intent", "curve", taught, "--text", "内容", "--label", "意图")
+    assert (code, "Got 40 of 100 with several or none: leave them out" in err) == (2, True), err
+    for verb, told in [("reply", "must be one of one intent a text"),
+                       ("curve", "Each text must have one intent")]:  # fmt: skip
+        code, out, _ = call("intent", verb, "--help")
+        assert (code, told in " ".join(out.split())) == (0, True)
 
 
 def test_a_learning_curve_of_two_strategies(call, file):

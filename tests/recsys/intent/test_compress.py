@@ -1,6 +1,7 @@
 """A classifier made small by one call or one command, and what that costs."""
 
 import json
+import shlex
 
 import numpy as np
 import pytest
@@ -175,6 +176,7 @@ def test_the_command_prints_each_step_and_publishes_the_last(made, call, tmp_pat
     assert rows[0]["MB"] > rows[1]["MB"] > rows[2]["MB"]
     assert "epoch 2/2" in err
     assert "that of 8 texts kept back" in err
+    assert err.endswith(f"Next: kgintent intent evaluate {tmp_path / 'small'} {file}\n")
     assert IntentClassifier.load(tmp_path / "small").facts["compressed"] == ["distil", "int8"]
     code, _, err = call(*words, "--how", "halve")
     assert (code, "must be one of prune, distil, int8, onnx" in err) == (2, True)
@@ -185,3 +187,24 @@ def test_the_command_prints_each_step_and_publishes_the_last(made, call, tmp_pat
     words[3] = lone
     code, _, err = call(*words, "--how", "int8")
     assert (code, "must have texts to compare on" in err) == (1, True)
+
+
+def test_the_command_that_is_told_next_works(bert, call, tmp_path):
+    IntentClassifier.fit(texts(), "frozen", encoder=bert, config=CONFIG).save(tmp_path / "c")
+    data, file, out = strange(), tmp_path / "t.csv", tmp_path / "small"
+    lines = [
+        f"{text.replace(',', '.')},{data.labels[code]},{('train', 'valid')[row % 2]}"
+        for row, (text, code) in enumerate(zip(data.texts, data.code, strict=True))
+    ]
+    file.write_text("\n".join(["内容,意图,一 部", *lines]), "utf-8")
+    words = ("intent", "compress", tmp_path / "c", file, "-o", out, "--how", "int8")
+    named = ("--text", "内容", "--label", "意图", "--out-of-scope", "none")
+    code, _, err = call(*words, *named)
+    assert (code, "of 8 texts that it may have learned" in err) == (0, True), err
+    assert shlex.split(err)[-7:] == [str(file), *named]
+    code, _, err = call(*words, *named, "--split", "一 部")
+    assert (code, "of 40 texts kept back" in err) == (0, True), err
+    told = shlex.split(err.rpartition("kgintent ")[2])
+    assert "valid" in told  # there are no test rows
+    code, found, err = call(*told, "--json")
+    assert (code, json.loads(found)["out_of_scope_texts"]) == (0, 10), err
