@@ -904,3 +904,14 @@ def test_a_pipe_that_closes_early_is_no_failure_of_ours():
         asked.stdout.close()
         err = asked.stderr.read()
     assert (asked.returncode, err) == (141, b"")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_pipe_that_closes_early_ends_the_lists_of_everybody(world, unbuffered):
+    command = [sys.executable, "-m", "recsys.cli", "recommend", world / "run", "--all"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with subprocess.Popen(command, env=env, **pipes) as asked:
+        asked.stdout.close()
+        err = asked.stderr.read()
+    assert (asked.returncode, err) == (141, b"")
