@@ -216,7 +216,7 @@ def whole_path(file: Path) -> Iterator[Path]:
     Raises `UsageError` if a folder or a device is there, `DataError` if it cannot be written; then,
     as after any other error, nothing is changed.
     """
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    part = file.parent / f".{file.name}.{os.getpid()}.part"
     try:
         if file.exists() and not file.is_file():  # root could put a file in the place of /dev/null
             kind = "folder" if file.is_dir() else "device or pipe"
