@@ -209,17 +209,22 @@ def _self_hash(body: Mapping[str, Any]) -> str:
 
 
 @contextlib.contextmanager
-def whole_file(file: Path) -> Iterator[TextIO]:
-    """A text file to write that takes the place of `file` once it is whole; the folder is made.
+def whole_path(file: Path) -> Iterator[Path]:
+    """A path to write a file to that takes the place of `file` once it is whole; the folder is
+    made. What killed writers of the same file left beside it is cleared away.
 
-    Raises `DataError` if it cannot be written; then, as after any other error, nothing is there.
+    Raises `UsageError` if a folder or a device is there, `DataError` if it cannot be written; then,
+    as after any other error, nothing is changed.
     """
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    part = file.parent / f".{file.name}.{os.getpid()}.part"
     try:
+        if file.exists() and not file.is_file():  # root could put a file in the place of /dev/null
+            kind = "folder" if file.is_dir() else "device or pipe"
+            raise UsageError(f"{file} is a {kind}; name a file.")
         file.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "w", encoding="utf-8") as handle:
-            yield handle
-            handle.flush()
+        clear_parts(file)
+        yield part
+        with open(part, "rb+") as handle:
             os.fsync(handle.fileno())
         os.replace(part, file)
     except OSError as error:
@@ -227,6 +232,22 @@ def whole_file(file: Path) -> Iterator[TextIO]:
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
+
+
+def clear_parts(file: Path) -> None:
+    """Remove what `whole_path` left beside a file where its process was killed and is gone."""
+    for part in file.parent.glob(f".{glob.escape(file.name)}.*.part"):
+        process = part.name[len(file.name) + 2 : -len(".part")]
+        if not _alive(process):
+            with contextlib.suppress(OSError):
+                part.unlink()
+
+
+@contextlib.contextmanager
+def whole_file(file: Path) -> Iterator[TextIO]:
+    """A text file to write, in UTF-8, that takes the place of `file`, by `whole_path`."""
+    with whole_path(file) as part, open(part, "w", encoding="utf-8") as handle:
+        yield handle
 
 
 def write_text(file: Path, text: str) -> None:

@@ -29,6 +29,10 @@ _TAKEN = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 _HELD: ContextVar[frozenset[str]] = ContextVar("held", default=frozenset())
 
 
+class Busy(DataError):
+    """Somebody else holds the lock."""
+
+
 def lock_file(target: Path) -> Path:
     """The file that is locked while the folder `target` is changed; it goes with the lock."""
     return target.parent / f".{target.name}.lock"
@@ -38,20 +42,32 @@ def lock_file(target: Path) -> Path:
 def alone(target: Path, wait: float) -> Iterator[None]:
     """Nobody else is `alone` with this folder meanwhile; who is already may ask again.
 
-    Raises `DataError` if it is somebody else's for `wait` seconds, or if no file can be made
-    beside it.
+    Raises as `locked`.
     """
-    file = lock_file(target)
-    key = os.path.realpath(file)
+    key = os.path.realpath(lock_file(target))
     if key in _HELD.get():
         yield
         return
+    with locked(target, wait):
+        token = _HELD.set(_HELD.get() | {key})
+        try:
+            yield
+        finally:
+            _HELD.reset(token)
+
+
+@contextlib.contextmanager
+def locked(target: Path, wait: float) -> Iterator[None]:
+    """The lock itself, which nobody gets twice: for a generator, whose context is its caller's.
+
+    Raises `Busy` if it is somebody else's for `wait` seconds, `DataError` if no file can be made
+    beside the folder.
+    """
+    file = lock_file(target)
     number = _taken(file, target, wait)
-    token = _HELD.set(_HELD.get() | {key})
     try:
         yield
     finally:
-        _HELD.reset(token)
         _free(file, number)
 
 
@@ -68,7 +84,7 @@ def _taken(file: Path, target: Path, wait: float) -> int:
             return number
         os.close(number)
         if time.monotonic() >= end:
-            raise DataError(
+            raise Busy(
                 f"{target} is being changed by another process, for {wait:g} seconds already: "
                 "nothing was changed; try again when that one is done."
             )

@@ -9,16 +9,14 @@ The inner product of a user's and an item's vector is the network's score; what 
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from kg.errors import DataError, UsageError
-from kg.folders import write_text
+from kg.errors import UsageError
+from kg.folders import whole_path
 from models.tensors import save_tensors
 from recsys.recommender import Recommender
 from recsys.serving.queries import queries_of_users
@@ -40,23 +38,17 @@ def user_vectors(rec: Recommender) -> tuple[list[str], np.ndarray]:
 
 def write_vectors(file: Path, ids: Sequence[str], vectors: np.ndarray) -> None:
     """An .npz of `ids` and `vectors`, as `build --vectors` reads them, or a .safetensors of
-    `vectors` with the ids in FILE.ids.json; whole or not there.
+    `vectors` and `ids` (uint8: the bytes of a JSON list, `json.loads(bytes(found["ids"]))`); whole
+    or not there.
 
     Raises `UsageError` for another ending, `DataError` where it cannot be written.
     """
     if file.suffix not in ENDS:
         raise UsageError(f"The file of vectors must end in {' or '.join(ENDS)}. Got {file.name!r}.")
-    part = file.with_name(f".{os.getpid()}.{file.name}")  # savez wants the name to end in .npz
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+    with whole_path(file) as part:
         if file.suffix == ".npz":
-            np.savez(part, allow_pickle=False, ids=np.array(ids, dtype=str), vectors=vectors)
-        else:
-            save_tensors(part, {"vectors": vectors})
-            write_text(file.with_name(f"{file.name}.ids.json"), json.dumps(list(ids)))
-        os.replace(part, file)
-    except OSError as error:
-        raise DataError(f"{file} cannot be written: {error.strerror or error}.") from None
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
+            with open(part, "wb") as handle:  # to a path savez would add .npz
+                np.savez(handle, allow_pickle=False, ids=np.array(ids, dtype=str), vectors=vectors)
+        else:  # not in the metadata, which must be short
+            told = np.frombuffer(json.dumps(list(ids)).encode(), np.uint8)
+            save_tensors(part, {"vectors": vectors, "ids": told})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,9 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from kg.errors import UsageError
 from kg.folders import whole_file
-from recsys.cli.output import say
+from recsys.cli.output import say, stdout
 from recsys.recommender import Recommender
 
 
@@ -29,15 +27,11 @@ def write_frames(frames: Iterable[pl.DataFrame], out: Path | None, json: bool, u
     """CSV or JSON lines, to a file (whole or not) or to stdout, of so many users."""
     started = time.perf_counter()
     parts = (_text(frame, json, first=number == 0) for number, frame in enumerate(frames))
-    if out is None:
-        for part in parts:
-            sys.stdout.write(part)
-        return
-    if out.is_dir():
-        raise UsageError(f"{out} is a folder; name a file.")
-    with whole_file(out) as handle:
+    with whole_file(out) if out is not None else stdout() as handle:
         for part in parts:
             handle.write(part)
+    if out is None:
+        return
     seconds = time.perf_counter() - started
     say(f"{out}: {users:,} users in {seconds:.1f} s ({users / seconds:,.0f} a second).")
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TextIO
 
 
 class Stopped(Exception):
@@ -17,6 +18,22 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+@contextlib.contextmanager
+def stdout() -> Iterator[TextIO]:
+    """Where data go: all that is written has left at the end, or an `OSError` is raised.
+
+    `sys.stdout` alone does neither: unbuffered (PYTHONUNBUFFERED) it takes a write that a full disk
+    cut short for a whole one, buffered it finds out when Python ends.
+    """
+    real = sys.__stdout__
+    if real is None or sys.stdout is not real:  # somebody else's, such as a test's or a notebook's
+        yield sys.stdout
+        return
+    real.flush()
+    with open(real.fileno(), "w", encoding=real.encoding, errors=real.errors, closefd=False) as out:
+        yield out
+
+
 def lines_wanted(as_json: bool) -> bool:
     """Whether stdout takes JSON lines: with --json or when piped, all that there is to say."""
     return as_json or not sys.stdout.isatty()
@@ -25,8 +42,9 @@ def lines_wanted(as_json: bool) -> bool:
 def show(rows: Sequence[dict[str, Any]], as_json: bool, title: str = "") -> None:
     """Rows as a table on a terminal, as JSON lines with --json or when piped."""
     if lines_wanted(as_json):
-        for row in rows:
-            print(json.dumps(row, ensure_ascii=False))
+        with stdout() as out:
+            for row in rows:
+                out.write(json.dumps(row, ensure_ascii=False) + "\n")
         return
     from rich.console import Console
     from rich.table import Table

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 from kg.storage import load_dataset
 from kg.wording.templates import Templates
 from recsys.cli.leaking import checked_hold_out
+from recsys.cli.options import ENCODER
 from recsys.cli.output import Stopped, bars, lines_wanted, say, show
 from recsys.cli.training import read_settings
 from recsys.training.tune import Trial, best_of, read_trials, search_settings
@@ -46,8 +48,12 @@ def tune_settings(
              "NDCG@10 on validation")  # fmt: skip
     if len(found) < trials:
         say(f"{trials - len(found)} trials did not fit in {hours:g} hours: --hours gives more.")
-    held_out = "" if hold_out == "none" else f" --hold-out {hold_out}"
-    say(f"Next: kgintent train {data} -o runs/a -c {out / 'best.toml'}{held_out}")
+    told = {"--encoder": (encoder, ENCODER), "--templates": (templates, None),
+            "--hold-out": (hold_out, "none")}  # fmt: skip
+    same = [word for name, (value, usual) in told.items() if value not in (usual, None)
+            for word in (name, value)]  # fmt: skip
+    command = ["kgintent", "train", data, "-o", "RUN", "-c", out / "best.toml", *same]
+    say(f"Next: {shlex.join(map(str, command))}")
 
 
 def _row(trial: Trial, best: bool) -> dict[str, Any]:

@@ -4,11 +4,12 @@ Only `split.valid` is ever looked at. The folder of a search holds search.json (
 on), trials.jsonl (a line per trial, written as it ends) and best.toml, which `RunConfig.read` and
 `kgintent train -c` take. The same call on the same folder goes on where it was: each proposal
 depends on the seed and the trials before it alone, so a search that was stopped tries what one in
-a single call would have tried.
+a single call would have tried. One process at a time searches in a folder.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,9 +21,10 @@ import numpy as np
 
 from kg.errors import DataError, UsageError
 from kg.events import EventLog
-from kg.folders import write_text
+from kg.folders import clear_parts, place_of, write_text
 from kg.graph import KnowledgeGraph
 from kg.intents.labels import intent_labels
+from kg.locks import Busy, locked
 from kg.storage import Dataset
 from recsys.notices import Say, silent
 
@@ -107,7 +109,7 @@ def search_settings(
     training there. `max_epochs` limits the trials alone, in the place of what `base` says: the best
     settings do not hold it. Texts are encoded once, into `cache` (FOLDER/texts if none is given).
     Raises at once: `UsageError` where the folder belongs to another search, `DataError` without
-    validation.
+    validation; and `DataError`, at once or by the first step, where somebody else is searching.
     """
     from kg.split import make_split
     from recsys.training.config import RunConfig
@@ -123,13 +125,15 @@ def search_settings(
         raise DataError("There is nothing to validate on: the split holds no validation event.")
     space = space_of(split.train, data.graph)
     own = _own(base.model_copy(update={"model": resolved(base.model, split)}), space)
-    _claim(place, {
+    told = {
         "data": data.fingerprint, "encoder": str(getattr(encoder, "id", encoder)),
         "hold_out": hold_out,
         "seed": base.options.seed, "space": {name: list(ends) for name, ends in space.items()},
         "settings": tried.model_dump(exclude={"options"}, exclude_defaults=True),
         "templates": templates.as_dict() if templates is not None else None,
-    })  # fmt: skip
+    }  # fmt: skip
+    with _searching(place):
+        _claim(place, told)
 
     def attempt(settings: RunConfig, first: bool) -> dict[str, Any]:
         from recsys.judging.evaluate import SCORE
@@ -154,24 +158,47 @@ def search_settings(
     return _trials(place, base, own, space, attempt, trials, 3600 * hours)
 
 
+@contextlib.contextmanager
+def _searching(place: Path) -> Iterator[None]:
+    """Nobody else searches in this folder meanwhile. A killed search holds nothing."""
+    target = place_of(place)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked(target, 0))
+        except Busy:
+            raise DataError(
+                f"{place} is being searched by another process: the same command goes on once that "
+                "one is done or stopped."
+            ) from None
+        yield
+
+
 def _trials(
     place: Path, base: RunConfig, own: dict[str, Any], space: Space,
     attempt: Callable[[RunConfig, bool], dict[str, Any]], most: int, seconds: float,
 ) -> Iterator[Trial]:  # fmt: skip
-    done = read_trials(place)
-    first = True
-    while len(done) < most:
-        spent = sum(trial.seconds for trial in done)
-        longest = max((trial.seconds for trial in done), default=0.0)
-        if spent >= seconds or spent + longest > seconds:
-            break
-        params = proposed(done, base.options.seed, space) if done else own
-        done.append(_tried(len(done), params, base, attempt, first, (seconds - spent) / 60))
-        lines = [json.dumps(asdict(trial), ensure_ascii=False) for trial in done]
-        write_text(place / "trials.jsonl", "\n".join(lines) + "\n")
-        write_text(place / "best.toml", settings_of(base, best_of(done).params).to_toml())
-        first = False
-        yield done[-1]
+    with _searching(place):
+        done = read_trials(place)
+        if done:  # a kill may have come between the two files
+            _write_best(place, base, done)
+        first = True
+        while len(done) < most:
+            spent = sum(trial.seconds for trial in done)
+            longest = max((trial.seconds for trial in done), default=0.0)
+            if spent >= seconds or spent + longest > seconds:
+                break
+            params = proposed(done, base.options.seed, space) if done else own
+            done.append(_tried(len(done), params, base, attempt, first, (seconds - spent) / 60))
+            lines = [json.dumps(asdict(trial), ensure_ascii=False) for trial in done]
+            write_text(place / "trials.jsonl", "\n".join(lines) + "\n")
+            _write_best(place, base, done)
+            first = False
+            yield done[-1]
+
+
+def _write_best(place: Path, base: RunConfig, done: Sequence[Trial]) -> None:
+    write_text(place / "best.toml", settings_of(base, best_of(done).params).to_toml())
 
 
 def _tried(
@@ -277,6 +304,7 @@ def _claim(place: Path, told: dict[str, Any]) -> None:
     file = place / "search.json"
     told = json.loads(json.dumps(told))
     if not file.exists():
+        clear_parts(file)  # of a search that was killed before it could say what it is
         if place.exists() and (not place.is_dir() or any(place.iterdir())):
             raise UsageError(f"{place} exists and holds no search: give another name.")
         place.mkdir(parents=True, exist_ok=True)

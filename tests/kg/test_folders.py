@@ -356,3 +356,25 @@ def test_a_text_is_whole_or_not_there(tmp_path, monkeypatch):
         write_text(file, "two")
     assert file.read_text() == "one"
     assert list(file.parent.iterdir()) == [file]
+
+
+def test_what_a_killed_writer_of_a_file_left_is_cleared_away_by_the_next_one(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    dead, living = f".a[1].txt.{gone.pid}.part", f".a[1].txt.{os.getppid()}.part"
+    others = [f".b.txt.{gone.pid}.part", f".a[1].txt.mine.{gone.pid}.part", ".a[1].txt.mine.part"]
+    for name in (dead, living, *others):
+        (tmp_path / name).write_text("half")
+    write_text(tmp_path / "a[1].txt", "whole")
+    assert {p.name for p in tmp_path.iterdir()} == {"a[1].txt", living, *others}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="where there are pipes with a name")
+def test_a_folder_or_a_device_is_not_replaced_by_a_file(tmp_path):
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")  # as /dev/null, which root could replace
+    for name in ("folder", "pipe"):
+        with pytest.raises(UsageError, match=f"is a .*{name}.*name a file"):
+            write_text(tmp_path / name, "text")
+    assert (tmp_path / "pipe").is_fifo()
+    assert {p.name for p in tmp_path.iterdir()} == {"folder", "pipe"}

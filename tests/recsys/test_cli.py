@@ -256,6 +256,29 @@ def test_tune_finds_settings_that_train_takes(world, tmp_path, ok, wrong, monkey
     assert f"2 trials of 3 kept in {out}" in told
 
 
+@pytest.mark.parametrize(
+    ("words", "same"),
+    [
+        ([], ""),
+        (["--encoder", "hash", "--templates", "zh", "--hold-out", "last", "--max-epochs", "1"],
+         " --encoder hash --templates zh --hold-out last"),
+    ],
+)  # fmt: skip
+def test_tune_ends_with_the_command_that_trains_alike(
+    world, tmp_path, call, monkeypatch, words, same
+):
+    pytest.importorskip("optuna", reason="comes with the extra [tune]")
+    tuning = import_module("recsys.cli.tuning")
+    monkeypatch.setattr(tuning, "search_settings", lambda *args, **named: iter(()))
+    monkeypatch.setattr(tuning, "read_trials", lambda out: [import_module(
+        "recsys.training.tune").Trial(0, {"dim": 64}, 0.5)])  # fmt: skip
+    code, _, err = call("tune", world / "data", "-o", tmp_path / "my search", *words)
+    assert code == 0, err
+    best = shlex.quote(str(tmp_path / "my search" / "best.toml"))
+    told = f"Next: kgintent train {world / 'data'} -o RUN -c {best}{same}"
+    assert err.splitlines()[-1] == told
+
+
 def test_what_helps_masked_and_retrained(run, ok, call, monkeypatch):
     before = tree(run)
     rows = rows_of(ok("evaluate", run, "--ablate", "id, text"))
@@ -901,6 +924,17 @@ def test_training_refuses_what_knows_the_future_unless_told(world, call, tmp_pat
 def test_a_pipe_that_closes_early_is_no_failure_of_ours():
     command = [sys.executable, "-m", "recsys.cli", "--help"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as asked:
+        asked.stdout.close()
+        err = asked.stderr.read()
+    assert (asked.returncode, err) == (141, b"")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_pipe_that_closes_early_ends_the_lists_of_everybody(world, unbuffered):
+    command = [sys.executable, "-m", "recsys.cli", "recommend", world / "run", "--all"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with subprocess.Popen(command, env=env, **pipes) as asked:
         asked.stdout.close()
         err = asked.stderr.read()
     assert (asked.returncode, err) == (141, b"")

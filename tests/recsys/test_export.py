@@ -1,6 +1,8 @@
 """Vectors out of a run: the right ones, under the right ids, in files that others read."""
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from kg.errors import DataError, UsageError
 from kg.storage import Dataset
 from kg.testing import planted
 from kg.vectors import read_vectors
-from recsys.export import item_vectors, user_vectors, write_vectors
+from recsys.export import ENDS, item_vectors, user_vectors, write_vectors
 from recsys.serving.queries import query_of
 from recsys.training.config import RunConfig
 from recsys.training.fit import fit
@@ -54,11 +56,36 @@ def test_npz_is_what_build_reads(rec, tmp_path):
     assert [p.name for p in (tmp_path / "deep").iterdir()] == ["v.npz"]
 
 
-def test_safetensors_has_its_ids_beside_it(rec, tmp_path):
+def test_safetensors_holds_its_ids_too(rec, tmp_path):
     ids, vectors = user_vectors(rec)
+    ids[0] = 'a "quoted", 茶'
     write_vectors(tmp_path / "v.safetensors", ids, vectors)
-    assert np.array_equal(load_file(tmp_path / "v.safetensors")["vectors"], vectors)
-    assert json.loads((tmp_path / "v.safetensors.ids.json").read_text()) == ids
+    found = load_file(tmp_path / "v.safetensors")
+    assert np.array_equal(found["vectors"], vectors)
+    assert json.loads(bytes(found["ids"])) == ids
+    assert [p.name for p in tmp_path.iterdir()] == ["v.safetensors"]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_kill_at_any_time_leaves_the_old_file_or_the_new_one(tmp_path, monkeypatch, end):
+    file = tmp_path / f"v{end}"
+    write_vectors(file, ["a"], np.zeros((1, 2), np.float32))
+    before = file.read_bytes()
+
+    def killed(*args):
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", killed)
+        patch.setattr(Path, "unlink", lambda *args, **named: None)  # nor is anything cleared away
+        patch.setattr(os, "getpid", lambda: 2**22 + 1)  # a number that no process has
+        with pytest.raises(SystemExit):
+            write_vectors(file, ["b"], np.ones((1, 2), np.float32))
+    left = [p.name for p in tmp_path.iterdir() if p != file]
+    assert (left, file.read_bytes()) == ([f".{file.name}.{2**22 + 1}.part"], before)
+    write_vectors(file, ["b"], np.ones((1, 2), np.float32))
+    assert list(tmp_path.iterdir()) == [file]
+    assert file.read_bytes() != before
 
 
 def test_where_it_cannot_go(rec, tmp_path):

@@ -1,6 +1,7 @@
 """The search for settings: the base first, kept as it goes, the same when it is stopped."""
 
 import json
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -69,6 +70,45 @@ def test_a_limit_of_the_trials_is_no_setting(tmp_path):
     assert "max_epochs" not in (tmp_path / "best.toml").read_text(encoding="utf-8")
     with pytest.raises(UsageError, match="another settings"):  # other trials would not compare
         search(tmp_path, 3, base, max_epochs=2)
+
+
+def test_the_best_settings_are_there_whenever_there_are_trials(tmp_path):
+    search(tmp_path, 2)
+    best = tmp_path / "best.toml"
+    right = best.read_text(encoding="utf-8")
+    best.unlink()
+    assert search(tmp_path, 2) == []
+    assert best.read_text(encoding="utf-8") == right
+    best.write_text("[train]\n", encoding="utf-8")  # that of earlier trials
+    assert search(tmp_path, 2) == []
+    assert best.read_text(encoding="utf-8") == right
+
+
+def test_who_searches_where_somebody_does_is_refused_at_once(tmp_path):
+    folder = tmp_path / "new" / "search"
+    one = search_settings(small(), "hash", folder, QUICK, trials=3)
+    other = search_settings(small(), "hash", folder, QUICK, trials=3)
+    first = next(one)
+    with pytest.raises(DataError, match=r"search is being searched by another process"):
+        next(other)
+    with pytest.raises(DataError, match="is being searched by another process"):
+        search_settings(small(), "hash", folder, QUICK, trials=3)
+    second = next(one)
+    one.close()
+    assert [p.name for p in folder.parent.iterdir()] == ["search"]
+    (third,) = search(folder, 3)
+    assert read_trials(folder) == [first, second, third]
+
+
+def test_what_a_killed_search_left_keeps_nobody_out(tmp_path):
+    folder = tmp_path / "search"
+    folder.mkdir()
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    (folder / f".search.json.{gone.pid}.part").write_text("{")
+    (tmp_path / ".search.lock").touch()
+    assert len(search(folder, 1)) == 1
+    assert {p.name for p in folder.glob(".*")} == set()
 
 
 def test_weights_of_tasks_are_searched_where_there_are_such_tasks(tmp_path):
