@@ -23,7 +23,7 @@ from kg.graph import KnowledgeGraph
 from kg.graph_store import KIND, load_graph, save_graph
 from kg.ids import Vocab
 from kg.storage import load_dataset
-from recsys.cli.output import say, show
+from recsys.cli.output import say, show, stdout
 
 if TYPE_CHECKING:
     from kg.formats.tables import Tables
@@ -98,11 +98,9 @@ def report_graph(
     """Tell, draw if asked to, and leave with 1 where a limit of the user's is not kept."""
     graph, catalog = _graph_at(path)
     found = report(graph, catalog)
-    if as_json:
-        print(json.dumps(found.as_dict(), ensure_ascii=False))
-    else:
-        for line in lines(found):
-            print(line)
+    told = [json.dumps(found.as_dict(), ensure_ascii=False)] if as_json else lines(found)
+    with stdout() as out:
+        out.writelines(f"{line}\n" for line in told)
     if html is not None:
         write_text(html, page(found, path.name))
         say(f"{html}: the report as a page")
