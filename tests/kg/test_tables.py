@@ -145,7 +145,7 @@ def test_the_command_that_makes_utf8_of_the_file_is_told(
 
 
 def test_a_header_that_is_not_utf8_has_no_names(write: Write) -> None:
-    with pytest.raises(DataError, match="line 1, .*It seems to be GBK"):
+    with pytest.raises(DataError, match=r"line 1, .*It seems to be GBK"):
         column_names(write(CHINESE.encode("gbk")))
 
 
