@@ -12,7 +12,8 @@ from kg.widths import narrow
 _SIGNS = {  # by the one that stands for all
     "€": ("EUR", "欧元", "歐元"), "$": ("USD", "US$", "美元", "美金"), "£": ("GBP", "英镑", "英鎊"),
     "¥": ("￥", "CNY", "RMB", "CN¥", "元", "块", "人民币", "人民幣"),
-    "HK$": ("HKD", "港币", "港幣", "港元"), "NT$": ("NTD", "TWD", "台币", "台幣", "新台币", "新台幣"),
+    "HK$": ("HKD", "港币", "港幣", "港元"),
+    "NT$": ("NTD", "TWD", "台币", "台幣", "新台币", "新台幣"),
 }  # fmt: skip
 _OTHERS = ("CHF", "JPY", "SEK", "NOK", "DKK", "PLN", "CZK", "円", "zł", "kr.", "kr")
 _SAME = {other: sign for sign, others in _SIGNS.items() for other in others}
