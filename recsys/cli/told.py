@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from kg.catalog import CatalogFile
-from kg.events import EventFile, EventLog
+from kg.events import RATED, EventFile, EventLog
 from kg.intents.stage import BUYING
 from kg.schema import BEHAVIOURS, behaviour_named
 from kg.times import NO_TIME, spelled
@@ -18,7 +18,7 @@ EARLIEST = 631152000
 """1990, in UTC seconds: logs are younger, numbers that are no seconds since 1970 look older."""
 
 RATING = behaviour_named("rating")
-RATINGS = ("rating", "ratings", "score", "stars", "overall", "评分", "星级")
+RATINGS = RATED | {"ratings", "score", "stars", "overall", "星级", "星級"}
 """Columns of values that may say that something was not liked."""
 
 
