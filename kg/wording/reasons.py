@@ -79,7 +79,8 @@ CHINESE = Reasons(
 
 _IN_CHINESE = {
     "category": "类别", "subcategory": "子类别", "department": "部门", "type": "类型",
-    "kind": "种类", "class": "类别", "group": "分组", "topic": "主题", "theme": "主题", "subject": "主题",
+    "kind": "种类", "class": "类别", "group": "分组", "topic": "主题",
+    "theme": "主题", "subject": "主题",
     "brand": "品牌", "make": "品牌", "manufacturer": "制造商", "maker": "制造商",
     "made by": "制造商",
     "vendor": "卖家", "seller": "卖家", "sold by": "卖家", "supplier": "供应商", "shop": "店铺",
