@@ -1,13 +1,26 @@
-"""Numbers as people write them: 1299, 1,299.00, 1.299,00 €, $1299, 1 299."""
+"""Numbers as people write them: 1299, 1,299.00, 1.299,00 €, $1299, 1 299, ￥1，299起, 1.2万元."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import polars as pl
 
-_SIGN = r"(?:\p{Sc}|EUR|USD|GBP|CHF|CNY|RMB|JPY|SEK|NOK|DKK|PLN|CZK|元|円|zł|kr\.?)"
-_SAME = {"EUR": "€", "USD": "$", "GBP": "£", "￥": "¥", "CNY": "¥", "RMB": "¥", "元": "¥"}
+from kg.widths import narrow
+
+_SIGNS = {  # by the one that stands for all
+    "€": ("EUR", "欧元", "歐元"), "$": ("USD", "US$", "美元", "美金"), "£": ("GBP", "英镑", "英鎊"),
+    "¥": ("￥", "CNY", "RMB", "CN¥", "元", "块", "人民币", "人民幣"),
+    "HK$": ("HKD", "港币", "港幣", "港元"),
+    "NT$": ("NTD", "TWD", "台币", "台幣", "新台币", "新台幣"),
+}  # fmt: skip
+_OTHERS = ("CHF", "JPY", "SEK", "NOK", "DKK", "PLN", "CZK", "円", "zł", "kr.", "kr")
+_SAME = {other: sign for sign, others in _SIGNS.items() for other in others}
+_WORDS = sorted({*_SIGNS, *_SAME, *_OTHERS}, key=lambda word: (-len(word), word))
+_SIGN = rf"(?:{'|'.join(map(re.escape, _WORDS))}|\p{{Sc}})"
+_MANY = r"\s*[万萬]"
+_END = rf"\s*{_SIGN}?\s*起?$"  # 起: from this price on
 _SPACED = "^[+-]?\\d{1,3}(?:[ '’\u00a0\u202f]\\d{3})+(?:[.,]\\d+)?$"
 _POINT = r"^[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?$"  # 1,299.00
 _COMMA = r"^[+-]?(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,\d+)?$"  # 1.299,00
@@ -29,19 +42,18 @@ class Amounts:
 def read_amounts(text: pl.Series) -> Amounts:
     """Of cells [n] without white space around them, null where empty.
 
-    A sign of one currency and marks between thousands are passed over; whether the decimals stand
-    behind a point or a comma is judged by the whole column, and where both readings would do and
-    differ, the column is no numbers. Cells 'nan' are empty.
+    A sign of one currency, marks between thousands and 起 ("from") are passed over, 万 is ten
+    thousand; whether the decimals stand behind a point or a comma is judged by the whole column,
+    and where both readings would do and differ, the column is no numbers. Cells 'nan' are empty.
     """
-    plain = text.cast(pl.Float64, strict=False)
+    plain = narrow(text).cast(pl.Float64, strict=False)
     if plain.null_count() == text.null_count():
         if plain.is_infinite().any():
             return Amounts(None)
-        return Amounts(plain.fill_nan(None), False, _doubt(text))
-    bare, signs = _without_signs(text)
+        return Amounts(plain.fill_nan(None), False, _doubt(narrow(text)))
+    point, comma, signs = _readings(text)
     if len(signs) > 1:
         return Amounts(None, True, f"amounts in {' and '.join(signs)} are not read as numbers")
-    point, comma = _read(bare, _POINT, ","), _read(bare, _COMMA, ".")
     least = min(point.null_count(), comma.null_count()) - text.null_count()
     if least:
         return Amounts(None, bool(signs), _strangers(text, point, comma, least))
@@ -61,16 +73,15 @@ def read_known(text: pl.Series) -> Amounts:
     found = read_amounts(text)
     if found.values is not None:
         return found
-    plain = text.cast(pl.Float64, strict=False)
+    plain = narrow(text).cast(pl.Float64, strict=False)
     plain = plain.set(plain.is_infinite().fill_null(False), None).fill_nan(None)
-    bare, signs = _without_signs(text)
-    point, comma = _read(bare, _POINT, ","), _read(bare, _COMMA, ".")
+    point, comma, signs = _readings(text)
     first, other = (point, comma) if point.null_count() <= comma.null_count() else (comma, point)
     values = first.fill_null(other).fill_null(plain)
     if point.null_count() == comma.null_count():
         values = values.set((point != comma).fill_null(False), None)
     if len(signs) > 1:
-        own = _signs(text)
+        own = _signs(narrow(text))
         values = values.set((own != own.drop_nulls().mode().sort()[0]).fill_null(False), None)
     return Amounts(values, bool(signs), _lost(text, values))
 
@@ -88,22 +99,31 @@ def _lost(text: pl.Series, values: pl.Series) -> str:
 def _signs(text: pl.Series) -> pl.Series:
     """The sign of currency of each cell, as one of its spellings; null: none."""
     before = text.str.extract(rf"^[+-]?({_SIGN})\s*[+-]?\d", 1)
-    return before.fill_null(text.str.extract(rf"\d\s*({_SIGN})$", 1)).replace(_SAME)
+    after = text.str.extract(rf"\d(?:{_MANY})?\s*({_SIGN})\s*起?$", 1)
+    return before.fill_null(after).replace(_SAME)
 
 
-def _without_signs(text: pl.Series) -> tuple[pl.Series, list[str]]:
-    """Without a sign of currency at either end and white space between thousands; the signs."""
+def _readings(text: pl.Series) -> tuple[pl.Series, pl.Series, list[str]]:
+    """Float64 each: the cells with decimals behind a point, and behind a comma (null: not of this
+    form); and the signs of currency.
+    """
+    text = narrow(text)
     signs = _signs(text).drop_nulls().unique().sort().to_list()
-    bare = text.str.replace(rf"^([+-]?){_SIGN}\s*", "${1}").str.replace(rf"\s*{_SIGN}$", "")
+    bare = text.str.replace(rf"^([+-]?){_SIGN}\s*", "${1}").str.replace(_END, "")
+    many = bare.str.contains(_MANY + "$").fill_null(False)
+    bare = bare.str.replace(_MANY + "$", "")
     packed = bare.str.replace_all("[ '’\u00a0\u202f]", "")
-    return packed.zip_with(bare.str.contains(_SPACED).fill_null(False), bare), signs
+    bare = packed.zip_with(bare.str.contains(_SPACED).fill_null(False), bare)
+    return _read(bare, many, _POINT, ","), _read(bare, many, _COMMA, "."), signs
 
 
-def _read(bare: pl.Series, form: str, between: str) -> pl.Series:
-    """Float64, null where a cell is not of this form with this mark between thousands."""
+def _read(bare: pl.Series, many: pl.Series, form: str, between: str) -> pl.Series:
+    """Float64, null where a cell is not of this form with this mark between thousands; ten thousand
+    times as much where `many`.
+    """
     fits = bare.set(~bare.str.contains(form).fill_null(False), None)
-    packed = fits.str.replace_all(between, "", literal=True)
-    return packed.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
+    packed = fits.str.replace_all(between, "", literal=True).str.replace(",", ".", literal=True)
+    return packed.zip_with(~many, packed + "e4").cast(pl.Float64, strict=False)
 
 
 def _strangers(text: pl.Series, point: pl.Series, comma: pl.Series, least: int) -> str:

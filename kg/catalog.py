@@ -20,19 +20,22 @@ from kg import given
 from kg.alike import ByValue
 from kg.amounts import Amounts, read_amounts, read_known
 from kg.errors import DataError, UsageError
-from kg.events import EVENT_COLUMNS
+from kg.events import CHINESE_ITEMS, CHINESE_USERS, EVENT_COLUMNS
 from kg.ids import Vocab
 from kg.tables import Table, pick_columns, place, read_cells, table_name
 from kg.vectors import Vectors
 
 ITEM_COLUMNS: dict[str, tuple[str, ...]] = {
     "item_id": ("item_id", "item", "itemid", "id", "sku", "product_id", "productid", "movie_id",
-                "movieid", "asin", "article_id", "stock_code", "商品", "商品id"),
-    "title": ("title", "name", "item_name", "product_name", "标题", "名称", "商品名称"),
-    "text": ("text", "description", "abstract", "plot", "描述", "简介"),
+                "movieid", "asin", "article_id", "stock_code", *CHINESE_ITEMS),
+    "title": ("title", "name", "item_name", "product_name", "标题", "名称", "商品名称", "商品名",
+              "商品标题", "物品名称", "产品名称",
+              "標題", "名稱", "商品名稱", "商品標題", "產品名稱"),
+    "text": ("text", "description", "abstract", "plot", "描述", "简介", "商品描述", "商品简介",
+             "商品介绍", "商品详情", "簡介", "商品簡介", "商品介紹", "商品詳情"),
 }  # fmt: skip
 USER_COLUMNS: dict[str, tuple[str, ...]] = {
-    "user_id": ("user_id", "user", "userid", "customer_id", "household_id", "id", "用户", "用户id"),
+    "user_id": ("user_id", "user", "userid", "customer_id", "household_id", "id", *CHINESE_USERS),
 }
 MAX_SHARE = 0.5
 """A column with more distinct values than this share of its rows is an identifier, not a group."""
@@ -275,14 +278,16 @@ def _without_nulls(frame: pl.DataFrame, key: str) -> tuple[pl.DataFrame, list[st
 
 
 CATEGORY_NAMES = ("category", "categories", "in_category", "genre", "genres", "has_genre",
-                  "department", "in_department", "product_category", "类别")  # fmt: skip
+                  "department", "in_department", "product_category", "类别", "类目",
+                  "分类", "品类", "商品类别", "商品类目", "商品分类",
+                  "類別", "類目", "分類", "品類", "商品類別", "商品類目", "商品分類")  # fmt: skip
 """Attributes and relations that say what kind of thing an item is, the likeliest first."""
-TEXT_ATTRIBUTES = (*CATEGORY_NAMES, "brand")
+TEXT_ATTRIBUTES = (*CATEGORY_NAMES, "brand", "品牌")
 _ROLES = {*EVENT_COLUMNS, *ITEM_COLUMNS, *USER_COLUMNS}
 FEW_ROWS = 20
 """Up to so many filled rows nothing is taken for an identifier."""
-CALLED_ID = re.compile(r"(^|[_\W])(id|ID|Id)$|[a-z]I[Dd]$")
-CALLED_PRICE = re.compile(r"price|preis|prix|precio|prezzo|cost|价", re.IGNORECASE)
+CALLED_ID = re.compile(r"(^|[_\W\u4e00-\u9fff])(id|ID|Id)$|[a-z]I[Dd]$|(编|編)(号|號|码|碼)$")
+CALLED_PRICE = re.compile(r"price|preis|prix|precio|prezzo|cost|价|價", re.IGNORECASE)
 _PATH = r"\S\s*[>＞]\s*\S"
 MANY_NUMBERS = 200
 """A column of numbers with more distinct values than this becomes bands."""

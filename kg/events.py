@@ -33,16 +33,32 @@ from kg.tables import (
 )
 from kg.times import to_seconds
 
+
+def _ids_of(*words: str) -> tuple[str, ...]:
+    """商品id, 商品编号, …, 商品: what a column of ids of these things is called in Chinese."""
+    return tuple(w + end for end in ("id", "编号", "编码", "編號", "編碼", "") for w in words)
+
+
+CHINESE_USERS = _ids_of("用户", "用戶", "使用者", "会员", "會員", "顾客", "顧客", "客户", "客戶")
+CHINESE_ITEMS = (*_ids_of("商品", "物品", "产品", "產品"), "货号", "貨號")
 EVENT_COLUMNS: dict[str, tuple[str, ...]] = {
     "user": ("user", "user_id", "userid", "visitor_id", "visitorid", "customer_id", "uid",
-             "session_id", "household_id", "用户", "用户id"),
+             "session_id", "household_id", *CHINESE_USERS),
     "item": ("item", "item_id", "itemid", "product_id", "productid", "movie_id", "movieid",
-             "sku", "asin", "article_id", "iid", "商品", "商品id"),
-    "behaviour": ("behaviour", "behavior", "event", "event_type", "action", "type", "行为"),
-    "time": ("time", "timestamp", "datetime", "date", "ts", "at", "时间"),
-    "value": ("value", "rating", "quantity", "score", "weight"),
-    "query": ("query", "search_query", "search", "text", "搜索词"),
+             "sku", "asin", "article_id", "iid", *CHINESE_ITEMS),
+    "behaviour": ("behaviour", "behavior", "event", "event_type", "action", "type", "行为",
+                  "行为类型", "用户行为", "事件类型", "行為", "行為類型", "用戶行為", "事件類型"),
+    "time": ("time", "timestamp", "datetime", "date", "ts", "at", "时间", "时间戳", "行为时间",
+             "操作时间", "事件时间", "发生时间", "访问时间", "下单时间", "购买时间", "交易时间",
+             "日期", "時間", "時間戳", "行為時間", "操作時間", "事件時間", "發生時間",
+             "訪問時間", "下單時間", "購買時間", "交易時間"),
+    "value": ("value", "rating", "quantity", "score", "weight", "评分", "打分", "分数", "数量",
+              "购买数量", "評分", "分數", "數量", "購買數量"),
+    "query": ("query", "search_query", "search", "text", "搜索词", "搜索关键词", "搜索内容",
+              "搜尋詞", "搜尋關鍵字"),
 }  # fmt: skip
+RATED = frozenset({"rating", "评分", "打分", "評分"})
+"""Columns of values that say how somebody rated an item."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,9 +251,9 @@ class EventLog(ByValue):
         `columns` maps a role (user, item, behaviour, time, value, query) to a column name; what it
         leaves out is guessed from the usual spellings, and roles of other files are passed over.
         `use_time=False` keeps the order of rows; with `ordered=False` not even that counts, and
-        the events of each user are a bag. Without a behaviour column, a row with a value
-        in a column called 'rating' is a rating, and any other row a view; a `NotRead` warning names
-        a column that reads like one.
+        the events of each user are a bag. Without a behaviour column, a row with a value in a
+        column called 'rating' (or 评分: `RATED`) is a rating, and any other row a view; a `NotRead`
+        warning names a column that reads like one.
         """
         file = read_events(path, columns=columns, use_time=use_time, own=own, ordered=ordered)
         if file.like_behaviour:
@@ -312,7 +328,7 @@ def read_events(
     if "behaviour" in text:
         behaviour = text["behaviour"].replace("", None).fill_null("view").to_list()
     else:
-        rated = value is not None and roles["value"].strip().lower() == "rating"
+        rated = value is not None and roles["value"].strip().lower() in RATED
         behaviour = _rated_or_viewed(value) if value is not None and rated else "view"
     log = EventLog.of(
         users.replace("", NOBODY).to_list(),  # such a row belongs to no one: clean counts it
@@ -335,7 +351,7 @@ def read_events(
 CALLED_BEHAVIOUR = frozenset({
     "how", "did", "verb", "activity", "activity_type", "interaction", "interaction_type",
     "action_type", "event_name", "behaviour_type", "behavior_type", "operation", "动作", "操作",
-    "事件",
+    "动作类型", "操作类型", "事件", "動作", "動作類型", "操作類型",
 })  # fmt: skip
 """Columns that are called so may be the behaviour; it is not taken for granted."""
 MOST_BEHAVIOURS = 50

@@ -7,10 +7,13 @@ from 1 below the header, blank lines not counted; lines are those of the file.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
+import itertools
 import re
+import shlex
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -128,7 +131,10 @@ def column_names(path: str | Path) -> list[str]:
         return [name for name in schema if not _unnamed(name)]
     _check_kind(start, file)
     start, _, _ = _plain(start).replace(b"\r", b"\n").partition(b"\n")
-    names = _header(start.decode("utf-8", "replace"), _separator(start), file)
+    try:
+        names = _header(start.decode("utf-8"), _separator(start), file)
+    except UnicodeDecodeError as error:
+        raise bad_byte(file, 1, start[error.start]) from None
     return [name for name in names if not _unnamed(name)]
 
 
@@ -239,11 +245,61 @@ def _plain(raw: bytes) -> bytes:
 
 
 def bad_byte(file: Path, line: int, byte: int) -> DataError:
-    """The error for a byte that is not UTF-8."""
+    """The error for a byte that is not UTF-8, with the command that makes UTF-8 of what the file
+    seems to be.
+    """
+    kind, name = _encoding(file, line) or ("", "ENCODING")
+    path, zipped = shlex.quote(str(file)), file.suffix.lower() == ".gz"
+    command = f"iconv -f {name} -t utf-8" + ("" if zipped else f" {path}") + " > NEW"
+    table = {".csv", ".tsv", ".txt"}.intersection(file.suffixes)
     return DataError(
         f"{file}, line {line}, holds the byte 0x{byte:02x}, which is not UTF-8. "
-        "Save the file as UTF-8 (for instance with `iconv -t utf-8`)."
+        + (f"It seems to be {kind}: save" if kind else "Save")
+        + f" the file as UTF-8, for instance with `{f'gzip -dc {path} | ' * zipped}{command}`"
+        + (", or in Excel as CSV UTF-8." if kind and table else ".")
     )
+
+
+_READ_AHEAD = 1 << 20
+_HIGH_PAIR = re.compile(rb"([\x81-\xfe])([\x40-\x7e\x80-\xfe])")
+_LATIN = re.compile("(?<![^\x00-\x7f])[À-ÖØ-öø-ÿŒœŠšŽžŸ€£°§«»–—‘’“”…](?![^\x00-\x7f])")
+
+
+def _encoding(file: Path, line: int) -> tuple[str, str] | None:
+    """What the file seems to be from this line on, and what iconv calls it; None: nobody knows."""
+    with open_bytes(file) as handle:
+        start = handle.read(2)
+        handle.seek(0)
+        raw = b"".join(itertools.islice(handle, line - 1, line + 999))[:_READ_AHEAD]
+    if start in (b"\xff\xfe", b"\xfe\xff"):
+        return "UTF-16", "utf-16"
+    # the commonest characters have their leading bytes in these ranges
+    shares = {
+        ("GBK", "gb18030"): _share_of_pairs(raw, "gb18030", 0xB0, 0xD7, 0xA1),
+        ("Big5", "big5"): _share_of_pairs(raw, "cp950", 0xA4, 0xC6, 0x40),
+    }
+    likeliest = max(shares, key=lambda kind: shares[kind])
+    if shares[likeliest] > 0.5:
+        return likeliest
+    text = raw.decode("cp1252", "replace")
+    high = sum(sign > "\x7f" for sign in text)
+    return ("Windows-1252", "cp1252") if 2 * len(_LATIN.findall(text)) > high else None
+
+
+def _share_of_pairs(raw: bytes, codec: str, low: int, high: int, second: int) -> float:
+    """How many of the two-byte characters lead with a byte in [low, high] and go on with one from
+    `second` on; 0 for what is not of this encoding, or in which hardly two high bytes stand
+    together, as in Western texts.
+    """
+    try:
+        codecs.getincrementaldecoder(codec)().decode(raw)  # the last character may be cut off
+    except UnicodeDecodeError:
+        return 0.0
+    pairs = [(pair[0], pair[1]) for pair in (m.group() for m in _HIGH_PAIR.finditer(raw))]
+    if 4 * sum(last >= 0xA1 for _, last in pairs) < len(pairs):
+        return 0.0
+    usual = sum(low <= first <= high and last >= second for first, last in pairs)
+    return usual / max(len(pairs), 1)
 
 
 def _separator(header: bytes) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from kg.errors import DataError
+from kg.widths import narrow
 
 NO_TIME = np.int64(-(2**62))
 """An entry without a readable time; `kg.clean` keeps such events aside."""
@@ -16,11 +17,11 @@ def to_seconds(column: pl.Series, where: str) -> np.ndarray:
 
     The unit of numbers is judged by their median (a second count of today has ten digits); 8, 12
     or 14 digits that all spell a moment, such as 20240131 or 202401311405, are dates. Days may be
-    written 2024/1/31, 2024.01.31 or 2024年1月31日. A time without a zone is read as UTC. A cell
-    that is empty or cannot be read becomes `NO_TIME`; a column in which no cell can be read raises
-    `DataError`.
+    written 2024/1/31, 2024.01.31 or 2024年1月31日, times 2:05 PM, 下午 2:05 or 14时5分, all of them
+    in full-width forms. A time without a zone is read as UTC. A cell that is empty or cannot be
+    read becomes `NO_TIME`; a column in which no cell can be read raises `DataError`.
     """
-    text = column.str.strip_chars().replace("", None)
+    text = narrow(column).str.strip_chars().replace("", None)
     plain = _finite(text.cast(pl.Float64, strict=False))
     if plain.null_count() == text.null_count() and plain.null_count() < len(plain):
         seconds = _from_numbers(text, plain)
@@ -33,8 +34,8 @@ def to_seconds(column: pl.Series, where: str) -> np.ndarray:
         row = int(filled[0]) if filled.size else 0
         raise DataError(
             f"{where}: column {column.name!r} must hold epoch seconds, milliseconds or ISO 8601 "
-            f"times. Got {column[row]!r} in row {row + 1} instead: write it with the year first "
-            "and 24 hours, such as 2026-11-03 14:05 (whether 03/11 is March or November is not "
+            f"times. Got {column[row]!r} in row {row + 1} instead: write it with the year first, "
+            "such as 2026-11-03 14:05 (whether 03/11 is March or November is not "
             "guessed). For rows that are already in order and have no time, use --no-time."
         )
     return seconds
@@ -72,8 +73,17 @@ _YEAR_FIRST = r"^(\d{4})[/.年](\d{1,2})[/.月](\d{1,2})日?"
 _ZONE = r"(T[0-9:.]+) ?(Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)$"
 
 
+_HALF = r"(?i)\s*(上午|下午|[ap]\.?m\b\.?)\s*"
+_UNITS = ((r"[时時点點]\s*(\d)", ":${1}"), (r"分\s*(\d)", ":${1}"), (r"[时時点點]整?", ":00"),
+          (r"[分秒]", ""))  # fmt: skip
+
+
 def _from_iso(text: pl.Series) -> np.ndarray:
-    dashed = text.str.replace(_YEAR_FIRST, "${1}-${2}-${3} ").str.strip_chars()
+    half = text.str.extract(_HALF, 1).str.to_lowercase()
+    plain = text.str.replace(_HALF, " ")
+    for unit, mark in _UNITS:
+        plain = plain.str.replace(unit, mark)
+    dashed = plain.str.replace(_YEAR_FIRST, "${1}-${2}-${3} ").str.strip_chars()
     joined = dashed.str.replace(r"^(\S+?)(\s+T?|T)", "${1}T", n=1)
     zone = joined.str.extract(_ZONE, 2)
     bare = joined.str.replace(_ZONE, "${1}")
@@ -82,8 +92,24 @@ def _from_iso(text: pl.Series) -> np.ndarray:
         seconds = seconds.zip_with(seconds.is_not_null(), _moments(bare, form).dt.epoch("s"))
         if seconds.null_count() == text.null_count():
             break
+    seconds = _of_half(seconds, half)
     known = seconds.is_not_null().to_numpy()
     return np.where(known, seconds.fill_null(0).to_numpy() - _shift(zone), NO_TIME).astype(np.int64)
+
+
+def _of_half(seconds: pl.Series, half: pl.Series) -> pl.Series:
+    """With the half of the day that stands beside a time of twelve hours ('pm', '下午'); null where
+    it cannot be, as in 14:00 AM. An hour of 24 that says so twice (14:00 PM) stays.
+    """
+    if half.null_count() == len(half):
+        return seconds
+    late = half.str.contains("下|p").fill_null(False)
+    early = ~late & half.is_not_null()
+    hour = seconds // 3600 % 24
+    seconds = seconds.set(early & (hour > 12).fill_null(False), None)
+    noon = early & (hour == 12).fill_null(False)
+    after = late & (hour < 12).fill_null(False)
+    return seconds + 12 * 3600 * (after.cast(pl.Int64) - noon.cast(pl.Int64))
 
 
 def _moments(text: pl.Series, form: str) -> pl.Series:

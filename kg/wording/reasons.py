@@ -1,7 +1,7 @@
 """The words of a reason, in English and in Chinese; any other language is told in English.
 
 A relation is called as the graph calls it, an item by its title: those are in the language of the
-data already.
+data already. Usual English names of what items share (category, brand) have Chinese ones.
 """
 
 from __future__ import annotations
@@ -77,6 +77,41 @@ CHINESE = Reasons(
 )
 
 
+_IN_CHINESE = {
+    "category": "类别", "subcategory": "子类别", "department": "部门", "type": "类型",
+    "kind": "种类", "class": "类别", "group": "分组", "topic": "主题",
+    "theme": "主题", "subject": "主题",
+    "brand": "品牌", "make": "品牌", "manufacturer": "制造商", "maker": "制造商",
+    "made by": "制造商",
+    "vendor": "卖家", "seller": "卖家", "sold by": "卖家", "supplier": "供应商", "shop": "店铺",
+    "store": "店铺", "model": "型号", "series": "系列", "collection": "系列", "line": "系列",
+    "price": "价格", "price band": "价位", "price range": "价位", "price level": "价位",
+    "discount": "折扣", "rating": "评分", "tag": "标签", "label": "标签", "keyword": "关键词",
+    "feature": "特点", "style": "风格", "season": "季节", "occasion": "场合", "use": "用途",
+    "colour": "颜色", "color": "颜色", "material": "材质", "fabric": "面料", "pattern": "图案",
+    "size": "尺码", "shape": "形状", "weight": "重量", "flavour": "口味", "flavor": "口味",
+    "taste": "口味", "scent": "香型", "ingredient": "成分", "gender": "性别", "age": "年龄",
+    "age group": "年龄段", "country": "国家", "origin": "产地", "country of origin": "产地",
+    "region": "地区", "province": "省份", "city": "城市", "location": "地点", "place": "地点",
+    "cuisine": "菜系", "language": "语言", "year": "年份", "release year": "发行年份",
+    "released": "发行年份", "decade": "年代", "format": "格式", "platform": "平台",
+    "genre": "类型", "author": "作者", "written by": "作者", "writer": "编剧",
+    "publisher": "出版社",
+    "published by": "出版社", "director": "导演", "directed by": "导演", "actor": "演员",
+    "cast": "演员", "starring": "主演", "producer": "制片人", "produced by": "制片人",
+    "studio": "制片公司", "artist": "艺人", "singer": "歌手", "performed by": "演唱者",
+    "album": "专辑", "composer": "作曲", "composed by": "作曲", "music by": "配乐",
+    "developer": "开发商", "developed by": "开发商", "teacher": "教师", "part of": "系列",
+}  # fmt: skip
+
+
+def _chinese(said: str) -> str:
+    """The Chinese of a relation's usual English name ('product category', 'tags'), or itself."""
+    name = re.sub("^(product|item) ", "", said)
+    one = re.sub("ies$", "y", name).removesuffix("s")
+    return next((_IN_CHINESE[word] for word in (name, one) if word in _IN_CHINESE), said)
+
+
 def reasons_in(language: str) -> Reasons:
     """Those of a language, 'zh' or 'en'."""
     return CHINESE if language == "zh" else ENGLISH
@@ -95,13 +130,15 @@ def stated(relation: str, head: str, tail: str, language: str = "en") -> str:
 
 
 def shared(relation: str, name: str, language: str = "en") -> str:
-    """'both directed by X' for relations to a maker or player, 'same genre: X' for attributes."""
+    """'both directed by X' for relations to a maker or player, 'same genre: X' for attributes; in
+    Chinese '相同的类型：X'.
+    """
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", relation).lower().split("_")
     if len(words) > 1 and words[0] in ("has", "in", "is"):
         words = words[1:]
     said = " ".join(words)
     if language == "zh":
-        return CHINESE.same.format(word=said, name=name)
+        return CHINESE.same.format(word=_chinese(said), name=name)
     if words[-1] == "by" and len(words) > 1:
         done = words[0].endswith(("ed", "en")) or words[0] in ("made", "sold", "shot", "built")
         return f"both {said} {name}" if done else f"both with {said} {name}"

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from kg.catalog import CatalogFile
-from kg.events import EventFile, EventLog
-from kg.schema import behaviour_named
+from kg.events import RATED, EventFile, EventLog
+from kg.intents.stage import BUYING
+from kg.schema import BEHAVIOURS, behaviour_named
 from kg.times import NO_TIME, spelled
 from recsys.cli.output import say
 
@@ -17,7 +18,7 @@ EARLIEST = 631152000
 """1990, in UTC seconds: logs are younger, numbers that are no seconds since 1970 look older."""
 
 RATING = behaviour_named("rating")
-RATINGS = ("rating", "ratings", "score", "stars", "overall", "评分", "星级")
+RATINGS = RATED | {"ratings", "score", "stars", "overall", "星级", "星級"}
 """Columns of values that may say that something was not liked."""
 
 
@@ -85,7 +86,9 @@ def say_odd_times(file: EventFile) -> None:
 
 
 def say_events(log: EventLog) -> None:
-    """How many events of each behaviour, and which span of time they are of."""
+    """How many events of each behaviour, which span of time they are of, and whether none of them
+    is a step to buy.
+    """
     counts = np.bincount(log.behaviour, minlength=len(log.behaviours)).tolist()
     kinds = ", ".join(f"{b.name} {n:,}" for b, n in zip(log.behaviours, counts, strict=True))
     span = ""
@@ -93,6 +96,12 @@ def say_events(log: EventLog) -> None:
         first, last = (spelled(end)[:-9] for end in (log.time.min(), log.time.max()))
         span = f"; times: {first} … {last}"
     say(f"  behaviour: {kinds}{span}")
+    there = [b.name for b, n in zip(log.behaviours, counts, strict=True) if n]
+    known = {name: behaviour_named(name) for name in there}
+    if BUYING.isdisjoint(kind.name for kind in known.values()):
+        own = [name for name, kind in known.items() if kind not in BEHAVIOURS]
+        more = f" Not known by name: {', '.join(own[:5])}{' …' * (len(own) > 5)}." if own else ""
+        say(f"  None of them is a cart, checkout or purchase: `intents` will not say buying.{more}")
 
 
 def say_ratings(log: EventLog, column: str) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 TEXT_MATCH = 0.5
 """Cosine of two texts from which they are called alike."""
+AGAIN = 0.2
+"""Share of what speaks for an item from which having met it before is the reason."""
 WEAK = frozenset({"year", "release_year", "released", "country", "in_language", "language"})
 """Facts that so many items share that they are a reason only where there is no other."""
 
@@ -55,7 +57,7 @@ def explain_item(rec: Recommender, query: np.ndarray, one: Sequences, code: int)
     parts = {name: float(query[0] @ part[code]) for name, part in own.items()} | added
     near = rec.partners.neighbours
     told_by = near.source(one, int(items.first[code])) if near is not None else None
-    if added.get("repeat", 0) + added.get("habit", 0) > 0:
+    if _comes_back(rec, history, code, parts):
         reason = words.again
     elif paths:
         reason = paths[0]
@@ -74,6 +76,17 @@ def explain_item(rec: Recommender, query: np.ndarray, one: Sequences, code: int)
         reason = words.popular if len(_people(rec, code)) else words.unmet
     return Explanation(rec.items.ids[code], rec.items.title(code), reason, paths, nearest, parts,
                        sum(parts.values()))  # fmt: skip
+
+
+def _comes_back(rec: Recommender, history: np.ndarray, code: int, parts: dict[str, float]) -> bool:
+    """Whether the item was met at least twice, and that ("repeat", "habit") is at least a fifth of
+    the sum of the positive parts.
+    """
+    again = parts.get("repeat", 0.0) + parts.get("habit", 0.0)
+    if again <= 0 or again < AGAIN * sum(part for part in parts.values() if part > 0):
+        return False
+    newest = rec.items.newest
+    return bool(np.count_nonzero(newest[history] == newest[code]) > 1)
 
 
 def _people(rec: Recommender, code: int) -> np.ndarray:
@@ -144,10 +157,11 @@ def _paths(
 def _paths_of_added(
     rec: Recommender, history: np.ndarray, code: int, language: str, limit: int
 ) -> tuple[str, ...]:
-    """Facts that an added item shares with the newest items of the history, rarest node first;
-    before them those that join it to one of these.
+    """Facts that an added item shares with the newest other items of the history, rarest node
+    first; before them those that join it to one of these.
     """
     graph, words, items = rec.model.graph, reasons_in(language), rec.items
+    history = history[items.newest[history] != items.newest[code]]  # like itself says nothing
     now = {item: int(items.newest[item]) for item in history.tolist()}
     late = {item for item, row in now.items() if row >= items.trained}
     found = []

@@ -244,3 +244,33 @@ def test_a_catalogue_checks_itself() -> None:
         Attribute("brand", Vocab(("x",)), np.array([0]), np.array([1]))
     with pytest.raises(DataError, match="one value per row"):
         Attribute("brand", Vocab(("x",)), np.array([0]), np.array([0, 0]))
+
+
+@pytest.mark.parametrize(
+    ("header", "category"),
+    [
+        ("商品编号,商品名称,商品描述,类目", "类目"),
+        ("商品ID,商品标题,简介,分类", "分类"),
+        ("货号,名称,描述,品类", "品类"),
+        ("商品編號,商品名稱,商品簡介,類別", "類別"),
+    ],
+)
+def test_chinese_headers_are_found(tmp_path: Path, header: str, category: str) -> None:
+    file = tmp_path / "items.csv"
+    file.write_text(f"{header},品牌\n001,连衣裙,红色,服饰 > 女装,某牌\n", encoding="utf-8")
+    found = read_catalog(file)
+    assert list(found.roles.values()) == header.split(",")[:3]
+    told = found.catalog.attribute(category)
+    assert told is not None
+    assert told.values.ids == ("服饰", "服饰 > 女装")
+    assert found.catalog.full_texts() == ["连衣裙. 红色. 服饰 > 女装. 某牌"]
+
+
+@pytest.mark.parametrize("name", ["店铺ID", "店铺id", "品牌编号", "門店編號", "ID", "brand_id"])
+def test_numbers_of_a_column_called_an_id_are_no_bands(tmp_path: Path, name: str) -> None:
+    rows = "".join(f"i{n},{n % 250 * 7}\n" for n in range(600))
+    file = tmp_path / "items.csv"
+    file.write_text(f"item,{name}\n{rows}", encoding="utf-8")
+    told = Catalog.read(file).attribute(name)
+    assert told is not None
+    assert len(told.values) == 250

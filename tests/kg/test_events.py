@@ -215,6 +215,29 @@ def test_a_file_says_which_columns_were_taken(tmp_path: Path) -> None:
     assert read_events(save(tmp_path / "s.txt", "u a b\n")).roles == {}
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "用户ID,商品编号,行为类型,操作时间,评分",
+        "用户编号,商品ID,行为,下单时间,数量",
+        "會員編號,商品編號,行為類型,時間,評分",
+        "用戶ID,產品編號,行為,下單時間,數量",
+        "客户编号,货号,事件类型,日期,打分",
+    ],
+)
+def test_chinese_headers_are_found(tmp_path: Path, header: str) -> None:
+    file = read_events(save(tmp_path / "e.csv", f"{header}\nu1,i1,下单,2024-05-01,4\n"))
+    roles = ("user", "item", "behaviour", "time", "value")
+    assert file.roles == dict(zip(roles, header.split(","), strict=True))
+    assert file.unused == ()
+
+
+def test_a_value_called_a_rating_in_chinese_is_one(tmp_path: Path) -> None:
+    for name, kind in (("评分", "rating"), ("評分", "rating"), ("数量", "view")):
+        log = EventLog.read(save(tmp_path / "e.csv", f"用户,商品,{name}\nu,i,4\n"))
+        assert [b.name for b in log.behaviours] == [kind]
+
+
 def test_rows_without_a_user_are_kept_aside_not_lost(tmp_path: Path) -> None:
     path = save(tmp_path / "e.csv", "user,item\n,a\nu,b\n")
     assert EventLog.read(path).users.ids == (NOBODY, "u")

@@ -97,6 +97,58 @@ BAD = {
 }
 
 
+CHINESE = "编号,名称,类别\n1,红色连衣裙,女装\n2,保温杯 500ml,家居\n3,é,厨具\n"
+TAIWAN = "編號,名稱,類別\n1,紅色連身裙,女裝\n2,保溫杯 500ml,家居\n3,購物車,廚具\n"
+FRENCH = "id,nom\n1,Crème brûlée\n2,Café au lait – 5 €\n3,Äpfel für Gänse\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "advice"),
+    [
+        (
+            CHINESE.encode("gb18030"),
+            "It seems to be GBK: .*`iconv -f gb18030 -t utf-8 .*t.csv > NEW`",
+        ),
+        (("id,name\n" + "1,plain\n" * 5000 + "2,茶叶\n").encode("gbk"), "It seems to be GBK"),
+        (TAIWAN.encode("big5"), "It seems to be Big5: .*`iconv -f big5 -t utf-8 .*t.csv > NEW`"),
+        (FRENCH.encode("cp1252"), "Windows-1252: .*`iconv -f cp1252 -t utf-8 .*t.csv > NEW`"),
+        ("id,n\n1,Äpfel\n".encode("latin-1"), "Windows-1252: .*`iconv -f cp1252 -t utf-8"),
+        (
+            CHINESE.encode("utf-16"),
+            "UTF-16: .*`iconv -f utf-16 -t utf-8 .*t.csv > NEW`.*, or in Excel as CSV UTF-8",
+        ),
+        (b"\xfe\xff" + CHINESE.encode("utf-16-be"), "UTF-16"),
+        ("id,n\n1,Привет мир\n".encode("cp1251"), "Save the file .*`iconv -f ENCODING -t utf-8"),
+        (CHINESE.encode()[:-3] + b"\n4,\xe5\xa5", "Save the file .*`iconv -f ENCODING"),
+    ],
+    ids=[
+        "gbk",
+        "far below",
+        "big5",
+        "french",
+        "german",
+        "utf-16",
+        "big end first",
+        "russian",
+        "cut",
+    ],
+)
+def test_the_command_that_makes_utf8_of_the_file_is_told(
+    write: Write, content: bytes, advice: str
+) -> None:
+    path = write(content)
+    with pytest.raises(DataError, match=f"t.csv, line .*not UTF-8\\. .*{advice}"):
+        read_table(path)
+    zipped = write(gzip.compress(content), "t.csv.gz")
+    with pytest.raises(DataError, match=r"`gzip -dc .*t\.csv\.gz \| iconv -f \S+ -t utf-8 > NEW`"):
+        read_table(zipped)
+
+
+def test_a_header_that_is_not_utf8_has_no_names(write: Write) -> None:
+    with pytest.raises(DataError, match=r"line 1, .*It seems to be GBK"):
+        column_names(write(CHINESE.encode("gbk")))
+
+
 @pytest.mark.parametrize("case", BAD)
 def test_a_bad_file_is_named_with_its_line(write: Write, case: str) -> None:
     content, message = BAD[case]

@@ -41,6 +41,17 @@ def seconds(*cells: str | None) -> list[int]:
         "2024年1月2日 03:04:05",
         "2024年01月02日03:04:05",
         "20240102030405",
+        "2024年1月2日3时4分5秒",
+        "2024年1月2日 3時4分5秒",
+        "2024年1月2日 03点04分05秒",
+        "2024/1/2 上午 3:04:05",
+        "2024/1/2 上午3:04:05",
+        "2024-01-02 3:04:05 AM",
+        "2024-01-02 3:04:05a.m.",
+        "2024-01-02 11:04:05 AM +0800",
+        "2024-01-02 03：04：05",
+        "２０２４／０１／０２　０３：０４：０５",
+        "１７０４１６４６４５",
     ],
 )
 def test_one_moment_written_in_many_ways(cell: str) -> None:
@@ -57,10 +68,35 @@ def test_one_moment_written_in_many_ways(cell: str) -> None:
         "20240102",
         "202401020000",
         "2024-01-02T00:00",
+        "2024-01-02 12:00 AM",
+        "2024年1月2日0时",
+        "2024年1月2日0点整",
     ],
 )
 def test_a_day_is_its_first_second(cell: str) -> None:
     assert seconds(cell) == [AT - (3 * 3600 + 4 * 60 + 5)]
+
+
+@pytest.mark.parametrize(
+    ("cell", "hour"),
+    [
+        ("2024/1/2 下午 8:03", 20),
+        ("2024年1月2日 下午8时3分", 20),
+        ("2024-01-02 8:03 PM", 20),
+        ("2024-01-02 12:03 pm", 12),
+        ("2024-01-02 下午 0:03", 12),
+        ("2024-01-02 上午 12:03", 0),
+        ("2024-01-02 20:03 PM", 20),
+        ("2024年1月2日8时3分", 8),
+    ],
+)
+def test_the_half_of_the_day_is_read(cell: str, hour: int) -> None:
+    day = AT - (3 * 3600 + 4 * 60 + 5)
+    assert seconds(cell, "2024-01-02 20:03") == [day + hour * 3600 + 180, day + 20 * 3600 + 180]
+
+
+def test_no_hour_of_the_afternoon_is_in_the_morning() -> None:
+    assert seconds("2024-01-02 14:00 AM", "2024-01-02 03:04:05") == [int(NO_TIME), AT]
 
 
 def test_the_median_judges_the_unit_of_a_whole_column() -> None:
@@ -75,7 +111,7 @@ def test_eight_digits_are_days_only_if_all_of_them_are() -> None:
     assert seconds("202401020304", "202413020304") == [202401020, 202413020]  # milliseconds
 
 
-@pytest.mark.parametrize("cell", ["03/11/2026 14:05", "03.11.2026", "2026-11-03 2:05 PM"])
+@pytest.mark.parametrize("cell", ["03/11/2026 14:05", "03.11.2026", "11/03/2026 2:05 PM"])
 def test_the_form_to_write_is_named_and_no_order_of_day_and_month_guessed(cell: str) -> None:
     with pytest.raises(DataError, match=rf"Got '{cell}' in row 2 .*such as 2026-11-03 14:05"):
         seconds("", cell)

@@ -88,3 +88,16 @@ def test_ratings_are_told_to_count_unless_low_ones_are_left_out(build):
     assert "3 events read, 2 kept, kept aside: 1 low value" in err
     assert "counts whatever" not in err
     assert "counts whatever" not in build(events.replace("rating", "quantity"))
+
+
+def test_it_is_told_where_no_behaviour_is_a_step_to_buy(build):
+    rows = "user,item,event\nu,a,浏览\nu,b,{}\n"
+    err = build(rows.format("抢购"))
+    assert (
+        "None of them is a cart, checkout or purchase: `intents` will not say buying. Not " in err
+    )
+    assert "Not known by name: 抢购.\n" in err
+    err = build(rows.format("收藏"))
+    assert "will not say buying.\n" in err
+    for name in ("加入购物车", "下單", "Begin Checkout"):
+        assert "None of them" not in build(rows.format(name))

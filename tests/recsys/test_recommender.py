@@ -393,7 +393,7 @@ def test_reasons_are_told_in_the_language_of_histories(rec):
     )
     more = chinese.with_items(new_items(("new", "", "", ["music"])))
     told = more.explain(history=[rec.items.ids[music]], item="new").reason
-    assert told == f"因为你接触过“{rec.items.title(music)}”：相同的category：music"
+    assert told == f"因为你接触过“{rec.items.title(music)}”：相同的类别：music"
     for user in rec.log.users.ids[:5]:
         item = chinese.recommend(user, k=1)[0].item
         one, other = chinese.explain(user, item=item), rec.explain(user, item=item)

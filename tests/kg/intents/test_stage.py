@@ -43,6 +43,16 @@ def test_without_items_or_labels(labels):
     assert stage(["view", "view"], [], labels) == "browsing"
     assert stage(["view", "view"], [0, 1]) == "browsing"
     assert stage(["view", "bought"]) == "buying"
+    for name in (
+        "加入购物车",
+        "下单",
+        "加入購物車",
+        "支付",
+        "Add to Cart",
+        "begin_checkout",
+        "paid",
+    ):
+        assert stage(["view", name]) == "buying", name
 
 
 def test_one_item_per_behaviour(labels):

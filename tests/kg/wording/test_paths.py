@@ -96,13 +96,39 @@ def test_relations_read_as_english(relation: str, told: str) -> None:
     assert shared(relation, "X") == told
 
 
+@pytest.mark.parametrize(
+    ("relation", "word"),
+    [
+        ("category", "类别"),
+        ("categories", "类别"),
+        ("product_category", "类别"),
+        ("in_category", "类别"),
+        ("has_genre", "类型"),
+        ("genres", "类型"),
+        ("Brand", "品牌"),
+        ("price", "价格"),
+        ("tags", "标签"),
+        ("author", "作者"),
+        ("directedBy", "导演"),
+        ("release_year", "发行年份"),
+        ("colour", "颜色"),
+        ("material", "材质"),
+        ("series", "系列"),
+        ("dress", "dress"),
+        ("功效", "功效"),
+    ],
+)
+def test_what_items_share_has_a_chinese_name(relation: str, word: str) -> None:
+    assert shared(relation, "X", "zh") == f"相同的{word}：X"
+
+
 def test_reasons_in_chinese() -> None:
     graph, catalog = tiny_graph()
     found = explain_paths(graph, np.array([0, 3]), 1)
     assert [path.sentence(catalog, graph, language="zh") for path in found] == [
-        "因为你选择过“Red Lipstick”：相同的made by：Aurora",
+        "因为你选择过“Red Lipstick”：相同的制造商：Aurora",
         "因为你选择过“Red Lipstick”：2人选择过它，也选择过“Nail Polish”",
-        "因为你选择过“Red Lipstick”：相同的category：beauty",
+        "因为你选择过“Red Lipstick”：相同的类别：beauty",
     ]
     assert shared("类别", "美妆", "zh") == "相同的类别：美妆"
     assert [verb_of(name, "zh") for name in ("购买", "加购", "评价")] == ["购买", "加购", "评价"]
