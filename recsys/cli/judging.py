@@ -56,12 +56,13 @@ def judge_on(run: Path, file: Path, columns: str | None, other: Path | None, jso
     }
     later = {}
     for name, rec in runs.items():
+        others = [one for key, one in runs.items() if key != name]
         new = EventLog.read(
             file, columns=columns_of(columns), use_time=rec.log.time is not None,
             ordered=rec.log.ordered,
         )  # fmt: skip
-        later[name] = found = Later.of(rec, new)
-        say(f"{name}: {found.cleaned}; {found.old:,} not after its last event, {found.strangers:,} "
+        later[name] = found = Later.of(rec, new, others[0] if others else None)
+        say(f"{name}: {found.cleaned}; {found.old:,} not after the last event, {found.strangers:,} "
             f"of people whom it does not know; {len(found.target):,} to judge by.")  # fmt: skip
         if rec.log.time is None:
             say("  without times nobody can tell events that the run has learned: all are counted")

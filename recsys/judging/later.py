@@ -23,9 +23,9 @@ KS = (10, 20)
 
 @dataclass(frozen=True, eq=False)
 class Later:
-    """Events that came after all that a run knows, by the run's numbers: `target`; `cleaned` tells
-    of those that cannot be used, `old` and `strangers` count those that are not after the run's
-    last event, and those of people whom it does not know.
+    """Events that came after all that is known, by the numbers of a run: `target`; `cleaned` tells
+    of those that cannot be used, `old` and `strangers` count those that are not after the last
+    event, and those of people whom the run does not know.
     """
 
     target: EventLog
@@ -34,27 +34,35 @@ class Later:
     strangers: int
 
     @classmethod
-    def of(cls, rec: Recommender, new: EventLog) -> Later:
-        """`DataError` where nothing is left."""
-        items = rec.log.items.extended(rec.items.ids[len(rec.log.items) :])
+    def of(cls, rec: Recommender, new: EventLog, beside: Recommender | None = None) -> Later:
+        """`DataError` where nothing is left. With a run `beside` it, both have the same events:
+        those after the last that one of them knows, with items that one of them knows. An item that
+        `rec` does not know is one that it cannot find.
+        """
+        runs = [rec] if beside is None else [rec, beside]
+        others = () if beside is None else dict.fromkeys(beside.items.ids)
+        strange = [key for key, code in zip(others, rec.items.find([*others]), strict=True)
+                   if code < 0]  # fmt: skip
+        items = rec.log.items.extended((*rec.items.ids[len(rec.log.items) :], *strange))
         kept, cleaned = clean(new, items)
         kept = kept.take(kept.has_item)
         user = rec.log.users.encode(kept.users.ids, missing="negative")[kept.user]
         fresh = np.ones(len(kept), bool)
-        if kept.time is not None and rec.log.time is not None and len(rec.log):
-            fresh = kept.time > rec.log.time.max()
+        for one in runs:
+            if kept.time is not None and one.log.time is not None and len(one.log):
+                fresh &= kept.time > one.log.time.max()
         known = user >= 0
         if not (fresh & known).any():
             raise DataError(
                 f"No event is left to judge by: of {len(kept):,}, {int((~fresh).sum()):,} are not "
-                f"after the last one that the run knows, {int((fresh & ~known).sum()):,} are of "
-                "people whom it does not know."
+                f"after the last one that is known, {int((fresh & ~known).sum()):,} are of people "
+                "whom the run does not know."
             )
         use = fresh & known
+        row = np.concatenate([rec.items.newest, len(rec.items) + np.arange(len(strange))])
         target = replace(
-            kept.take(use), users=rec.log.users, user=user[use],
-            item=rec.items.newest[kept.item[use]],
-        )  # fmt: skip
+            kept.take(use), users=rec.log.users, user=user[use], item=row[kept.item[use]]
+        )
         return cls(target, cleaned, int((~fresh).sum()), int((fresh & ~known).sum()))
 
     @property

@@ -75,6 +75,22 @@ def test_what_cannot_be_judged_by_is_counted(rec):
         Later.of(rec, replace(old, row=None))
 
 
+def test_two_runs_are_judged_by_the_same_events(rec):
+    """An item that one does not know is one that it misses; what one has heard judges neither."""
+    taken = best(rec, 0)
+    more = rec.with_items(Catalog.of(["new"], ["A new thing"]))
+    more = more.with_events(events(rec, ["u00009"], [taken[0]]))
+    new = events(more, PEOPLE, [*taken[:3], "new"])
+    late = [Later.of(rec, new, more), Later.of(more, new, rec)]
+    for later in late:
+        assert (later.people, len(later.target)) == ([*PEOPLE], 4)
+    assert judge_later(rec, late[0]).per_user["hr@20"].tolist() == [1, 1, 1, 0]
+    assert Later.of(rec, new).people == [*PEOPLE[:3]]
+    old = events(rec, PEOPLE, taken, later=0)  # the first is not after the last event of `more`
+    assert Later.of(rec, old).old == 1
+    assert Later.of(rec, old, more).old == 2
+
+
 def test_two_runs_by_the_command_line(rec, call, tmp_path):
     taken = best(rec, 0)
     rec.save(tmp_path / "good")
