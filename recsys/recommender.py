@@ -234,6 +234,7 @@ class Recommender:
         allowed = self.facets.allowed(where, only, without)
         query, one = query_of(self, user, history, profile)
         tell_unheard(self, history, profile)
+        filtered = self._living(allowed)
         if user is not None and len(gone := self._declined_by(user)):
             allowed = np.ones(len(self.items), bool) if allowed is None else allowed.copy()
             allowed[gone] = False
@@ -243,7 +244,7 @@ class Recommender:
         found = self._ranked(query, one, pool, filter_seen, allowed, wish)
         if spread is not None:
             found = self._spread(spread, found, k)
-        tell_fewer(len(found), k, self._living(allowed), at_most)
+        tell_fewer(len(found), k, filtered, at_most)
         return [self._answer(code, score) for code, score in found]
 
     def score(

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from kg.catalog import furthest
 from kg.errors import UsageError, suggest
 from kg.events import EventLog
 from kg.sequences import Sequences
@@ -170,6 +171,9 @@ def _of_users(rec: Recommender, name: str, ids: tuple[str, ...]) -> Members:
 
 
 def _of_items(rec: Recommender, name: str) -> Members:
+    attribute = rec.catalog.attribute(name)
+    if attribute is not None:  # by the names that the table has
+        return _members([furthest(cell) for cell in attribute.cells(len(rec.items))])
     found = rec.facets.values(name, np.arange(len(rec.items)))
     return _members([sorted(some) for some in found])
 

@@ -33,7 +33,7 @@ def fitted():
         walk = (start + np.arange(8)) % ITEMS if n % 2 else rng.choice(ITEMS, 8, replace=False)
         rows += [(user, f"i{item:02}", 1_700_000_000 + 60 * t) for t, item in enumerate(walk)]
     user, item, time = zip(*rows, strict=True)
-    kinds = [["big", "red"] if n < 6 else ["red"] if n < 20 else [] for n in range(ITEMS)]
+    kinds = [["Big", "Red"] if n < 6 else ["Red"] if n < 20 else [] for n in range(ITEMS)]
     catalog = Catalog.of([f"i{n:02}" for n in range(ITEMS)], [f"Thing {n}" for n in range(ITEMS)],
                          None, {"kind": kinds})  # fmt: skip
     log, _ = clean(EventLog.of(user, item, behaviour="view", time=time), catalog.ids)
@@ -77,12 +77,12 @@ def test_by_the_length_of_the_history(fitted):
 def test_what_is_shown_beside_what_is_taken(fitted):
     rec, split = fitted.recommender, fitted.split
     rows = {row["group"]: row for row in item_groups(rec, split, "test", "kind", k=5)}
-    assert {name: row["items"] for name, row in rows.items()} == {"red": 20, "big": 6, "(none)": 4}
+    assert {name: row["items"] for name, row in rows.items()} == {"Red": 20, "Big": 6, "(none)": 4}
     shown = pl.concat(as_of(rec, split, "test").recommend_all(5))
     weight = 1 / np.log2(1 + shown["rank"].to_numpy())
     code = np.array([int(key[1:]) for key in shown["item_id"].to_list()])
     taken = split.test.item
-    for name, members in {"red": range(20), "big": range(6), "(none)": range(20, 24)}.items():
+    for name, members in {"Red": range(20), "Big": range(6), "(none)": range(20, 24)}.items():
         row, at = rows[name], np.isin(code, members)
         assert row["shown"] == pytest.approx(weight[at].sum() / weight.sum())
         assert row["taken"] == pytest.approx(np.isin(taken, members).mean())
@@ -105,7 +105,7 @@ def test_names_that_nothing_is_grouped_by(fitted):
 def test_rare_values_are_one_group(fitted, monkeypatch):
     monkeypatch.setattr(groups, "MOST", 1)
     rows = item_groups(fitted.recommender, fitted.split, "test", "kind")
-    assert {row["group"]: row["items"] for row in rows} == {"red": 20, "(other)": 6, "(none)": 4}
+    assert {row["group"]: row["items"] for row in rows} == {"Red": 20, "(other)": 6, "(none)": 4}
 
 
 def test_by_the_command_line(fitted, call, tmp_path):
@@ -115,7 +115,7 @@ def test_by_the_command_line(fitted, call, tmp_path):
     rows = [json.loads(line) for line in out.splitlines()]
     assert {(row["by"], row["group"]) for row in rows} == {
         *(("gait", name) for name in ("walker", "stroller", "(none)")),
-        *(("kind", name) for name in ("red", "big", "(none)")),
+        *(("kind", name) for name in ("Red", "Big", "(none)")),
     }  # fmt: skip
     code, _, err = call("evaluate", tmp_path / "run", "--groups", "gate")
     assert (code, "Did you mean 'gait'?" in err) == (2, True)

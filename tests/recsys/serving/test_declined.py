@@ -1,6 +1,7 @@
 """What somebody turned down is in no list of theirs, and in everybody else's."""
 
 import json
+import warnings
 
 import numpy as np
 import polars as pl
@@ -47,6 +48,9 @@ def test_in_no_list_of_theirs(rec, tmp_path):
     found.save(tmp_path / "run")
     for run in (found, Recommender.load(tmp_path / "run")):
         assert names(run.recommend(USER, k=1)) == best[2:]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # no filter was asked for
+            assert len(run.recommend(USER, k=40, filter_seen=False)) == 38
         for asked in ({}, {"filter_seen": False}, {"diversity": 0.5}):
             assert not {*best[:2]} & {*names(run.recommend(USER, k=40, **asked))}
         lists = pl.concat(run.recommend_all(40, filter_seen=False))
