@@ -11,11 +11,13 @@ graph; `verbalise` writes a history as a sentence that BERT can read. No torch h
     alike       == of what holds arrays
     given       columns and frames from Python, by position
     tables      CSV, TSV, Parquet, gzipped or not, and frames, every column as text
+    widths      letters, digits and signs of full width as the usual ones
     times       epoch seconds, milliseconds or ISO 8601 to UTC seconds
     amounts     numbers with marks between thousands and signs of currency
     events      EventLog
     searches    searches of the same histories: a text and no item
     clean       duplicates, bots, impossible times, unknown items: counted and kept aside
+    declined    what people turned down: in no list of theirs
     catalog     Catalog: items (or users) with text and typed attributes
     vectors     named vectors of items or users, such as image embeddings, from a file
     profiles    what is known of people: attributes and vectors as arrays

@@ -6,6 +6,8 @@ compare      a run beside the baselines
 effects      what a run gains over another on the same people
 ablate       a trained run without one of its parts
 retrain      a run trained again without one, or with one that says nothing
+groups       who is served how well, and what is shown how much
+later        lists as they are served, by events that came after the training
 steering     what steering does to hits, coverage and diversity
 leaks        whether a trained run knows what comes after its cut
 """

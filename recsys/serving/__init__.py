@@ -2,7 +2,7 @@
 
 queries      from a person, a history or a profile to a query
 answers      what a recommender answers with, and what it accepts
-bulk         the lists of many people as frames
+bulk         lists and intents of many people as frames
 steering     what a wish (an intent, a text, a quota, what to avoid) makes of a list
 quota        lists that hold several intents in given shares
 facets       what items can be filtered by
@@ -14,7 +14,7 @@ titles       what items are called in verbalised histories
 
 items        trained items and those added since
 known        what is known of items that a table tells again: an update changes what it names
-renewal      items that are told again: what is unchanged keeps its row
+renewal      items that are told again: which rows stay, which are written anew
 adding       items that come or are told again, and what became of them
 facts        other facts for a trained recommender, at once
 changes      which recommendations change when facts do
