@@ -17,8 +17,8 @@ NAMED = 10
 
 def forgotten(rec: Recommender, data: Dataset, facts: int = 0) -> list[str]:
     """A line for each kind of thing that this run was told and these data lack: items that were
-    removed, are sold out, were added or replaced, events, `facts` (so many were added), and how
-    many people were forgotten, whose ids nobody knows any more.
+    removed, are sold out, were added or replaced, events, what was turned down, `facts` (so many
+    were added), and how many people were forgotten, whose ids nobody knows any more.
     """
     items, catalog = rec.items, data.catalog
     row = catalog.ids.encode(items.ids, missing="negative")
@@ -33,6 +33,8 @@ def forgotten(rec: Recommender, data: Dataset, facts: int = 0) -> list[str]:
     lines = [_line(rec, where, what) for what, where in groups.items() if where.any()]
     if events := _events(rec, data.log):
         lines.append(f"{events:,} events that were added")
+    if refused := len(data.declined.joined(rec.declined)) - len(data.declined):
+        lines.append(f"{refused:,} times that somebody turned an item down, in their lists again")
     if facts and (gone := min(facts, _facts(rec, data))):
         lines.append(f"up to {gone:,} facts that were added")
     if rec.forgotten:

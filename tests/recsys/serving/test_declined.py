@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,7 @@ from kg.storage import Dataset
 from kg.testing import planted
 from recsys import Recommender
 from recsys.judging.as_of import as_of
+from recsys.serving.forgotten import forgotten
 from recsys.training.config import RunConfig
 from recsys.training.fit import fit
 from recsys.training.settings import TrainConfig
@@ -81,6 +83,15 @@ def test_an_item_that_came_later_or_is_told_anew(rec):
     found = rec.with_events(told(rec, best)).with_items(Catalog.of(best, ["Another name"]))
     assert best[0] not in names(found.recommend(USER, k=50, filter_seen=False))
     assert best[0] in names(found.recommend("u00005", k=50, filter_seen=False))
+
+
+def test_what_a_new_training_will_not_know_is_told(rec):
+    best = names(rec.recommend(USER, k=2))
+    data = Dataset(rec.log, rec.catalog, rec.model.graph)
+    found = rec.with_events(told(rec, best))
+    line = "2 times that somebody turned an item down, in their lists again"
+    assert forgotten(found, data) == [line]
+    assert forgotten(found, replace(data, declined=found.declined)) == []
 
 
 def test_it_goes_with_the_person_and_judges_nobody(fitted, rec):
