@@ -78,12 +78,11 @@ class Declined(ByValue):
         item = log.items.encode(self.item, missing="negative")
         known = (user >= 0) & (item >= 0)
         if self.time is not None and log.time is not None and known.any():
-            width = len(log.items)
-            met = log.take(log.has_item & np.isin(log.user, user[known]))
-            assert met.time is not None
-            order = np.argsort(met.time, kind="stable")
-            keys = (met.user * width + met.item)[order]
-            last = dict(zip(keys.tolist(), met.time[order].tolist(), strict=True))
-            pairs = zip((user * width + item).tolist(), self.time.tolist(), strict=True)
+            own = user * len(log.items) + item
+            keys = np.where(log.has_item, log.user * len(log.items) + log.item, -1)
+            met = np.isin(keys, own[known])
+            order = np.argsort(log.time[met], kind="stable")
+            last = dict(zip(keys[met][order].tolist(), log.time[met][order].tolist(), strict=True))
+            pairs = zip(own.tolist(), self.time.tolist(), strict=True)
             known &= [last.get(pair, time) <= time for pair, time in pairs]
         return user[known], item[known]

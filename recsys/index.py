@@ -9,7 +9,7 @@ like those of a small set (`allowed`); none is ever taken out of FAISS' own stru
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -33,7 +33,7 @@ hubs to which every way leads (facebookresearch/faiss, issue 1496)."""
 BLOCK = 30_000_000
 """The numbers in a dense block of candidates, at most (but those of at least one query)."""
 APART = 0.1
-"""A vector that moved by more of its length is another than FAISS has read."""
+"""A vector that has moved by more of its length in all is another than FAISS has read."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class VectorIndex:
         self.kind, self.probe = _known(kind), probe or Probe()
         self.built = len(self.vectors)
         """So many of the vectors, the first ones, FAISS has read."""
-        self.changed = np.zeros(0, np.int64)
-        """Those of them, ascending, that have become others since."""
+        self.moved = np.zeros(self.built, np.float32)
+        """How far each of them has moved since, in lengths of its own."""
         self._faiss: Any = None
         if kind != "exact":
             self._faiss = _approximate(self.vectors, kind, seed)
@@ -82,6 +82,11 @@ class VectorIndex:
     def backend(self) -> str:
         """Which of the two answers."""
         return "exact" if self._faiss is None else "faiss"
+
+    @property
+    def changed(self) -> np.ndarray:
+        """Those that FAISS has read, int64, ascending, that have become others since."""
+        return np.flatnonzero(self.moved > APART)
 
     @property
     def fresh(self) -> float:
@@ -99,12 +104,12 @@ class VectorIndex:
 
     def probing(self, probe: Probe) -> VectorIndex:
         """The same index, looking so hard."""
-        return self._like(self.vectors, probe, self.changed)
+        return self._like(self.vectors, probe, self.moved)
 
     def extended(self, vectors: np.ndarray) -> VectorIndex:
         """An index of these vectors [M, D], M >= N, that uses what FAISS has read of the first N:
-        where one has changed a little since, the choice of candidates is of then; where by more
-        than `APART`, every query is compared with it, as with those that came since.
+        where one has moved a little since, the choice of candidates is of then; where by more
+        than `APART` in all, every query is compared with it, as with those that came since.
         """
         vectors = _checked(vectors)
         if vectors.shape[1] != self.vectors.shape[1] or len(vectors) < self.built:
@@ -116,12 +121,12 @@ class VectorIndex:
             return VectorIndex(vectors, "auto" if self._faiss is not None else "exact")
         read = self.vectors[: self.built]
         far = np.linalg.norm(vectors[: self.built] - read, axis=1)
-        changed = np.flatnonzero(far > APART * np.linalg.norm(read, axis=1))
-        return self._like(vectors, self.probe, np.union1d(self.changed, changed))
+        length = np.maximum(np.linalg.norm(read, axis=1), 1e-12)
+        return self._like(vectors, self.probe, self.moved + (far / length).astype(np.float32))
 
-    def _like(self, vectors: np.ndarray, probe: Probe, changed: np.ndarray) -> VectorIndex:
+    def _like(self, vectors: np.ndarray, probe: Probe, moved: np.ndarray) -> VectorIndex:
         out = VectorIndex.__new__(VectorIndex)
-        out.vectors, out.kind, out.probe, out.changed = vectors, self.kind, probe, changed
+        out.vectors, out.kind, out.probe, out.moved = vectors, self.kind, probe, moved
         out.built, out._faiss = self.built, self._faiss
         return out
 
@@ -167,7 +172,7 @@ class VectorIndex:
     def _proposed(self, queries: np.ndarray, k: int, allowed: np.ndarray | None) -> Hits:
         """The best of what FAISS offers and of what it has not read."""
         want = min(self.built, k * self.probe.spare)
-        unread = len(self) - self.built + len(self.changed)
+        unread = round(self.fresh * len(self))
         step = max(1, BLOCK // (max(want, 1) * self.vectors.shape[1] + unread))
         there = len(self) if allowed is None else int(allowed.sum())
         parts = []
@@ -204,8 +209,9 @@ class VectorIndex:
     ) -> Hits:
         rows = np.sort(offered, axis=1)  # so that ties go to the smaller index
         score = np.einsum("bwd,bd->bw", self.vectors[np.maximum(rows, 0)], queries)
-        unread = np.concatenate([self.changed, np.arange(self.built, len(self))])
-        score[(rows < 0) | np.isin(rows, self.changed)] = -np.inf
+        changed = self.changed
+        unread = np.concatenate([changed, np.arange(self.built, len(self))])
+        score[(rows < 0) | np.isin(rows, changed)] = -np.inf
         tail = queries @ self.vectors[unread].T
         if allowed is not None:
             tail[:, ~allowed[unread]] = -np.inf
@@ -227,11 +233,11 @@ class VectorIndex:
     @classmethod
     def load(
         cls, path: Path, vectors: np.ndarray, kind: Kind = "exact", probe: Probe | None = None,
-        changed: Sequence[int] = (),
+        moved: np.ndarray | None = None,
     ) -> VectorIndex:  # fmt: skip
         """An index whose file was checked by hash before; its shape must fit `vectors` [N, D].
 
-        An approximate one may have read fewer of them, and others in the place of those `changed`.
+        An approximate one may have read fewer of them, which have `moved` since.
         Without FAISS the answers are exact.
         """
         out = cls(vectors, backend="exact")
@@ -253,7 +259,7 @@ class VectorIndex:
                 f"{len(vectors)} of width {width}: build it again with `kgintent index`."
             )
         out._faiss, out.built = index, index.ntotal
-        out.changed = np.array(changed, np.int64)
+        out.moved = np.zeros(out.built, np.float32) if moved is None else moved[: out.built]
         return out
 
 

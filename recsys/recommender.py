@@ -326,9 +326,13 @@ class Recommender:
         return sparse.csr_matrix((np.ones(len(user), bool), at), shape)
 
     def _declined_by(self, user: object) -> np.ndarray:
-        """int64 [L], what somebody turned down; nothing of who is not in the log."""
+        """int64 [L], what somebody turned down."""
         row = int(self.log.users.encode([user], missing="negative")[0])
-        return self._declined[[row]].indices if row >= 0 and self.declined else np.zeros(0, int)
+        if row >= 0 and self.declined:
+            return self._declined[[row]].indices
+        pairs = zip(self.declined.user, self.declined.item, strict=True)  # who has no event yet
+        found = self.items.find([item for who, item in pairs if who == str(user)])
+        return found[found >= 0]
 
     def _found(
         self, queries: np.ndarray, part: Sequences, k: int, filter_: bool | None,
@@ -575,7 +579,8 @@ class Recommender:
         """
         from recsys.serving.live import with_events
 
-        new = new if isinstance(new, EventLog) else EventLog.read(new)
+        if not isinstance(new, EventLog):
+            new = EventLog.read(new, own=self.log.behaviours)
         found, report = with_events(self, new, refit=refit)
         if report.kept < report.read:
             warnings.warn(f"with_events: {report}.", LeftOut, stacklevel=2)

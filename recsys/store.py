@@ -107,6 +107,8 @@ def _tensors(rec: Recommender) -> dict[str, np.ndarray]:
     if rec.base is not None:
         out |= {f"log/{name}": getattr(rec.log, name) for name in COLUMNS
                 if getattr(rec.log, name) is not None}  # fmt: skip
+    if rec.index.kind != "exact":
+        out["index/moved"] = rec.index.moved
     out |= {f"items/number/{name}": some for name, some in rec.items.numbers.items()}
     if rec.model.searches is not None:
         out["searches"] = rec.model.searches.queries.vectors
@@ -157,11 +159,7 @@ def _plain(rec: Recommender) -> dict[str, Any]:
         "hidden": hidden,
         "absent": np.flatnonzero(rec.items.absent).tolist(),
         "unknown": np.flatnonzero(rec.items.unknown).tolist(),
-        "index": {
-            "kind": rec.index.kind,
-            "probe": asdict(rec.index.probe),
-            "changed": rec.index.changed.tolist(),
-        },
+        "index": {"kind": rec.index.kind, "probe": asdict(rec.index.probe)},
         "events": sorted(rec.model.graph.events),
         "forgotten": rec.forgotten,
     }
@@ -191,6 +189,9 @@ def _log(plain: Mapping[str, Any], tensors: Mapping[str, np.ndarray], base: Even
     told, columns = plain["log"], {name: tensors.get(f"log/{name}") for name in COLUMNS}
     users = base.users.extended(tuple(told["users"]))
     items = base.items.extended(store.ids[len(base.items) : told["items"]])
+    if store.trained < len(store):  # runs of before have later rows in their logs
+        item = tensors["log/item"]
+        columns["item"] = np.where(item >= 0, store.first[item], -1)
     query = None if told["query"] is None else tuple(told["query"])
     kinds = tuple(Behaviour(*kind) for kind in told["behaviours"])
     return EventLog(users, items, kinds, **columns, query=query, ordered=base.ordered)  # type: ignore[arg-type]
@@ -250,7 +251,8 @@ def _read_run(
     if encoder is None and plain["encoder"]["name"]:
         encoder = LazyEncoder(plain["encoder"]["name"], plain["encoder"]["id"],
                               store.text.shape[1])  # fmt: skip
-    index = _index(folder, manifest, plain, indexed_vectors(store, partners, log))
+    vectors = indexed_vectors(store, partners, log)
+    index = _index(folder, manifest, plain, vectors, tensors.get("index/moved"))
     graph = data.graph.with_events(data.log)
     base = None if log is data.log else data.log
     return Recommender(model, log, data.catalog, store, index, heard(log, model, data.log),
@@ -277,14 +279,15 @@ def _check_encoder(
 
 
 def _index(
-    folder: Path, manifest: Mapping[str, Any], plain: Mapping[str, Any], vectors: np.ndarray
-) -> VectorIndex:
+    folder: Path, manifest: Mapping[str, Any], plain: Mapping[str, Any], vectors: np.ndarray,
+    moved: np.ndarray | None,
+) -> VectorIndex:  # fmt: skip
     """The one that was saved, or, if none was, an exact one of these vectors."""
     if "index.faiss" not in manifest["files"]:
         return VectorIndex(vectors)
     made = plain.get("index", {"kind": "exact", "probe": {}})
     return VectorIndex.load(folder / "index.faiss", vectors, made["kind"], Probe(**made["probe"]),
-                            made.get("changed", ()))  # fmt: skip
+                            moved)  # fmt: skip
 
 
 def _part(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, torch.Tensor]:

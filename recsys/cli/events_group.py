@@ -44,7 +44,7 @@ def events_add(
     rec = Recommender.load(run)
     log = EventLog.read(
         file, columns=columns_of(columns), use_time=rec.log.time is not None,
-        ordered=rec.log.ordered,
+        ordered=rec.log.ordered, own=rec.log.behaviours,
     )  # fmt: skip
     found, report = with_events(rec, log, refit=refit)
     if found is not rec:

@@ -59,7 +59,7 @@ def judge_on(run: Path, file: Path, columns: str | None, other: Path | None, jso
         others = [one for key, one in runs.items() if key != name]
         new = EventLog.read(
             file, columns=columns_of(columns), use_time=rec.log.time is not None,
-            ordered=rec.log.ordered,
+            ordered=rec.log.ordered, own=rec.log.behaviours,
         )  # fmt: skip
         later[name] = found = Later.of(rec, new, others[0] if others else None)
         say(f"{name}: {found.cleaned}; {found.old:,} not after the last event, {found.strangers:,} "

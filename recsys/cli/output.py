@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TextIO
@@ -39,12 +40,20 @@ def lines_wanted(as_json: bool) -> bool:
     return as_json or not sys.stdout.isatty()
 
 
+def _as_json(row: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no NaN: what is not known is null."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in row.items()
+    }
+
+
 def show(rows: Sequence[dict[str, Any]], as_json: bool, title: str = "") -> None:
     """Rows as a table on a terminal, as JSON lines with --json or when piped."""
     if lines_wanted(as_json):
         with stdout() as out:
             for row in rows:
-                out.write(json.dumps(row, ensure_ascii=False) + "\n")
+                out.write(json.dumps(_as_json(row), ensure_ascii=False, allow_nan=False) + "\n")
         return
     from rich.console import Console
     from rich.table import Table

@@ -62,7 +62,6 @@ class Partners:
         `again` int64 [R] have another content, which counts where they were not fitted.
         """
         near, factors = self.neighbours, self.factors
-        again = np.zeros(0, np.int64) if again is None else again
         return replace(
             self,
             neighbours=near.with_items(content, again) if near is not None else None,

@@ -89,10 +89,11 @@ class Factors:
         vectors[rows] += share[:, None] * guessed(vectors, fitted, content, rows)
         return replace(self, vectors=vectors, _kept={})
 
-    def with_items(self, content: np.ndarray, again: np.ndarray) -> Factors:
+    def with_items(self, content: np.ndarray, again: np.ndarray | None = None) -> Factors:
         """New items too; `content` float32 [M, D] of all items, the new ones last, of which those
         `again` int64 [R] have another than before: it counts where they were not fitted.
         """
+        again = np.zeros(0, np.int64) if again is None else again
         there = len(self.vectors)
         rows = np.concatenate([np.setdiff1d(again, self.known), np.arange(there, len(content))])
         if not len(rows):

@@ -111,11 +111,12 @@ class Neighbours:
         more = sparse.csr_matrix((given.data, (given.row, rows[given.col])), shape)
         return replace(self, links=sparse.csr_matrix(self.links + more), _kept={})
 
-    def with_items(self, content: np.ndarray, again: np.ndarray) -> Neighbours:
+    def with_items(self, content: np.ndarray, again: np.ndarray | None = None) -> Neighbours:
         """Links to new items too, `keep` to each at most; `content` float32 [M, D] of all items,
         the new ones last. What was there is not computed again, but for those `again` int64 [R]
         that were not fitted, which say nothing themselves.
         """
+        again = np.zeros(0, np.int64) if again is None else again
         if len(again):
             says = np.zeros(len(content), bool)
             says[: self.links.shape[0]] = np.diff(self.links.indptr) > 0
@@ -123,7 +124,7 @@ class Neighbours:
         if len(again):
             all_of_it = np.ones(len(again), np.float32)
             found = self._unsaid(again)._lent(again, all_of_it, content)
-            return found.with_items(content, again[:0])
+            return found.with_items(content)
         there = self.links.shape[1] + (0 if self.late is None else self.late.shape[1])
         new = np.arange(there, len(content))
         if not len(new):

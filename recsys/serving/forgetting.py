@@ -59,7 +59,8 @@ def without_users(
 def _known(rec: Recommender, ids: Sequence[object]) -> set[str]:
     gone = {str(key) for key in check_many(ids, "without_users")}
     table = rec.model.features.users
-    rec.log.users.encode(key for key in sorted(gone) if table is None or key not in table.ids)
+    elsewhere = {*rec.declined.user} | (set() if table is None else {*table.ids.ids})
+    rec.log.users.encode(sorted(gone - elsewhere))
     return gone
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from kg.clean import CleanReport, clean
+from kg.errors import DataError
 from kg.events import EventLog
 from kg.sequences import Sequences
 from kg.wording.verbalise import verbalise_users
@@ -41,17 +42,22 @@ def with_events(
     behaviour that the training had not is read as its commonest one. Raises
     `DataError` if the events of the run have times and these have not, or if none can be used.
     """
+    if rec.log.time is not None and new.time is None and len(new):
+        raise DataError("The new events must be like the old ones, which have times.")
+    learned = rec.learned
     items = rec.log.items.extended(rec.items.ids[len(rec.log.items) :])
     kept, report = clean(new, items, least=0)
     kept, report = _unheard(rec.log, kept, report)
     declined = rec.declined.joined(report.declined)
     if len(declined) > len(rec.declined):
-        rec = replace(rec, log=replace(rec.log, items=items), declined=declined)
+        log = replace(rec.log, items=items)
+        base = learned if len(items) > len(learned.items) else rec.base
+        rec = replace(rec, log=log, base=base, declined=declined)
     if len(kept) == 0:
         return rec, report
     log = replace(rec.log, items=items).joined(kept)
     found = replace(
-        rec, log=log, base=rec.learned, histories=heard(log, rec.model, rec.learned),
+        rec, log=log, base=learned, histories=heard(log, rec.model, learned),
         items=warmed(rec.items, rec.model, log),
     )  # fmt: skip
     if rec.intent is not None:

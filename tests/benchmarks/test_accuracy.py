@@ -280,7 +280,7 @@ def test_steering_is_judged_on_the_test_part(world, tmp_path, monkeypatch):
     told = json.loads((tmp_path / "amazon-beauty/loo/steering/0.json").read_text())
     task = data.load(world[0], "amazon-beauty", "loo")
     rows = {row["lists"]: row for row in told["rows"]}
-    assert {"unsteered", "popularity", "next intent"} <= set(rows)
+    assert {"unsteered", "recent popularity", "next intent"} <= set(rows)
     assert rows["unsteered"]["users"] == len(np.unique(task.parts.split.test.user))
     assert rows["next intent"]["match@10"] > rows["unsteered"]["match@10"]
     assert told["intents"] > 0

@@ -206,12 +206,14 @@ def test_vectors_that_have_become_others_are_found_by_what_they_are_now(kind, tm
     assert set(range(40)) <= set(index.changed.tolist())
     assert index.fresh == pytest.approx(len(index.changed) / 3000)
     index.save(tmp_path / "f")
-    loaded = VectorIndex.load(tmp_path / "f", more, kind, Probe(1, 1), index.changed.tolist())
+    loaded = VectorIndex.load(tmp_path / "f", more, kind, Probe(1, 1), index.moved)
     for one in (index, loaded, index.extended(more), index.probing(Probe(1, 1))):
         near = truth < 40
         np.testing.assert_array_equal(one.search(queries, 1).index[near, 0], truth[near])
-    little = vectors * 1.01
-    assert len(VectorIndex(vectors, kind=kind).extended(little).changed) == 0
+    drift = VectorIndex(vectors, kind=kind)
+    for step in range(1, 12):
+        drift = drift.extended(vectors * (1 + 0.01 * step))
+        assert len(drift.changed) == (0 if step < 11 else 3000)
 
 
 def test_a_graph_of_uneven_vectors_is_refused_and_so_are_too_few():

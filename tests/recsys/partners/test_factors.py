@@ -151,10 +151,8 @@ def test_one_all_explain_and_a_saved_run_score_alike(fitted, tmp_path):
 
 def test_a_new_and_a_replaced_item_have_factors(fitted):
     rec = fitted.recommender
-    new = Catalog.of(["new", "i00"], ["thing of kind 1", "thing i00 of kind 0 again"])
-    grown = rec.with_items(new)
-    for key in ("new", "i00"):
-        told = grown.explain(rec.log.users.ids[0], item=key)
-        assert told.parts["factors"] != 0
+    grown = rec.with_items(Catalog.of(["new"], ["thing of kind 1"]))
+    assert grown.explain(rec.log.users.ids[0], item="new").parts["factors"] != 0
+    grown = grown.with_items(Catalog.of(["i00"], ["thing i00 of kind 0 again"]))
     before = rec.explain("u000", item="i00").parts["factors"]
     assert grown.explain("u000", item="i00").parts["factors"] == pytest.approx(before, abs=1e-5)

@@ -10,6 +10,7 @@ import pytest
 
 from kg.building.build import build_graph
 from kg.catalog import Catalog
+from kg.errors import DataError
 from kg.events import EventLog
 from kg.storage import Dataset
 from kg.testing import planted
@@ -132,3 +133,24 @@ def test_of_the_data_of_a_training_and_by_the_command_line(tmp_path, call):
     code, _, err = call("events", "add", run, tmp_path / "more.csv")
     assert code == 0, err
     assert "i5" not in lists("u0")
+
+
+def test_a_run_that_grew_and_hears_a_refusal_is_saved(rec, tmp_path):
+    grown = rec.with_items(Catalog.of(["new", "i0003"], ["A thing", "Another name"]))
+    both = EventLog.of([USER, "u00005"], ["new", "new"], behaviour=["dislike", "view"],
+                       time=[int(rec.log.time.max()) + n for n in (1, 2)])  # fmt: skip
+    for new in (told(grown, ["new"]), both):
+        found = grown.with_events(new)
+        assert found.learned.items == rec.log.items
+        found.save(tmp_path / "run")
+        for run in (found, Recommender.load(tmp_path / "run")):
+            assert "new" not in names(run.recommend(USER, k=50, filter_seen=False))
+
+
+def test_who_only_turned_something_down(rec):
+    best = names(rec.recommend(history=[], k=1))
+    found = rec.with_events(told(rec, best, user="stranger"))
+    assert found.declined.user == ("stranger",)
+    assert not found.without_users(["stranger"]).declined
+    with pytest.raises(DataError, match="which have times"):
+        found.with_events(EventLog.of(["u00002"], best, behaviour=["dislike"]))
