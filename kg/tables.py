@@ -260,6 +260,8 @@ def bad_byte(file: Path, line: int, byte: int) -> DataError:
     )
 
 
+BYTE_ORDER_MARK = "\ufeff"
+"""Begins a file that people fill in: without it Excel reads UTF-8 as its country's code page."""
 _READ_AHEAD = 1 << 20
 _HIGH_PAIR = re.compile(rb"([\x81-\xfe])([\x40-\x7e\x80-\xfe])")
 _LATIN = re.compile("(?<![^\x00-\x7f])[À-ÖØ-öø-ÿŒœŠšŽžŸ€£°§«»–—‘’“”…](?![^\x00-\x7f])")

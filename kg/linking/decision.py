@@ -13,6 +13,7 @@ from kg.folders import write_text
 from kg.linking.blocking import HOW, Candidates, candidates
 from kg.linking.confidence import CLOSE, LEAST, MARGIN, WORTH
 from kg.linking.titles import Titled
+from kg.tables import BYTE_ORDER_MARK
 
 SHOWN = 3
 """Candidates of an item that a person sees."""
@@ -43,8 +44,8 @@ class Links:
         be written.
         """
         rows = self.review.with_columns(take=pl.lit(""))
-        # The mark at the start tells a spreadsheet that the file is UTF-8.
-        write_text(Path(file), "\ufeff" + rows.write_csv(float_precision=4, quote_style="always"))
+        table = rows.write_csv(float_precision=4, quote_style="always")
+        write_text(Path(file), BYTE_ORDER_MARK + table)
 
     def with_reviewed(self, taken: pl.DataFrame) -> Links:
         """With the links of `read_review`, which outweigh what was accepted: an item that loses

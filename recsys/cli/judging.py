@@ -38,13 +38,15 @@ def group_run(run: Path, names: list[str], json: bool) -> None:
     """The run by groups of people and of items: a table for each name."""
     rec, split, part, _ = _held_out(run)
     check_groups(rec, names)
+    names, people = list(dict.fromkeys(names)), known_groups(rec)[0]
+    of_people = [name for name in names if name in people]
+    of_items = [name for name in names if name not in people]
+    rows = people_groups(rec, split, part, *of_people) if of_people else []
+    rows += item_groups(rec, split, part, *of_items) if of_items else []
     for name in names:
-        of_people = name in known_groups(rec)[0]
-        rows = (people_groups if of_people else item_groups)(rec, split, part, name)
-        what = (
-            f"{SCORE} by {name} of people" if of_people else f"places in lists by {name} of items"
-        )
-        show(rows, json, f"{part} part; {what}")
+        of = (SCORE, "people") if name in people else ("places in lists", "items")
+        title = f"{part} part; {of[0]} by {name} of {of[1]}"
+        show([row for row in rows if row["by"] == name], json, title)
 
 
 def judge_on(run: Path, file: Path, columns: str | None, other: Path | None, json: bool) -> None:

@@ -13,14 +13,13 @@ import numpy as np
 from kg.errors import DataError, UsageError, suggest
 from kg.folders import whole_file
 from kg.intents.labelled import SEVERAL, labels_in, read_labelled
+from kg.tables import BYTE_ORDER_MARK
 from models.intent.active import STRATEGIES
 from recsys.cli.intent import USUAL, labelled_of, options_of, texts_of
 from recsys.cli.output import say, show
 from recsys.intent.classify import IntentClassifier, RecognisedIntent
 from recsys.intent.curves import checked_strategy, label_curves, usual_strategy
 
-MARK = "\ufeff"
-"""Begins a file that people fill in: without it Excel reads UTF-8 as its country's code page."""
 GUESSES = 3
 """So many a text, where it has one intent."""
 
@@ -55,7 +54,7 @@ def label_texts(
         _ask(found, made, out, columns)
         return
     with whole_file(out) as handle:
-        handle.write(MARK)
+        handle.write(BYTE_ORDER_MARK)
         rows = csv.writer(handle)
         rows.writerow(_header(columns))
         for text, guesses in found:
@@ -130,7 +129,7 @@ def _append(out: Path, row: Sequence[str], header: Sequence[str]) -> None:
     with open(out, "a", encoding="utf-8", newline="") as handle:
         rows = csv.writer(handle)
         if fresh:
-            handle.write(MARK)
+            handle.write(BYTE_ORDER_MARK)
             rows.writerow(header)
         rows.writerow(row)
         handle.flush()

@@ -58,25 +58,31 @@ def check_groups(rec: Recommender, names: list[str]) -> None:
             )
 
 
-def people_groups(rec: Recommender, split: Split, part: Part, name: str) -> list[dict[str, Any]]:
-    """A row per group of people: how many, NDCG@10 with its 95 % interval, and what it is above the
-    others' with interval and p (Holm over the groups of this name), the largest group first.
+def people_groups(rec: Recommender, split: Split, part: Part, *names: str) -> list[dict[str, Any]]:
+    """A row per group of people by each of these names: how many, NDCG@10 with its 95 % interval,
+    and what it is above the others' with interval and p (Holm over the groups of a name), the
+    largest group first.
 
     The difference of two means of different people has the variance s²/n of both added (Welch,
     1947); p is that of the normal distribution. Groups of one, and those without others, have none.
     """
-    report = judge(rec, split, part)
-    if name == HISTORY:
-        lengths = Sequences.of(split.part(part)[0]).lengths
-        members = _bucketed(USER_BUCKETS, lengths[report.user])
-    else:
-        members = _of_users(rec, name, report.ids)
-    values = report.per_user[SCORE]
+    report, out = judge(rec, split, part), []
+    for name in names:
+        if name == HISTORY:
+            lengths = Sequences.of(split.part(part)[0]).lengths
+            members = _bucketed(USER_BUCKETS, lengths[report.user])
+        else:
+            members = _of_users(rec, name, report.ids)
+        out += [{"by": name, **row} for row in _accuracies(report.per_user[SCORE], members)]
+    return out
+
+
+def _accuracies(values: np.ndarray, members: Members) -> list[dict[str, Any]]:
     rows = [_accuracy(group, values, at) for group, at in members.items() if at.any()]
     judged = [row for row in rows if np.isfinite(row["p"])]
     for row, p in zip(judged, holm(np.array([row["p"] for row in judged])), strict=True):
         row["p"] = float(p)
-    return [{"by": name, **row} for row in sorted(rows, key=lambda row: -row["users"])]
+    return sorted(rows, key=lambda row: -row["users"])
 
 
 def _accuracy(group: str, values: np.ndarray, at: np.ndarray) -> dict[str, Any]:
@@ -98,11 +104,12 @@ def _error(values: np.ndarray) -> float:
 
 
 def item_groups(
-    rec: Recommender, split: Split, part: Part, name: str, k: int = 10
+    rec: Recommender, split: Split, part: Part, *names: str, k: int = 10
 ) -> list[dict[str, Any]]:
-    """A row per group of items: its share of the catalogue, of what people took in this part, and
-    of what the lists of k show (`lists.exposure`), with the difference of the latter two and its
-    95 % interval (bootstrap over the people), the group that was taken most first.
+    """A row per group of items by each of these names: its share of the catalogue, of what people
+    took in this part, and of what the lists of k show (`lists.exposure`), with the difference of
+    the latter two and its 95 % interval (bootstrap over the people), the group that was taken most
+    first.
 
     Singh and Joachims, Fairness of exposure in rankings, 2018: exposure beside merit, merit here
     being what was taken.
@@ -110,12 +117,20 @@ def item_groups(
     known, target = split.part(part)
     then = as_of(rec, split, part)
     counts = Sequences.of(known).matrix().getnnz(axis=0)
-    members = _bucketed(ITEM_BUCKETS, counts) if name == POPULARITY else _of_items(then, name)
-    belongs = sparse.csr_matrix(np.stack([*members.values()], 1).astype(np.float64))  # [N, G]
     wanted = target.take(target.has_item)
     users = np.unique(wanted.user)
     shown = lists.exposure(then.found_for(users, k).index, len(then.items))
-    taken = _taken(wanted, users, len(then.items))
+    taken, out = _taken(wanted, users, len(then.items)), []
+    for name in names:
+        members = _bucketed(ITEM_BUCKETS, counts) if name == POPULARITY else _of_items(then, name)
+        out += [{"by": name, **row} for row in _exposures(shown, taken, members)]
+    return out
+
+
+def _exposures(
+    shown: sparse.csr_matrix, taken: sparse.csr_matrix, members: Members
+) -> list[dict[str, Any]]:
+    belongs = sparse.csr_matrix(np.stack([*members.values()], 1).astype(np.float64))  # [N, G]
     shares = [
         _shares(sparse.csr_matrix(one @ belongs).toarray(), one.sum(1)) for one in (shown, taken)
     ]
@@ -124,7 +139,7 @@ def item_groups(
     size = np.asarray(belongs.mean(0)).ravel()
     rows = [
         {
-            "by": name, "group": group, "items": int(members[group].sum()),
+            "group": group, "items": int(members[group].sum()),
             "of the catalogue": float(size[at]), "taken": float(took[at]),
             "shown": float(exposed[at]), "shown less taken": float(exposed[at] - took[at]),
             "low": float(low[at]), "high": float(high[at]),
