@@ -5,9 +5,10 @@
 One seed, the default settings, the test part, by `recsys.judging.ablate`: the trained model with
 a part masked, trained again without it, the two controls (texts shuffled across items, tails of
 facts permuted within their relation) and another seed. Eight trainings beside the first: hours on
-one core; --masked leaves them out. What is known so far is in OUT/SET/PROTOCOL/ablation.json, what
-was trained in the folder of that name, and the same command goes on after the last whole training.
-`what_helps.py` makes the table of several sets.
+one core; --again names the parts that alone are trained without (after it none: nothing is). What
+is known so far is in OUT/SET/PROTOCOL/ablation.json, what was trained in the folder of that name,
+and the same command goes on after the last whole training. `what_helps.py` makes the table of
+several sets.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def main(words: list[str] | None = None) -> None:
         )  # as run.py does
         started = time.perf_counter()
         command = shown("ablate.py", sys.argv[1:] if words is None else words)
-        for found, absent in ablated(task, config, args.parts, folder, again=not args.masked):
+        for found, absent in ablated(task, config, args.parts, folder, again=args.again):
             told = {
                 "command": command, "set": args.set, "protocol": args.protocol, "seed": args.seed,
                 "absent": absent, "effects": [asdict(effect) for effect in found],
@@ -62,10 +63,10 @@ def main(words: list[str] | None = None) -> None:
 
 def ablated(
     task: Task, config: RunConfig, parts: list[str], folder: Path, encoder: str = ENCODER,
-    again: bool = True,
+    again: list[str] | None = None,
 ) -> Iterator[tuple[list[Effect], dict[str, str]]]:  # fmt: skip
-    """The effects of the parts so far, masked and then (`again`) retrained one by one, and why a
-    part is not there.
+    """The effects of the parts so far, masked and then retrained one by one (those `again` alone,
+    if given), and why a part is not there.
     """
     data = Dataset(task.parts.known, task.catalog, task.graph())
     split = task.parts.split
@@ -77,10 +78,11 @@ def ablated(
         found = mask_parts(whole, split, "test", there, buckets=True)
     _say(found)
     yield found, absent
-    if not again:
+    without = there if again is None else [name for name in there if name in again]
+    if not without:
         return
     for effects in retrain_parts(
-        whole, split, "test", config, folder, there, buckets=True, cache=task.cache
+        whole, split, "test", config, folder, without, buckets=True, cache=task.cache
     ):
         found += effects
         _say(effects)
@@ -97,7 +99,9 @@ def _arguments(words: list[str] | None) -> argparse.Namespace:
     parser = task_arguments(__doc__)
     parts = f"of {', '.join(PARTS)}; {', '.join(BESIDE)} are masked only"
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=[*PARTS], help=parts)
-    parser.add_argument("--masked", action="store_true", help="Nothing is trained again.")
+    parser.add_argument(
+        "--again", nargs="*", choices=PARTS, help="Trained again without; else all of --parts."
+    )
     return parser.parse_args(words)
 
 
