@@ -234,17 +234,14 @@ class Recommender:
         allowed = self.facets.allowed(where, only, without)
         query, one = query_of(self, user, history, profile)
         tell_unheard(self, history, profile)
-        filtered = self._living(allowed)
-        if user is not None and len(gone := self._declined_by(user)):
-            allowed = np.ones(len(self.items), bool) if allowed is None else allowed.copy()
-            allowed[gone] = False
+        gone = None if user is None else self._declined_by(user)
         pool = k if spread is None else min(spread.pool(k), MAX_K)
         if wish is not None:
             wish = self._shared(wish, user, history)
-        found = self._ranked(query, one, pool, filter_seen, allowed, wish)
+        found = self._ranked(query, one, pool, filter_seen, allowed, gone, wish)
         if spread is not None:
             found = self._spread(spread, found, k)
-        tell_fewer(len(found), k, filtered, at_most)
+        tell_fewer(len(found), k, self._living(allowed), at_most)
         return [self._answer(code, score) for code, score in found]
 
     def score(
@@ -270,17 +267,20 @@ class Recommender:
 
     def _ranked(
         self, query: np.ndarray, one: Sequences, k: int, filter_seen: bool | None,
-        allowed: np.ndarray | None, wish: Wish | None,
+        allowed: np.ndarray | None, gone: np.ndarray | None, wish: Wish | None,
     ) -> list[tuple[int, float]]:  # fmt: skip
         """At most k items by code with their scores, for one history; what is popular if nothing is
-        known.
+        known. Of those `allowed` bool [N] only, none of the codes `gone`.
         """
         popular = len(one.item) == 0 and not query.any()
         if wish is None and not popular:
-            return self._found(query, one, k, filter_seen, allowed).first()
+            without = None if gone is None else [gone]
+            return self._found(query, one, k, filter_seen, allowed, without).first()
         scores = self._counts() if popular else self._scores(query, one, filter_seen)
         if allowed is not None:
             scores = np.where(allowed, scores, -np.inf)
+        if gone is not None:
+            scores[gone] = -np.inf
         if wish is None:
             return top_k(scores[None], k).first()
         encode = None if self.encoder is None else self.encoder.encode
@@ -336,15 +336,14 @@ class Recommender:
 
     def _found(
         self, queries: np.ndarray, part: Sequences, k: int, filter_: bool | None,
-        allowed: np.ndarray | None = None, rows: np.ndarray | None = None,
+        allowed: np.ndarray | None = None, gone: Sequence[np.ndarray] | None = None,
     ) -> Hits:  # fmt: skip
         """Hits [B, k] of these histories, items met before masked or scored as repeats; of those
-        `allowed` bool [N] only, and without what the users `rows` [B] of the log turned down.
+        `allowed` bool [N] only, and in each [B] none of its codes `gone`.
         """
         queries, seen, added = self._asked(queries, part, filter_)
-        if rows is not None and self.declined:
-            gone = self._declined[rows]
-            seen = [np.append(codes, gone[[at]].indices) for at, codes in enumerate(seen)]
+        if gone is not None:
+            seen = [np.append(codes, more) for codes, more in zip(seen, gone, strict=True)]
         return retrieve(self.index, self.items, queries, seen, k, added, allowed)
 
     def index_queries(self, rows: np.ndarray) -> np.ndarray:
@@ -360,7 +359,8 @@ class Recommender:
         `allowed`. Of whom nothing is known gets what is popular.
         """
         queries, part = queries_of_users(self, rows)
-        hits = self._found(queries, part, k, filter_seen, allowed, rows)
+        gone = [self._declined[[row]].indices for row in rows] if self.declined else None
+        hits = self._found(queries, part, k, filter_seen, allowed, gone)
         strangers = np.flatnonzero((part.lengths == 0) & ~queries.any(1))  # as in `recommend`
         if not len(strangers):
             return hits
@@ -368,10 +368,11 @@ class Recommender:
         if allowed is not None:
             counts[~allowed] = -np.inf
         hits = hits.replaced(strangers, top_k(counts[None], k))
-        for at in strangers[np.diff(self._declined.indptr)[rows[strangers]] > 0].tolist():
-            own = counts.copy()
-            own[self._declined[[rows[at]]].indices] = -np.inf
-            hits = hits.replaced(np.array([at]), top_k(own[None], k))
+        for at in strangers.tolist():
+            if gone is not None and len(gone[at]):
+                own = counts.copy()
+                own[gone[at]] = -np.inf
+                hits = hits.replaced(np.array([at]), top_k(own[None], k))
         return hits
 
     def _asked(
