@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -97,7 +98,7 @@ def check_place(target: Path, kind: object) -> None:
     """`UsageError` unless a folder of this kind may be published here.
 
     The place must be free, empty, or hold a folder of ours of the same kind: others have
-    manifests too. Asked before long work as well, so that it is not told at its end.
+    manifests too.
     """
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return
@@ -105,6 +106,16 @@ def check_place(target: Path, kind: object) -> None:
         raise UsageError(f"{target} exists and is no folder of kgintent: give another name.")
     if (found := kind_of(target)) != kind:
         raise UsageError(f"{target} is a {found} folder and would be lost: give another name.")
+
+
+def check_target(target: Path, kind: object) -> None:
+    """`check_place`, and `DataError` unless a folder can be made there: for before long work."""
+    check_place(target, kind)
+    place = next(folder for folder in place_of(target).absolute().parents if folder.exists())
+    try:
+        tempfile.TemporaryDirectory(dir=place).cleanup()
+    except OSError as error:
+        raise _unwritten(target, OSError(error.errno, error.strerror)) from None
 
 
 def _is_ours(folder: Path) -> bool:

@@ -11,11 +11,13 @@ import numpy as np
 from kg.building.build import build_graph
 from kg.catalog import Catalog
 from kg.datasets import load_movielens_small
+from kg.folders import check_target
 from kg.storage import Dataset
 from models.recommender import ModelConfig
 from recsys.cli.output import bars
 from recsys.judging.compare import compare
 from recsys.recommender import Recommender
+from recsys.store import KIND
 from recsys.training.config import RunConfig
 from recsys.training.fit import Fitted, fit
 from recsys.training.settings import TrainConfig
@@ -34,6 +36,7 @@ NEW_FILM = {
 
 def run_demo(out: Path, *, quick: bool = False) -> None:
     """Read, train, compare, recommend, explain, add a film; leaves a run at `out`."""
+    check_target(out, KIND)
     started = time.perf_counter()
     data = _read()
     config = RunConfig(  # shorter histories than the data would ask for: this is for minutes

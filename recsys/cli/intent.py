@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kg.errors import DataError, UsageError, suggest
-from kg.folders import check_place, files_below, kind_of, manifest, write_text
+from kg.folders import check_target, files_below, kind_of, manifest, write_text
 from kg.intents.labelled import LabelledTexts, read_labelled
 from kg.tables import existing_file, read_table
 from models.intent.epochs import TextEpoch
@@ -66,8 +66,8 @@ def train_intents(
 
 
 def claim(out: Path) -> None:
-    """`check_place` for a classifier, before long work; one that it would replace is told."""
-    check_place(out, KIND)
+    """`check_target` for a classifier, before long work; one that it would replace is told."""
+    check_target(out, KIND)
     if kind_of(out) == KIND:
         try:
             labels = f" of {manifest(out, KIND)['labels']} intents"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
 
 from kg.checking.reading import encoder_readings
 from kg.errors import DataError, UsageError
-from kg.folders import LONG_WAIT, changing, check_place, kind_of, place_of
+from kg.folders import LONG_WAIT, changing, check_target, kind_of
 from kg.intents.taxonomy import Taxonomy
 from kg.storage import Dataset, load_dataset
 from kg.wording.templates import Templates
@@ -37,8 +36,7 @@ def train_run(
     phrases = Templates.named(templates) if templates is not None else None
     named = Taxonomy.read(taxonomy) if taxonomy is not None else None
     checkpoint = out.with_name(out.name + ".training")
-    check_place(out, KIND)  # told before hours of training, not after
-    check_writable(out)
+    check_target(out, KIND)  # told before hours of training, not after
     if resume and not checkpoint.exists():
         raise UsageError(f"There is nothing to resume: {checkpoint} does not exist.")
     if checkpoint.exists() and not resume:
@@ -116,15 +114,6 @@ def _kept(best: EpochReport | None) -> str:
         return ""
     judged = "the mean of both ndcg@10" if NEW in best.metrics else "ndcg@10"
     return f", epoch {best.epoch} was best (the last *: by {judged})"
-
-
-def check_writable(target: Path) -> None:
-    """`DataError` unless a folder can be made at this place; nothing is left there."""
-    place = next(folder for folder in place_of(target).absolute().parents if folder.exists())
-    try:
-        tempfile.TemporaryDirectory(dir=place).cleanup()
-    except OSError as error:
-        raise DataError(f"{target} cannot be written: {error.strerror or error}.") from None
 
 
 def read_settings(

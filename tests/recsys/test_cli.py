@@ -822,10 +822,13 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(
     world, tmp_path, wrong, monkeypatch
 ):
     monkeypatch.setattr("recsys.cli.training.load_dataset", None)  # is not reached
+    monkeypatch.setattr("recsys.demo._read", None)
     (tmp_path / "file").write_text("mine")
-    for place in ("file/run", "file/deep/run"):
-        told = wrong(1, "train", world / "data", "-o", tmp_path / place, *TRAIN)
+    train = ["train", world / "data", *TRAIN]
+    for words, place in ((train, "file/run"), (train, "file/deep/run"), (["demo"], "file/run")):
+        told = wrong(1, *words, "-o", tmp_path / place)
         assert f"{place} cannot be written: Not a directory" in told
+    assert "no folder of kgintent" in wrong(2, "demo", "-o", tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
