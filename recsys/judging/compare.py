@@ -49,6 +49,7 @@ def compare(
             f"as [Popularity.fit]. Got {models!r:.80} instead."
         )
     known, target = split.part(part)
+    own = [_made(make, known) for make in models]
     histories = Sequences.of(known)
     counts = np.asarray(histories.matrix().getnnz(axis=0))
     report = judge(rec, split, part)
@@ -61,12 +62,24 @@ def compare(
         found.append(TextKNN.fit(rec.items.text[: rec.items.trained], known))
     if rec.repeats:
         found += [PersonalFrequency.fit(known), TIFUKNN.fit(known)]
-    for model in (*found, *(make(known) for make in models)):
+    for model in (*found, *own):
         scored = evaluate_scores(
             model.scores, histories, target, item_counts=counts, filter_seen=masked
         )
         rows.append(_row(model.name, scored))
     return rows
+
+
+def _made(make: Callable[[EventLog], Baseline], known: EventLog) -> Baseline:
+    """The model of a user's own function, which must have what is asked of it."""
+    model = make(known)
+    if not isinstance(getattr(model, "name", None), str) or not hasattr(model, "scores"):
+        called = getattr(make, "__qualname__", repr(make))
+        raise UsageError(
+            "Each of the 'models' of compare must give something with a name (a str) and "
+            f"scores(histories). Got {model!r:.80} from {called} instead."
+        )
+    return model
 
 
 def _row(name: str, report: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from kg.building.build import build_graph
 from kg.catalog import Catalog
 from kg.errors import UsageError
 from kg.events import EventLog
+from kg.sequences import Sequences
 from kg.split import leave_one_out, make_split, temporal_split
 from kg.storage import Dataset
 from kg.testing import planted
@@ -224,3 +225,6 @@ def test_an_own_model_stands_in_the_comparison(fitted):
     assert len(rows) == len(compare(fitted.recommender, fitted.split, "test")) + 2
     with pytest.raises(UsageError, match=r"such as \[Popularity\.fit\]"):
         compare(fitted.recommender, fitted.split, "test", [Mine(fitted.split.before_test())])
+    for wrong, told in ((lambda log: None, "Got None"), (lambda log: Sequences.of(log), "name")):
+        with pytest.raises(UsageError, match=told):
+            compare(fitted.recommender, fitted.split, "test", [wrong])
