@@ -167,7 +167,7 @@ def _from_npz(file: Path) -> tuple[list[str], np.ndarray]:
             f"{file}: 'vectors' must be numbers of the shape [{len(ids)}, W], one row per id. "
             f"Got the type {values.dtype} and shape {list(values.shape)} instead."
         )
-    return [str(key) for key in ids.tolist()], values
+    return [str(key).strip() for key in ids.tolist()], values  # as ids of tables are
 
 
 def _from_table(

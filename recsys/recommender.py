@@ -36,7 +36,6 @@ from recsys.partners import Partners
 from recsys.partners.popular import popularity
 from recsys.retrieval import index_of, queries_of, retrieve, scores_of
 from recsys.serving.answers import (
-    MAX_K,
     Intent,
     LeftOut,
     Recommendation,
@@ -49,6 +48,7 @@ from recsys.serving.answers import (
     one_by_one,
     tell_fewer,
     tell_nothing,
+    tell_short,
     tell_unknown,
 )
 from recsys.serving.bulk import frame_of, in_turn, intents_frame
@@ -235,13 +235,21 @@ class Recommender:
         query, one = query_of(self, user, history, profile)
         tell_unheard(self, history, profile)
         gone = None if user is None else self._declined_by(user)
-        pool = k if spread is None else min(spread.pool(k), MAX_K)
         if wish is not None:
             wish = self._shared(wish, user, history)
+        pool = k if spread is None else spread.pool(k)
         found = self._ranked(query, one, pool, filter_seen, allowed, gone, wish)
         if spread is not None:
-            found = self._spread(spread, found, k)
-        tell_fewer(len(found), k, self._living(allowed), at_most)
+            chosen = self._spread(spread, found, k)
+            while len(chosen) < k and len(found) == pool:  # the caps leave out most of them
+                pool *= 10
+                found = self._ranked(query, one, pool, filter_seen, allowed, gone, wish)
+                chosen = self._spread(spread, found, k)
+            found = chosen
+        tell_fewer(
+            len(found), k, self._living(allowed), at_most,
+            avoiding=avoid is not None, unseen=bool(filter_seen),
+        )  # fmt: skip
         return [self._answer(code, score) for code, score in found]
 
     def score(
@@ -432,13 +440,19 @@ class Recommender:
         alone = {"intent": intent, "avoid": avoid, "intent_quota": intent_quota, "at_most": at_most}
         allowed = self.facets.allowed(where, only, without)
         every = self._rows(users, "recommend_all")
+        each = bool(diversity) or any(told is not None for told in alone.values())
+        filters = {"where": where, "only": only, "without": without, "diversity": diversity}
+        full = 0
         for start in range(0, len(every), batch):
             rows = every[start : start + batch]
-            if diversity or any(told is not None for told in alone.values()):
-                filters = {"where": where, "only": only, "without": without, "diversity": diversity}
-                yield in_turn(self, rows, k, filter_seen, alone | filters)
+            if each:
+                found = in_turn(self, rows, k, filter_seen, alone | filters)
             else:
-                yield frame_of(self, rows, self.found_for(rows, k, filter_seen, allowed))
+                found = frame_of(self, rows, self.found_for(rows, k, filter_seen, allowed))
+            full += int((found["rank"] == k).sum())
+            yield found
+        if allowed is not None or each or filter_seen:
+            tell_short(len(every) - full, len(every), k)
 
     # ---- similarity ----------------------------------------------------------------------
 
@@ -603,15 +617,22 @@ class Recommender:
 
     def without_items(self, keys: Sequence[object]) -> Recommender:
         """These items in no answer from now on."""
-        store = self.items.without([str(key) for key in check_many(keys, "without_items")])
-        return replace(self, items=store)
+        ids = [str(key) for key in check_many(keys, "without_items")]
+        return self._showing(self.items.without(ids))
 
     def with_stock(self, flags: Mapping[str, bool | str | float]) -> Recommender:
         """Items that are out of stock (False) in no answer until they are back (True); "yes", "no"
         or how many there are is read as in a table (`kgintent items stock`). `UsageError` for what
         says neither, such as NaN.
         """
-        return replace(self, items=self.items.in_stock(stock_told(flags)))
+        return self._showing(self.items.in_stock(stock_told(flags)))
+
+    def _showing(self, items: ItemStore) -> Recommender:
+        """With these items, which are as they were but for which of them are hidden."""
+        found = replace(self, items=items)
+        if "carried" in vars(self):  # takes seconds where many items were added
+            vars(found)["carried"] = self.carried
+        return found
 
     def with_facts(self, triples: Triples | Frame | Sequence[tuple[str, str, str]]) -> Recommender:
         """These facts too, heard and given as reasons at once; a new object, nothing is trained.

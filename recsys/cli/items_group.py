@@ -55,9 +55,14 @@ def items_remove(
     from recsys.cli.runs import publish_items
     from recsys.recommender import Recommender
 
-    rec = Recommender.load(run).without_items(item)
+    before = Recommender.load(run)
+    rec = before.without_items(item)
     publish_items(rec, run)
-    say(f"{run}: {len(item):,} removed, {rec.items.living.sum():,} in all.")
+    left = int(rec.items.living.sum())
+    gone = int(before.items.living.sum()) - left
+    again = len(set(item)) - gone
+    more = f" ({again:,} removed before)" if again else ""
+    say(f"{run}: {gone:,} removed{more}, {left:,} in all.")
 
 
 @items_app.command("stock")

@@ -96,19 +96,40 @@ def tell_nothing(what: str, why: str) -> None:
 
 
 def tell_fewer(
-    found: int, k: int, allowed: np.ndarray | None, at_most: Mapping[str, int] | None = None
-) -> None:
-    """Warns where a filter, bool [N], or caps are why a list is shorter than k."""
-    if found >= k or (allowed is None and not at_most):
+    found: int, k: int, allowed: np.ndarray | None, at_most: Mapping[str, int] | None = None, *,
+    avoiding: bool = False, unseen: bool = False,
+) -> None:  # fmt: skip
+    """Warns where caps, a filter, bool [N], intents to avoid or items met before are why a list is
+    shorter than k, and where there is none. A small catalogue is no reason.
+    """
+    if found >= k:
         return
-    why = "the filter leaves no more"
     if at_most:
         caps = ", ".join(f"{count} of one {name}" for name, count in at_most.items())
         why = f"no more fit with at most {caps}"
     elif allowed is not None and allowed.sum() > found:
         why = (f"the filter leaves {int(allowed.sum())} of {len(allowed)}, some of them met "
-               "before or out of stock")  # fmt: skip
+               "before, turned down or out of stock")  # fmt: skip
+    elif allowed is not None:
+        why = "the filter leaves no more"
+    elif avoiding:
+        why = "no more are without the intents to avoid"
+    elif unseen:
+        why = "the others were met before"
+    elif not found:
+        why = "each was met before, turned down, removed or is out of stock"
+    else:
+        return
     warnings.warn(f"{found} of the {k} items asked for: {why}.", FewerItems, stacklevel=3)
+
+
+def tell_short(short: int, lists: int, k: int) -> None:
+    """Warns of `short` of so many lists which filters leave shorter than k."""
+    if short:
+        warnings.warn(
+            f"{short:,} of the {lists:,} lists hold fewer than the {k} items asked for: the "
+            "filters leave no more.", FewerItems, stacklevel=3,
+        )  # fmt: skip
 
 
 def check_k(k: object, where: str) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -61,27 +62,28 @@ class Spread:
         good = (scores - scores.min()) / width if width > 0 else np.zeros(len(scores))
         unit, near = unit_rows(vectors), np.zeros(len(scores))
         left = np.ones(len(scores), bool)
-        counts: dict[str, dict[str, int]] = {name: {} for name in self.at_most}
+        sharing = {name: _places(values[name]) for name in self.at_most}
+        counts: Counter[tuple[str, str]] = Counter()
         out: list[int] = []
         while len(out) < k and left.any():
             gain = (1 - self.diversity) * good - self.diversity * near
             place = int(np.where(left, gain, -np.inf).argmax())
             left[place] = False
-            if not self._fits(place, values, counts):
-                continue
             out.append(place)
-            near = np.maximum(near, unit @ unit[place])
+            for name, most in self.at_most.items():
+                for value in values[name][place]:
+                    counts[name, value] += 1
+                    if counts[name, value] == most:
+                        left[sharing[name][value]] = False
+            if self.diversity:
+                near = np.maximum(near, unit @ unit[place])
         return out
 
-    def _fits(
-        self, place: int, values: Mapping[str, list[set[str]]], counts: dict[str, dict[str, int]]
-    ) -> bool:
-        """Whether no value has had its share; if so, it is counted."""
-        held = {name: values[name][place] for name in self.at_most}
-        for name, most in self.at_most.items():
-            if any(counts[name].get(value, 0) >= most for value in held[name]):
-                return False
-        for name, some in held.items():
-            for value in some:
-                counts[name][value] = counts[name].get(value, 0) + 1
-        return True
+
+def _places(values: Sequence[set[str]]) -> dict[str, list[int]]:
+    """Where each value stands."""
+    out: dict[str, list[int]] = {}
+    for place, some in enumerate(values):
+        for value in some:
+            out.setdefault(value, []).append(place)
+    return out

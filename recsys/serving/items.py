@@ -184,6 +184,8 @@ class ItemStore:
 
     def only(self, rows: np.ndarray) -> ItemStore:
         """These rows int64, ascending, all of the training among them."""
+        if len(rows) == len(self):
+            return self
         number = {code: at for at, code in enumerate(rows.tolist())}
         return ItemStore(
             tuple(self.ids[code] for code in number), tuple(self.titles[code] for code in number),
@@ -273,10 +275,10 @@ class ItemStore:
         old = [codes[key] for key in new.ids.ids if key in codes]
         sold = np.array([key in codes and absent[codes[key]] for key in new.ids.ids], bool)
         hidden[old], absent[old] = True, False
-        void = np.array([key not in codes or self.unknown[codes[key]] for key in new.ids.ids], bool)
         own, known = parts.id.numpy().copy(), self.find(new.ids.ids)
         learned = np.flatnonzero((known >= 0) & (self.events_in_training(model)[known] > 0))
         own[learned] = self.id_part[known[learned]]
+        void = ~(parts.vector.numpy() - parts.id.numpy() + own).any(1)
         facts = dict(self.facts)
         for relation, index in sorted(edges.items()):
             for row, node in index.T.tolist():
@@ -292,7 +294,7 @@ class ItemStore:
             {name: join([x, parts.extras[name].numpy()]) for name, x in self.extras.items()},
             _joined_numbers(self, new), {**self.told, **_told(new, len(self))},
             join([absent, sold]),
-            join([self.unknown, ~parts.vector.numpy().any(1) & void]),
+            join([self.unknown, void]),
             {**self.texts, **{len(self) + n: text for n, text in enumerate(new.texts) if text}},
         )  # fmt: skip
 

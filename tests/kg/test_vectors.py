@@ -49,6 +49,12 @@ def test_every_form_of_a_file_gives_the_same(tmp_path):
         assert "1 unknown item" in str(report)
 
 
+def test_spaces_around_an_id_are_no_part_of_it_as_in_tables(tmp_path):
+    file = npz(tmp_path, [" 7", "8 "], np.array([[1.0], [2.0]]))
+    found, report = read_vectors("image", file, Vocab(("7", "8"), "item"))
+    assert (found.row.tolist(), len(report.aside)) == ([0, 1], 0)
+
+
 def test_a_row_of_zeros_says_nothing_and_numbers_are_ids(tmp_path):
     known = Vocab(("007", "7", "8"), "item")
     file = npz(tmp_path, [7, 8], np.array([[0.0], [2.0]]))

@@ -299,7 +299,10 @@ def test_an_unchanged_feed_is_not_stored_again(call, run, made):
     assert len(Recommender.load(run).items) == 121
     assert "120 items in this run" in sentence(call, 2, "similar", run, "--item", "zzz")
     assert "1 of 120 out of stock" in sentence(call, 0, "items", "stock", run, "--out", "i0003")
-    assert "119 in all" in sentence(call, 0, "items", "remove", run, "--item", "i0004")
+    told = sentence(call, 0, "items", "remove", run, "--item", "i0004")
+    assert "1 removed, 119 in all" in told
+    told = sentence(call, 0, "items", "remove", run, "--item", "i0004")
+    assert "0 removed (1 removed before), 119 in all" in told
     kind = made[1][7][0]
     alike = sum(cell == [kind] for number, cell in enumerate(made[1]) if number != 4)
     asked = ("--history", "i0007", "--where", f"category={kind}", "-k", 100)

@@ -521,6 +521,19 @@ def test_unknown_attributes_and_an_item_with_nothing_at_all(rec):
     assert more.intents(history=["void"])
 
 
+def test_an_added_item_of_which_all_is_taken_back_is_unknown_again(rec):
+    more = rec.with_items(new_items(("void", "A title", "and a text", [])))
+    assert "void" in names(more.recommend("u00001", k=1000))
+    with pytest.warns(NothingKnown, match=r"1 of the 2 items \('void' first\)"):
+        less = more.with_items(new_items(("void", "", "", []), ("n9", "Nine", "of it", [])))
+    assert not less.items.vectors[less.items.code("void")].any()
+    assert "void" not in names(less.recommend("u00001", k=1000))
+    again = less.with_items(
+        new_items(("void", "A title", "and a text", []), ("n9", "Nine", "of it", []))
+    )
+    assert "void" in names(again.recommend("u00001", k=1000))
+
+
 def test_without_an_encoder_only_items_without_text_can_come(rec):
     bare = replace(rec, encoder=None)
     with pytest.warns(NothingKnown):

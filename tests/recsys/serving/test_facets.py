@@ -15,6 +15,7 @@ from kg.events import EventLog
 from kg.storage import Dataset, load_dataset, save_dataset
 from recsys import Recommender
 from recsys.serving.answers import FewerItems
+from recsys.serving.diversity import Spread
 from recsys.serving.facets import Facets
 from recsys.training.config import RunConfig
 from recsys.training.fit import fit
@@ -151,6 +152,8 @@ def test_stock_comes_and_goes_and_removal_stays(rec, tmp_path):
     out.save(tmp_path / "run")
     back = Recommender.load(tmp_path / "run").with_stock({best: True})
     assert back.recommend("u1", k=1)[0].item == best
+    rec.carried  # noqa: B018 (is made)
+    assert rec.with_stock({best: False}).carried is rec.carried  # not made anew
     gone = out.without_items([best])
     with pytest.raises(UsageError, match="was removed"):
         gone.with_stock({best: True})
@@ -210,6 +213,34 @@ def test_caps_hold_and_take_the_best_that_fit(rec):
         ][:2]
     both = rec.recommend("u1", k=30, at_most={"brand": 9, "category": 1}, filter_seen=False)
     assert len(both) == 3
+
+
+def test_caps_look_as_far_as_it_takes(rec, monkeypatch):
+    asked = {"k": 9, "at_most": {"brand": 3}, "filter_seen": False}
+    whole = [r.item for r in rec.recommend("u1", **asked)]
+    assert len(whole) == 9
+    monkeypatch.setattr(Spread, "pool", lambda self, k: 4)  # in earnest at least a hundred
+    assert [r.item for r in rec.recommend("u1", **asked)] == whole
+    with pytest.warns(FewerItems, match="9 of the 10 .* no more fit with at most 3 of one brand"):
+        assert len(rec.recommend("u1", **asked | {"k": 10})) == 9
+
+
+def test_a_short_list_is_told_whatever_left_the_others_out(rec):
+    every = ["Home", "Garden"]
+    with pytest.warns(FewerItems, match="0 of the 5 .* without the intents to avoid"):
+        assert rec.recommend("u1", k=5, avoid=every) == []
+    with pytest.warns(FewerItems, match="of the 30 .* the others were met before"):
+        assert rec.recommend("u1", k=30, filter_seen=True)
+    with pytest.warns(FewerItems, match="20 of the 20 lists hold fewer than the 3 items"):
+        list(rec.recommend_all(3, only=["i01", "i02"], filter_seen=False))
+    with pytest.warns(FewerItems, match="20 of the 20 lists hold fewer than the 5"):
+        list(rec.recommend_all(5, avoid=every))
+    with pytest.warns(FewerItems, match="0 of the 5 .* removed or is out of stock"):
+        assert rec.without_items(rec.items.ids).recommend("u1", k=5) == []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(rec.recommend("u1", k=100, filter_seen=False)) == 30  # there are no more
+        list(rec.recommend_all(2, only=["i01", "i02"], filter_seen=False))
 
 
 def test_diversity_takes_what_is_unlike_what_stands_above(rec):
