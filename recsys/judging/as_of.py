@@ -89,7 +89,7 @@ def retold(
     """The run with intents that have read the histories of these users int64 [R] in `known`; where
     the encoder cannot read, as it is, and an `EarlierTexts` warning tells.
     """
-    if rec.intent is None or len(users) == 0:
+    if rec.intent is None or not rec.intent.dim or len(users) == 0:
         return rec
     try:
         if rec.encoder is None:

@@ -126,7 +126,7 @@ def _read(rec: Recommender, old: IntentSignals, changed: np.ndarray) -> IntentSi
     """
     serve = np.zeros((len(rec.log.users), old.serve.shape[1]), np.float32)
     serve[: len(old.serve)] = old.serve
-    if rec.encoder is not None:
+    if rec.encoder is not None and old.dim:
         theirs = rec.log.take(np.isin(rec.log.user, changed))
         told = told_titles(rec.catalog, rec.items, rec.model.graph)
         texts = verbalise_users(theirs, told, last=old.last, templates=old.templates)

@@ -106,8 +106,14 @@ def searched_vectors(rec: Recommender, histories: Sequences) -> np.ndarray | Non
 def reading_of(
     rec: Recommender, codes: np.ndarray, history: Sequence[object] | None
 ) -> np.ndarray | None:
-    """The intent embedding [1, T] of a live history, its items by code: a BERT pass."""
-    if rec.encoder is None or rec.intent is None or history is None or len(history) == 0:
+    """The intent embedding [1, T] of a live history, its items by code: a BERT pass, if the run
+    reads histories.
+    """
+    if rec.intent is None or history is None or len(history) == 0:
+        return None
+    if not rec.intent.dim:
+        return np.zeros((1, 0), np.float32)
+    if rec.encoder is None:
         return None
     asked = [event.text if isinstance(event, Search) else "" for event in history]
     item = np.full(len(asked), -1, np.int64)

@@ -134,7 +134,7 @@ def fit(
     if settings.searches:
         queries = Queries.of(data.log, lambda asked: encode_texts(reader, asked, store))
     intents = None
-    if any(texts):
+    if any(texts) or not config.intent.histories:
         rng = np.random.default_rng([config.options.seed, 1])
         intents = learn_intents(
             reader, split, data.log, data.catalog, data.graph.known_at(split.cut), rng,

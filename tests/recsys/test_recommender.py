@@ -20,13 +20,15 @@ from kg.events import EventLog
 from kg.storage import Dataset
 from kg.testing import planted, tiny
 from kg.wording.templates import Templates
+from models.intent import IntentConfig
 from models.text import HashEncoder
 from recsys import Recommender, store
 from recsys.index import VectorIndex
+from recsys.judging.ablate import lacking
 from recsys.partners.neighbours import NeighbourConfig, Neighbours, heard, links
 from recsys.serving.answers import NothingKnown
 from recsys.training.config import RunConfig
-from recsys.training.fit import fit
+from recsys.training.fit import fit, judge
 from recsys.training.settings import TrainConfig
 
 QUICK = RunConfig(train=TrainConfig(max_epochs=2))
@@ -722,6 +724,42 @@ def test_live_histories_read_as_the_trained_ones_did(tmp_path):
     assert told[0].startswith("瞧见")  # a bare history is told as the commonest behaviour
     assert told[0].count("瞧见") == 2
     assert rec.intent.templates == templates
+
+
+def test_without_histories_nothing_but_items_is_read_and_intents_are_named(tmp_path):
+    read = []
+
+    class Recorder(HashEncoder):
+        def encode(self, texts, progress=None):
+            read.extend(texts)
+            return super().encode(texts, progress)
+
+    world = planted(np.random.default_rng(1), users=40, items=30)
+    data = Dataset(
+        world.log, world.catalog, build_graph(world.log, world.catalog, None, world.triples)
+    )
+    config = QUICK.model_copy(update={"intent": IntentConfig(histories=False)})
+    fitted = fit(data, Recorder(), config, hold_out="time")
+    rec = fitted.recommender
+    assert set(read) <= {*world.catalog.full_texts()}
+    assert rec.model.intent_dim == 0
+    assert lacking(rec)["intent"] == "histories were not read"
+    assert judge(rec, fitted.split, "test").metrics["ndcg@10"] > 0
+    wanted = rec.intents("u00001")
+    assert wanted
+    assert all(0 < one.probability < 1 for one in wanted)
+    rec.save(tmp_path / "run")
+    again = Recommender.load(tmp_path / "run")
+    assert again.intents("u00001") == wanted
+    assert again.recommend("u00001") == rec.recommend("u00001")
+    bare = replace(again, encoder=None)  # none is needed
+    assert bare.intents(history=["i0001", "i0002"]) == rec.intents(history=["i0001", "i0002"])
+    time = int(rec.log.time.max()) + 9
+    log = EventLog.of(["u00001", "new"], ["i0001", "i0002"], time=[time, time])
+    more = rec.with_events(log)
+    assert more.intents("new")
+    assert more.recommend("new")
+    assert set(read) <= {*world.catalog.full_texts()}
 
 
 @pytest.fixture(scope="module")
