@@ -69,6 +69,8 @@ class VectorIndex:
         """So many of the vectors, the first ones, FAISS has read."""
         self.moved = np.zeros(self.built, np.float32)
         """How far each of them has moved since, in lengths of its own."""
+        self.hidden = np.zeros(self.built, bool)
+        """Which of them were in no answer then: none, unless who built it says so."""
         self._faiss: Any = None
         if kind != "exact":
             self._faiss = _approximate(self.vectors, kind, seed)
@@ -127,7 +129,7 @@ class VectorIndex:
     def _like(self, vectors: np.ndarray, probe: Probe, moved: np.ndarray) -> VectorIndex:
         out = VectorIndex.__new__(VectorIndex)
         out.vectors, out.kind, out.probe, out.moved = vectors, self.kind, probe, moved
-        out.built, out._faiss = self.built, self._faiss
+        out.built, out.hidden, out._faiss = self.built, self.hidden, self._faiss
         return out
 
     def search(self, queries: np.ndarray, k: int, allowed: np.ndarray | None = None) -> Hits:
@@ -233,11 +235,12 @@ class VectorIndex:
     @classmethod
     def load(
         cls, path: Path, vectors: np.ndarray, kind: Kind = "exact", probe: Probe | None = None,
-        moved: np.ndarray | None = None,
+        moved: np.ndarray | None = None, hidden: np.ndarray | None = None,
     ) -> VectorIndex:  # fmt: skip
         """An index whose file was checked by hash before; its shape must fit `vectors` [N, D].
 
-        An approximate one may have read fewer of them, which have `moved` since.
+        An approximate one may have read fewer of them, which have `moved` since or were `hidden`
+        then.
         Without FAISS the answers are exact.
         """
         out = cls(vectors, backend="exact")
@@ -260,6 +263,7 @@ class VectorIndex:
             )
         out._faiss, out.built = index, index.ntotal
         out.moved = np.zeros(out.built, np.float32) if moved is None else moved[: out.built]
+        out.hidden = np.zeros(out.built, bool) if hidden is None else hidden[: out.built]
         return out
 
 

@@ -213,6 +213,20 @@ def test_many_new_items_make_the_index_anew_as_it_was_asked_for(call, run):
     assert (index.kind, index.built) == ("ivf", 200)
 
 
+def test_what_is_sold_out_makes_the_index_anew_once(call, run):
+    pytest.importorskip("faiss")
+    sentence(call, 0, "index", "build", run, "--kind", "ivf")
+    file = run.parent / "stock.csv"
+    ids = Recommender.load(run).items.ids
+    pl.DataFrame({"sku": ids[:50], "stock": [0] * 50}).write_csv(file)
+    assert "made anew (ivf)" in sentence(call, 0, "items", "stock", run, file)
+    assert "made anew" not in sentence(call, 0, "items", "stock", run, "--out", ids[60])
+    assert "made anew" not in sentence(call, 0, "items", "stock", run, "--in", ids[0])
+    found, _ = rows(call, "recommend", run, *USER, "-k", 120)
+    assert {row["item"] for row in found} & {*ids[:50], ids[60]} == {ids[0]}
+    assert Recommender.load(run).index.kind == "ivf"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 import recsys.index
 import recsys.index_plan
+import recsys.store
 from kg.building.build import build_graph
 from kg.catalog import Catalog
 from kg.errors import DataError, UsageError
@@ -129,7 +130,32 @@ def test_items_come_and_go_without_a_new_index_until_it_is_worn(rec):
     assert worn(more) == pytest.approx(80 / 380 + 3 / 300)
     assert {r.item for r in more.recommend("u00003", k=300)} >= {f"n{n}" for n in range(80)}
     fresh, _ = reindexed(more, IndexConfig(kind="ivf"))
-    assert worn(fresh) == pytest.approx(3 / 380)
+    assert worn(fresh) == 0
+
+
+def test_what_was_hidden_when_it_was_made_wears_no_index(rec, tmp_path, monkeypatch):
+    sold = {f"i{n:04d}": False for n in range(1, 121)}
+    other, _ = reindexed(rec, IndexConfig(kind="ivf"))
+    out = other.with_stock(sold)
+    assert worn(out) == pytest.approx(120 / 300)
+    fresh, _ = reindexed(out, IndexConfig(kind="ivf"))
+    assert worn(fresh) == 0
+    assert worn(fresh.with_stock({"i0200": False})) == pytest.approx(1 / 300)
+    fresh.save(tmp_path / "run")
+    back = Recommender.load(tmp_path / "run").with_stock(dict.fromkeys(sold, True))
+    assert worn(back) == 0
+    assert back.index.built == 300  # FAISS has read those that were sold out, too
+    assert lists(back) == lists(other)
+    assert worn(back.with_stock(sold)) == 0
+    later = reindexing(out, IndexConfig(kind="ivf")).result(timeout=60)
+    assert worn(adopting(out.without_items(["i0200"]), later)) == pytest.approx(1 / 300)
+    tensors = recsys.store._tensors
+    monkeypatch.setattr(
+        recsys.store, "_tensors",
+        lambda rec: {name: x for name, x in tensors(rec).items() if name != "index/hidden"},
+    )  # fmt: skip
+    fresh.save(tmp_path / "before")  # as the version before did
+    assert worn(Recommender.load(tmp_path / "before")) == pytest.approx(120 / 300)
 
 
 def test_an_index_is_made_beside_the_work_and_taken_over(rec):
