@@ -340,6 +340,15 @@ def _library() -> Any:
     return faiss
 
 
+def faiss_is_there() -> bool:
+    """Whether an index of another kind than exact can be made here."""
+    try:
+        _library()
+    except ImportError:
+        return False
+    return True
+
+
 def _flat(vectors: np.ndarray, must: bool) -> Any:
     try:
         faiss = _library()

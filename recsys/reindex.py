@@ -62,6 +62,16 @@ def worn(rec: Recommender) -> float:
     return index.fresh + float((rec.items.hidden[: index.built] & ~index.hidden).mean())
 
 
+def outgrown(rec: Recommender, config: IndexConfig, count: int) -> bool:
+    """Whether another kind would be chosen for its items now than when its index was chosen: of
+    `count` of them, if it is exact. What was chosen then is asked for, not what came of it: a kind
+    that was too weak is not tried at each change.
+    """
+    made = count if rec.index.kind == "exact" else rec.index.built
+    now, width = rec.index.vectors.shape
+    return chosen_kind(made, width, config)[0] != chosen_kind(now, width, config)[0]
+
+
 def reindexing(
     rec: Recommender, config: IndexConfig | None = None, seed: int = 0
 ) -> Future[VectorIndex]:

@@ -24,7 +24,7 @@ def build_index(
     """The choice is told with its reason, and kept with the run."""
     config = _config(kind=kind, recall=recall, k=k, changing=changing)
     rec, choice = reindexed(Recommender.load(run), config, seed)
-    publish(rec, run, indexed=config.model_dump())
+    publish(rec, run, indexed=config.model_dump(), indexed_items=len(rec.items))
     if json:
         show([_row(choice)], True)
     say(f"{run}: {choice.told(config)}")

@@ -67,6 +67,19 @@ def test_recall_counts_what_is_as_good_and_nothing_asked_is_all_found():
     assert recalls(found, truth).tolist() == [1, 0, 1]
 
 
+def test_without_faiss_what_chooses_itself_compares_all(monkeypatch):
+    def gone():
+        raise ImportError("faiss")
+
+    monkeypatch.setattr(recsys.index_plan, "EXACT", 1000)
+    monkeypatch.setattr(recsys.index, "_library", gone)
+    index, choice = planned_index(*worlds())
+    assert index.kind == choice.kind == "exact"
+    assert "FAISS is not installed" in choice.reason
+    with pytest.raises(UsageError, match="pip install faiss-cpu"):
+        planned_index(*worlds(), IndexConfig(kind="ivf"))
+
+
 def worlds(seed=0, rows=4000, width=12):
     rng = np.random.default_rng(seed)
     centres = 2 * rng.normal(size=(50, width))
