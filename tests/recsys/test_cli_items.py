@@ -213,6 +213,19 @@ def test_many_new_items_make_the_index_anew_as_it_was_asked_for(call, run):
     assert (index.kind, index.built) == ("ivf", 200)
 
 
+def test_the_audit_of_an_index_that_compares_all_draws_nothing_and_says_so(call, run):
+    plot = run.parent / "c.svg"
+    (audit,), err = rows(call, "index", "audit", run, "--plot", plot, "--recall", "0.99")
+    assert (audit["kind"], audit["recall"]) == ("exact", 1)
+    assert "c.svg: nothing was drawn" in err
+    assert not plot.exists()
+    code, out, err = call("index", "audit", run, "--plot", plot, "--p99", "0.000001")
+    assert code == 1
+    assert json.loads(out)["kind"] == "exact"
+    assert "more than 1e-06" in err
+    assert "'c.pdf'" in sentence(call, 2, "index", "audit", run, "--plot", run.parent / "c.pdf")
+
+
 def new_items(run, first, count):
     file = run.parent / f"new{first}.csv"
     ids = [f"n{n}" for n in range(first, first + count)]
