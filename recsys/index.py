@@ -386,6 +386,8 @@ def _approximate(vectors: np.ndarray, kind: Kind, seed: int) -> Any:
     codes = "SQ8" if kind == "ivf" else f"PQ{width // 2}x4fs"
     index = faiss.index_factory(width, f"IVF{lists},{codes}", faiss.METRIC_INNER_PRODUCT)
     index.cp.seed, index.cp.niter, index.cp.max_points_per_centroid = seed, 10, PER_LIST
+    if kind == "pq":  # from few vectors on: without a warning of FAISS for each pair of numbers
+        index.pq.cp.min_points_per_centroid = 1
     index.train(vectors)
     index.add(vectors)
     return index
