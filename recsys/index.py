@@ -69,6 +69,8 @@ class VectorIndex:
         """So many of the vectors, the first ones, FAISS has read."""
         self.moved = np.zeros(self.built, np.float32)
         """How far each of them has moved since, in lengths of its own."""
+        self.hidden = np.zeros(self.built, bool)
+        """Which of them were in no answer then: none, unless who built it says so."""
         self._faiss: Any = None
         if kind != "exact":
             self._faiss = _approximate(self.vectors, kind, seed)
@@ -127,7 +129,7 @@ class VectorIndex:
     def _like(self, vectors: np.ndarray, probe: Probe, moved: np.ndarray) -> VectorIndex:
         out = VectorIndex.__new__(VectorIndex)
         out.vectors, out.kind, out.probe, out.moved = vectors, self.kind, probe, moved
-        out.built, out._faiss = self.built, self._faiss
+        out.built, out.hidden, out._faiss = self.built, self.hidden, self._faiss
         return out
 
     def search(self, queries: np.ndarray, k: int, allowed: np.ndarray | None = None) -> Hits:
@@ -233,11 +235,12 @@ class VectorIndex:
     @classmethod
     def load(
         cls, path: Path, vectors: np.ndarray, kind: Kind = "exact", probe: Probe | None = None,
-        moved: np.ndarray | None = None,
+        moved: np.ndarray | None = None, hidden: np.ndarray | None = None,
     ) -> VectorIndex:  # fmt: skip
         """An index whose file was checked by hash before; its shape must fit `vectors` [N, D].
 
-        An approximate one may have read fewer of them, which have `moved` since.
+        An approximate one may have read fewer of them, which have `moved` since or were `hidden`
+        then.
         Without FAISS the answers are exact.
         """
         out = cls(vectors, backend="exact")
@@ -260,6 +263,7 @@ class VectorIndex:
             )
         out._faiss, out.built = index, index.ntotal
         out.moved = np.zeros(out.built, np.float32) if moved is None else moved[: out.built]
+        out.hidden = np.zeros(out.built, bool) if hidden is None else hidden[: out.built]
         return out
 
 
@@ -336,6 +340,15 @@ def _library() -> Any:
     return faiss
 
 
+def faiss_is_there() -> bool:
+    """Whether an index of another kind than exact can be made here."""
+    try:
+        _library()
+    except ImportError:
+        return False
+    return True
+
+
 def _flat(vectors: np.ndarray, must: bool) -> Any:
     try:
         faiss = _library()
@@ -373,6 +386,8 @@ def _approximate(vectors: np.ndarray, kind: Kind, seed: int) -> Any:
     codes = "SQ8" if kind == "ivf" else f"PQ{width // 2}x4fs"
     index = faiss.index_factory(width, f"IVF{lists},{codes}", faiss.METRIC_INNER_PRODUCT)
     index.cp.seed, index.cp.niter, index.cp.max_points_per_centroid = seed, 10, PER_LIST
+    if kind == "pq":  # from few vectors on: without a warning of FAISS for each pair of numbers
+        index.pq.cp.min_points_per_centroid = 1
     index.train(vectors)
     index.add(vectors)
     return index

@@ -19,7 +19,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from recsys.hits import Hits
-from recsys.index import Kind, Probe, VectorIndex
+from recsys.index import Kind, Probe, VectorIndex, faiss_is_there
 
 EXACT = 25_600_000
 """Up to so many numbers (200,000 vectors of 128) everything is compared: some 20 ms of one core."""
@@ -106,6 +106,8 @@ def planned_index(
     kind, reason = chosen_kind(len(vectors), vectors.shape[1], config)
     if kind == "exact":
         return VectorIndex(vectors), Choice(kind, reason)
+    if config.kind == "auto" and not faiss_is_there():
+        return VectorIndex(vectors), Choice("exact", f"{reason}, but FAISS is not installed")
     if not len(queries):
         return VectorIndex(vectors), Choice("exact", f"{reason}, but nobody has asked anything yet")
     index = VectorIndex(vectors, kind=kind, seed=seed)

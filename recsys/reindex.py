@@ -22,8 +22,8 @@ from recsys.retrieval import index_of, indexed_vectors
 SAMPLE = 1000
 """So many people's queries say what an index has to find."""
 WORN = 0.2
-"""With this share of items that FAISS has not read, or that are in no answer any more, a new index
-is due."""
+"""With this share of items that FAISS has not read, or that are in no answer any more but were
+when it read them, a new index is due."""
 
 
 def sample_queries(rec: Recommender, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -47,14 +47,29 @@ def _planned(rec: Recommender, config: IndexConfig | None, seed: int) -> tuple[V
     if chosen_kind(len(vectors), vectors.shape[1], config)[0] == "exact":  # asks nobody
         return planned_index(vectors, vectors[:0], config)
     queries = sample_queries(rec, SAMPLE, np.random.default_rng(seed))
-    return planned_index(vectors, queries, config, seed)
+    index, choice = planned_index(vectors, queries, config, seed)
+    index.hidden = rec.items.hidden  # FAISS reads these too: what is sold out may come back
+    return index, choice
 
 
 def worn(rec: Recommender) -> float:
-    """The share of the items that its index has not read or that are hidden; 0 for an exact one."""
-    if rec.index.kind == "exact":
+    """The share of the items that its index has not read or that are hidden and were not when it
+    was made; 0 for an exact one.
+    """
+    index = rec.index
+    if index.kind == "exact":
         return 0.0
-    return rec.index.fresh + float(rec.items.hidden[: rec.index.built].mean())
+    return index.fresh + float((rec.items.hidden[: index.built] & ~index.hidden).mean())
+
+
+def outgrown(rec: Recommender, config: IndexConfig, count: int) -> bool:
+    """Whether another kind would be chosen for its items now than when its index was chosen: of
+    `count` of them, if it is exact. What was chosen then is asked for, not what came of it: a kind
+    that was too weak is not tried at each change.
+    """
+    made = count if rec.index.kind == "exact" else rec.index.built
+    now, width = rec.index.vectors.shape
+    return chosen_kind(made, width, config)[0] != chosen_kind(now, width, config)[0]
 
 
 def reindexing(

@@ -108,7 +108,7 @@ def _tensors(rec: Recommender) -> dict[str, np.ndarray]:
         out |= {f"log/{name}": getattr(rec.log, name) for name in COLUMNS
                 if getattr(rec.log, name) is not None}  # fmt: skip
     if rec.index.kind != "exact":
-        out["index/moved"] = rec.index.moved
+        out["index/moved"], out["index/hidden"] = rec.index.moved, rec.index.hidden
     out |= {f"items/number/{name}": some for name, some in rec.items.numbers.items()}
     if rec.model.searches is not None:
         out["searches"] = rec.model.searches.queries.vectors
@@ -252,7 +252,7 @@ def _read_run(
         encoder = LazyEncoder(plain["encoder"]["name"], plain["encoder"]["id"],
                               store.text.shape[1])  # fmt: skip
     vectors = indexed_vectors(store, partners, log)
-    index = _index(folder, manifest, plain, vectors, tensors.get("index/moved"))
+    index = _index(folder, manifest, plain, vectors, tensors)
     graph = data.graph.with_events(data.log)
     base = None if log is data.log else data.log
     return Recommender(model, log, data.catalog, store, index, heard(log, model, data.log),
@@ -280,14 +280,16 @@ def _check_encoder(
 
 def _index(
     folder: Path, manifest: Mapping[str, Any], plain: Mapping[str, Any], vectors: np.ndarray,
-    moved: np.ndarray | None,
+    tensors: Mapping[str, np.ndarray],
 ) -> VectorIndex:  # fmt: skip
-    """The one that was saved, or, if none was, an exact one of these vectors."""
+    """The one that was saved, or, if none was, an exact one of these vectors. Runs of before do not
+    say what was hidden when it was made.
+    """
     if "index.faiss" not in manifest["files"]:
         return VectorIndex(vectors)
     made = plain.get("index", {"kind": "exact", "probe": {}})
     return VectorIndex.load(folder / "index.faiss", vectors, made["kind"], Probe(**made["probe"]),
-                            moved)  # fmt: skip
+                            tensors.get("index/moved"), tensors.get("index/hidden"))  # fmt: skip
 
 
 def _part(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, torch.Tensor]:

@@ -24,7 +24,7 @@ def build_index(
     """The choice is told with its reason, and kept with the run."""
     config = _config(kind=kind, recall=recall, k=k, changing=changing)
     rec, choice = reindexed(Recommender.load(run), config, seed)
-    publish(rec, run, indexed=config.model_dump())
+    publish(rec, run, indexed=config.model_dump(), indexed_items=len(rec.items))
     if json:
         show([_row(choice)], True)
     say(f"{run}: {choice.told(config)}")
@@ -47,19 +47,21 @@ def audit(
     run: Path, k: int, sample: int, least: float | None, most: float | None, plot: Path | None,
     seed: int, json: bool,
 ) -> None:  # fmt: skip
-    """A table (or JSON), and exit code 1 below a threshold."""
+    """A table (or JSON), a picture if it was asked for, and exit code 1 below a threshold."""
     if least is not None and not 0 < least <= 1:
         raise UsageError(f"--recall must be a share in (0, 1]. Got {least} instead.")
     if plot is not None:
         check_plot(plot)
     found = audit_index(Recommender.load(run), k=k, sample=sample, seed=seed)
-    if plot is not None:
-        save_curve(found, plot)
     if lines_wanted(json):
         show([found.as_dict()], True)
     else:
         show([{"": name, "value": value} for name, value in _lines(found)], False)
         show([asdict(one) for one in found.curve], False, "by effort")
+    if plot is not None and found.curve:
+        save_curve(found, plot)
+    elif plot is not None:
+        say(f"{plot}: nothing was drawn, for an index that compares all has no curve.")
     failed = []
     if least is not None and found.recall < least:
         failed.append(f"recall@{k} {found.recall:.4f} is below {least}")

@@ -6,8 +6,13 @@ from pathlib import Path
 
 from kg.folders import manifest
 from recsys.cli.output import say
+from recsys.index_plan import IndexConfig
 from recsys.recommender import Recommender
-from recsys.reindex import WORN, reindexed, worn
+from recsys.reindex import WORN, outgrown, reindexed, worn
+
+KEPT = ("hold_out", "trained", "indexed", "indexed_items", "facts_told")
+"""What the manifest says of a run's making. `indexed`: the `IndexConfig` that was asked for, if it
+was; `indexed_items`: of so many rows the index was chosen, if that was not at the training."""
 
 
 def publish(rec: Recommender, run: Path, **facts: object) -> None:
@@ -15,18 +20,21 @@ def publish(rec: Recommender, run: Path, **facts: object) -> None:
     `facts`, which it says from now on.
     """
     old = manifest(run, "run")
-    kept = {key: old[key] for key in ("hold_out", "trained", "indexed", "facts_told") if key in old}
+    kept = {key: old[key] for key in KEPT if key in old}
     rec.save(run, **(kept | facts))
 
 
 def publish_items(rec: Recommender, run: Path) -> None:
-    """The same after items came or went: with a new index if the old one has missed many of them,
-    as good as the old one was asked to be.
+    """The same after items came or went: with a new index if the old one has missed many of them or
+    another kind is due by now, as good as the old one was asked to be.
     """
-    if worn(rec) > WORN:
-        from recsys.index_plan import IndexConfig
-
-        told = manifest(run, "run").get("indexed", {})
-        rec, choice = reindexed(rec, IndexConfig(**told))
-        say(f"The index is made anew ({choice.kind}): many items came or went since.")
-    publish(rec, run)
+    told = manifest(run, "run")
+    config = IndexConfig(**told.get("indexed", {}))
+    many = worn(rec) > WORN
+    if not many and not outgrown(rec, config, told.get("indexed_items", rec.items.trained)):
+        publish(rec, run)
+        return
+    rec, choice = reindexed(rec, config)
+    why = "many items came or went since" if many else choice.reason
+    say(f"The index is made anew ({choice.kind}): {why}.")
+    publish(rec, run, indexed_items=len(rec.items))

@@ -213,6 +213,72 @@ def test_many_new_items_make_the_index_anew_as_it_was_asked_for(call, run):
     assert (index.kind, index.built) == ("ivf", 200)
 
 
+def test_the_audit_of_an_index_that_compares_all_draws_nothing_and_says_so(call, run):
+    plot = run.parent / "c.svg"
+    (audit,), err = rows(call, "index", "audit", run, "--plot", plot, "--recall", "0.99")
+    assert (audit["kind"], audit["recall"]) == ("exact", 1)
+    assert "c.svg: nothing was drawn" in err
+    assert not plot.exists()
+    code, out, err = call("index", "audit", run, "--plot", plot, "--p99", "0.000001")
+    assert code == 1
+    assert json.loads(out)["kind"] == "exact"
+    assert "more than 1e-06" in err
+    assert "'c.pdf'" in sentence(call, 2, "index", "audit", run, "--plot", run.parent / "c.pdf")
+
+
+def new_items(run, first, count):
+    file = run.parent / f"new{first}.csv"
+    ids = [f"n{n}" for n in range(first, first + count)]
+    pl.DataFrame({"sku": ids, "title": ["New"] * count}).write_csv(file)
+    return file
+
+
+def test_an_index_that_chose_itself_chooses_anew_when_the_run_outgrows_its_kind(
+    call, run, monkeypatch
+):
+    pytest.importorskip("faiss")
+    width = Recommender.load(run).index.vectors.shape[1]
+    monkeypatch.setattr("recsys.index_plan.EXACT", 0.95 * 130 * width)  # up to 130 items
+    asked = shutil.copytree(run, run.parent / "asked")
+    sentence(call, 0, "index", "build", asked, "--kind", "exact")
+    for at, (first, count) in enumerate([(0, 10), (10, 10), (20, 10)]):
+        file = new_items(run, first, count)
+        said = sentence(call, 0, "items", "add", run, file)
+        assert ("made anew (ivf): 140 vectors" in said) == (at == 1)
+        assert ("made anew" in said) == (at == 1)
+        assert "made anew" not in sentence(call, 0, "items", "add", asked, file)
+    index = Recommender.load(run).index
+    assert (index.kind, index.built, len(index)) == ("ivf", 140, 150)
+    assert Recommender.load(asked).index.kind == "exact"
+    monkeypatch.setattr("recsys.index_plan.CODED", 155 * width)  # short codes from here on
+    assert "made anew (pq)" in sentence(call, 0, "items", "add", run, new_items(run, 30, 5))
+
+
+def test_a_kind_that_was_too_weak_is_not_tried_at_each_change(call, run, monkeypatch):
+    pytest.importorskip("faiss")
+    width = Recommender.load(run).index.vectors.shape[1]
+    monkeypatch.setattr("recsys.index_plan.EXACT", 0.95 * 125 * width)
+    monkeypatch.setattr("recsys.index_plan.enough", lambda found, config: False)
+    said = sentence(call, 0, "items", "add", run, new_items(run, 0, 10))
+    assert "made anew (exact)" in said
+    assert "were the most that ivf found" in said
+    assert "made anew" not in sentence(call, 0, "items", "add", run, new_items(run, 10, 10))
+
+
+def test_what_is_sold_out_makes_the_index_anew_once(call, run):
+    pytest.importorskip("faiss")
+    sentence(call, 0, "index", "build", run, "--kind", "ivf")
+    file = run.parent / "stock.csv"
+    ids = Recommender.load(run).items.ids
+    pl.DataFrame({"sku": ids[:50], "stock": [0] * 50}).write_csv(file)
+    assert "made anew (ivf)" in sentence(call, 0, "items", "stock", run, file)
+    assert "made anew" not in sentence(call, 0, "items", "stock", run, "--out", ids[60])
+    assert "made anew" not in sentence(call, 0, "items", "stock", run, "--in", ids[0])
+    found, _ = rows(call, "recommend", run, *USER, "-k", 120)
+    assert {row["item"] for row in found} & {*ids[:50], ids[60]} == {ids[0]}
+    assert Recommender.load(run).index.kind == "ivf"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

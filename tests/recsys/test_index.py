@@ -230,6 +230,13 @@ def test_a_graph_of_uneven_vectors_is_refused_and_so_are_too_few():
         VectorIndex(vectors, kind="ivf").extended(vectors[:100])
 
 
+@pytest.mark.parametrize("kind", APPROXIMATE)
+@pytest.mark.parametrize("rows", [64, 300])
+def test_few_vectors_are_learned_without_a_word_of_faiss(kind, rows, capfd):
+    VectorIndex(crowd(np.random.default_rng(6), rows=rows)[0], kind=kind)
+    assert capfd.readouterr() == ("", "")
+
+
 class Life(RuleBasedStateMachine):
     """Items come, change, are hidden and come back, in any order: what an index answers is what
     is there, best first, no item twice, none that is hidden.

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 import recsys.index
 import recsys.index_plan
+import recsys.store
 from kg.building.build import build_graph
 from kg.catalog import Catalog
 from kg.errors import DataError, UsageError
@@ -64,6 +65,19 @@ def test_recall_counts_what_is_as_good_and_nothing_asked_is_all_found():
     found = Hits(np.array([[0, 9], [5, -1], [-1, -1]]),
                  np.array([[2, 1], [1, -np.inf], [-np.inf, -np.inf]], np.float32))  # fmt: skip
     assert recalls(found, truth).tolist() == [1, 0, 1]
+
+
+def test_without_faiss_what_chooses_itself_compares_all(monkeypatch):
+    def gone():
+        raise ImportError("faiss")
+
+    monkeypatch.setattr(recsys.index_plan, "EXACT", 1000)
+    monkeypatch.setattr(recsys.index, "_library", gone)
+    index, choice = planned_index(*worlds())
+    assert index.kind == choice.kind == "exact"
+    assert "FAISS is not installed" in choice.reason
+    with pytest.raises(UsageError, match="pip install faiss-cpu"):
+        planned_index(*worlds(), IndexConfig(kind="ivf"))
 
 
 def worlds(seed=0, rows=4000, width=12):
@@ -129,7 +143,32 @@ def test_items_come_and_go_without_a_new_index_until_it_is_worn(rec):
     assert worn(more) == pytest.approx(80 / 380 + 3 / 300)
     assert {r.item for r in more.recommend("u00003", k=300)} >= {f"n{n}" for n in range(80)}
     fresh, _ = reindexed(more, IndexConfig(kind="ivf"))
-    assert worn(fresh) == pytest.approx(3 / 380)
+    assert worn(fresh) == 0
+
+
+def test_what_was_hidden_when_it_was_made_wears_no_index(rec, tmp_path, monkeypatch):
+    sold = {f"i{n:04d}": False for n in range(1, 121)}
+    other, _ = reindexed(rec, IndexConfig(kind="ivf"))
+    out = other.with_stock(sold)
+    assert worn(out) == pytest.approx(120 / 300)
+    fresh, _ = reindexed(out, IndexConfig(kind="ivf"))
+    assert worn(fresh) == 0
+    assert worn(fresh.with_stock({"i0200": False})) == pytest.approx(1 / 300)
+    fresh.save(tmp_path / "run")
+    back = Recommender.load(tmp_path / "run").with_stock(dict.fromkeys(sold, True))
+    assert worn(back) == 0
+    assert back.index.built == 300  # FAISS has read those that were sold out, too
+    assert lists(back) == lists(other)
+    assert worn(back.with_stock(sold)) == 0
+    later = reindexing(out, IndexConfig(kind="ivf")).result(timeout=60)
+    assert worn(adopting(out.without_items(["i0200"]), later)) == pytest.approx(1 / 300)
+    tensors = recsys.store._tensors
+    monkeypatch.setattr(
+        recsys.store, "_tensors",
+        lambda rec: {name: x for name, x in tensors(rec).items() if name != "index/hidden"},
+    )  # fmt: skip
+    fresh.save(tmp_path / "before")  # as the version before did
+    assert worn(Recommender.load(tmp_path / "before")) == pytest.approx(120 / 300)
 
 
 def test_an_index_is_made_beside_the_work_and_taken_over(rec):
