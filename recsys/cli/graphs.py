@@ -58,6 +58,8 @@ def graph_of_table(
     for guess in found.guesses:
         if guess.relation is None:
             say(f"  not used: {guess.column} ({guess.why})")
+    for note in found.notes:
+        say(f"  {note}.")
     graph = found.graph
     kinds = ", ".join(f"{n:,} {kind}" for kind, n in graph.num_nodes.items())
     if dry_run or out is None:
