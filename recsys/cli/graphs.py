@@ -98,6 +98,9 @@ def report_graph(
     path: Path, html: Path | None, least_linked: float | None, most_hub: float | None, as_json: bool
 ) -> None:
     """Tell, draw if asked to, and leave with 1 where a limit of the user's is not kept."""
+    for option, limit in (("--least-linked", least_linked), ("--most-hub", most_hub)):
+        if limit is not None and not 0 <= limit <= 1:
+            raise UsageError(f"{option} must be a share in [0, 1]. Got {limit:g} instead.")
     graph, catalog = _graph_at(path)
     found = report(graph, catalog)
     told = [json.dumps(found.as_dict(), ensure_ascii=False)] if as_json else lines(found)
@@ -108,7 +111,9 @@ def report_graph(
         say(f"{html}: the report as a page")
     wrong = []
     if least_linked is not None and found.linked < least_linked:
-        wrong.append(f"only {found.linked:.1%} of the items have a fact")
+        items = found.nodes.get("item", 0)
+        wrong.append(f"only {found.linked:.1%} of the items have a fact "
+                     f"({round(found.linked * items):,} of {items:,})")  # fmt: skip
     if most_hub is not None and found.most_hub > most_hub:
         wrong.append(f"one node holds {found.most_hub:.1%} of a relation's edges")
     for line in wrong:
