@@ -13,6 +13,7 @@ import numpy as np
 import typer
 
 from kg.building.from_table import FromTable, from_table
+from kg.building.matched import Misfit, UnknownRelation, fact_place
 from kg.building.triples import read_triples
 from kg.catalog import Catalog
 from kg.checking.diff import difference
@@ -168,7 +169,11 @@ def add_facts(run: Path, file: Path, entities: Path | None) -> None:
     rec = Recommender.load(run)
     ids = Vocab.of(rec.items.ids, "item")
     triples = read_triples(file, ids, entities=entities, triple_ids="item")
-    found, told = with_triples(rec, triples)
+    try:
+        found, told = with_triples(rec, triples)
+    except (UnknownRelation, Misfit) as error:
+        kind = UsageError if isinstance(error, UsageError) else DataError
+        raise kind(f"{fact_place(error, file, entities)}: {error}") from None
     before = manifest(run, "run").get("facts_told", 0)
     publish(found, run, facts_told=before + told["new"])
     left = dict(triples.dropped)

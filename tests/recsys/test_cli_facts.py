@@ -123,6 +123,12 @@ def test_facts_are_added_to_a_run_on_disk(world, call, tmp_path):
     file.write_text(f"head,relation,tail\n{ids[3]},categry,boats\n", encoding="utf-8")
     code, _, err = call("kg", "add", run, file)
     assert (code, "Did you mean 'category'?" in err) == (2, True), err
+    assert f"{file}, line 2: The relation 'categry'" in err
+    rows = f"{ids[3]},category,boats\nnope,category,boats\n"
+    file.write_text(f"head,relation,tail\n{rows}", encoding="utf-8")
+    code, _, err = call("kg", "add", run, file)
+    told = f"{file}, line 3: Facts 'category' begin at items. Got 'nope' instead"
+    assert (code, told in err) == (1, True), err
     assert {path.name: path.read_bytes() for path in run.iterdir()} == before
 
 

@@ -189,7 +189,7 @@ def test_rdf_takes_the_links(run, world):
 def test_mistakes_are_one_sentence_and_write_nothing(run, world):
     assert "no file" in mistake(run(entities="nowhere"), 2)
     (world / "bad.csv").write_text("item_id,entity_id,take\n01,http://e/heat,perhaps\n", "utf-8")
-    assert "row 1" in mistake(run("--reviewed", world / "bad.csv"), 1)
+    assert "bad.csv, line 2" in mistake(run("--reviewed", world / "bad.csv"), 1)
     assert "another file" in mistake(run("--review", world / "links.csv"), 2)
     (world / "items.csv").write_text("item_id\n01\n", "utf-8")
     assert "title" in mistake(run(), 1)
