@@ -28,6 +28,7 @@ from recsys.cli.output import say, show, stdout
 
 if TYPE_CHECKING:
     from kg.formats.tables import Tables
+    from recsys.recommender import Recommender
 
 
 def graph_of_table(
@@ -126,32 +127,46 @@ def report_graph(
 def diff_graphs(
     old: Path, new: Path, run: Path | None, users: int | None, k: int, as_json: bool
 ) -> None:
-    """A row for each node type and relation that changed; all of them with --json. Of a run also
-    how its lists change.
+    """A row for each node type, relation and dates of one that changed; all of them with --json.
+    Of a run also how its lists change; it is read, and asked for, before anything is told.
     """
     if users is not None and run is None:
         raise UsageError("--users needs --run.")
+    asked = None if run is None else _asked(run, users, k)
     one, other = _graph_at(old)[0], _graph_at(new)[0]
     found = difference(one, other)
-    changed = [one for one in found if as_json or one.added or one.removed]
-    show([asdict(one) for one in changed], as_json)
-    same = len(found) - sum(bool(one.added or one.removed) for one in found)
-    say(f"{same} of {len(found)} node types and relations are as they were.")
-    if run is not None:
-        _diff_lists(one, other, run, users, k, as_json)
+    show([asdict(change) for change in found if as_json or change.differs], as_json)
+    every = {(change.what == "nodes", change.name) for change in found}
+    changed = {(change.what == "nodes", change.name) for change in found if change.differs}
+    say(f"{len(every - changed)} of {len(every)} node types and relations are as they were.")
+    for change in found:
+        if change.what == "dates" and change.differs:
+            say(f"  {change.name}: {change.changed:,} facts have another date, {change.added:,} "
+                f"have one now, {change.removed:,} have none any more")  # fmt: skip
+    if run is not None and asked is not None:
+        _diff_lists(one, other, run, *asked, k, as_json)
+
+
+def _asked(run: Path, users: int | None, k: int) -> tuple[Recommender, list[str] | None]:
+    """The run and the people whose lists of k are compared, None: everybody."""
+    from recsys.recommender import Recommender
+    from recsys.serving.answers import check_k
+    from recsys.serving.changes import some_users
+
+    check_k(k, "recommend")
+    rec = Recommender.load(run)
+    return rec, None if users is None else some_users(rec, users, np.random.default_rng(0))
 
 
 def _diff_lists(
-    old: KnowledgeGraph, new: KnowledgeGraph, run: Path, users: int | None, k: int, as_json: bool
-) -> None:
-    from recsys.recommender import Recommender
-    from recsys.serving.changes import list_changes, some_users
+    old: KnowledgeGraph, new: KnowledgeGraph, run: Path, rec: Recommender,
+    people: list[str] | None, k: int, as_json: bool,
+) -> None:  # fmt: skip
+    from recsys.serving.changes import list_changes
     from recsys.serving.facts import unheard
 
-    rec = Recommender.load(run)
     for relation in dict.fromkeys(r for graph in (old, new) for r in unheard(rec, graph)):
         say(f"  not heard, for {run} was not trained with it: {' – '.join(relation)}")
-    people = None if users is None else some_users(rec, users, np.random.default_rng(0))
     by_facts, by_item = list_changes(rec, old, new, k, people)
     show([asdict(one) for one in by_facts], as_json)
     show([asdict(one) for one in by_item], as_json)
