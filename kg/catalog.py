@@ -240,7 +240,7 @@ def read_catalog(
         raise DataError(
             f"{place(where, row + 1)}: each {kind} id must stand once. Got {ids[row]!r} again."
         )
-    frame, said = _without_nulls(frame, roles[key])
+    frame, said = without_nulls(frame, roles[key])
     found = _columns(frame, set(roles.values()), renamed, facts, numbers)
     found.unused |= {name: f"of the type {kind.partition('(')[0]}" for name, kind in odd.items()}
     text = {role: frame[name].fill_null("").to_list() for role, name in roles.items()}
@@ -258,7 +258,7 @@ NULLS = ("NULL", "Null", "null", "NaN", "nan", "None", "N/A", "n/a", "#N/A", "<N
 'none' an answer."""
 
 
-def _without_nulls(frame: pl.DataFrame, key: str) -> tuple[pl.DataFrame, list[str]]:
+def without_nulls(frame: pl.DataFrame, key: str) -> tuple[pl.DataFrame, list[str]]:
     """Cells without white space around them, null for `NULLS` beside the ids; a sentence of it."""
     cells, counts, words = [], {}, set()
     for column in frame:
@@ -288,7 +288,8 @@ FEW_ROWS = 20
 """Up to so many filled rows nothing is taken for an identifier."""
 CALLED_ID = re.compile(r"(^|[_\W\u4e00-\u9fff])(id|ID|Id)$|[a-z]I[Dd]$|(编|編)(号|號|码|碼)$")
 CALLED_PRICE = re.compile(r"price|preis|prix|precio|prezzo|cost|价|價", re.IGNORECASE)
-_PATH = r"\S\s*[>＞]\s*\S"
+PATH = r"\S\s*[>＞]\s*\S"
+"""A cell that is a path of categories."""
 MANY_NUMBERS = 200
 """A column of numbers with more distinct values than this becomes bands."""
 
@@ -361,7 +362,7 @@ def _cells(text: pl.Series, amounts: Amounts, name: str, *, keep: bool) -> list[
     ]
     if name.lower() in CATEGORY_NAMES:
         cells = [_beginnings(cell) for cell in cells]
-        keep |= 2 * int(text.str.contains(_PATH).sum()) > filled  # many leaves, but few beginnings
+        keep |= 2 * int(text.str.contains(PATH).sum()) > filled  # many leaves, but few beginnings
     distinct = len({value for cell in cells for value in cell})
     if distinct == 0:
         return "empty"
@@ -371,13 +372,15 @@ def _cells(text: pl.Series, amounts: Amounts, name: str, *, keep: bool) -> list[
 
 def _beginnings(cell: list[str]) -> list[str]:
     """The values of a cell, of paths each beginning."""
-    if not any(re.search(_PATH, value) for value in cell):
+    if not any(re.search(PATH, value) for value in cell):
         return cell
-    return list(dict.fromkeys(v for path in cell for v in ancestry(path.replace("＞", ">"))))
+    return list(dict.fromkeys(v for path in cell for v in ancestry(path)))
 
 
 def ancestry(path: str, mark: str = ">") -> list[str]:
-    """The beginnings of a path, each written with ' > ': "A>B" gives "A", "A > B"."""
+    """The beginnings of a path, each written with ' > ': "A>B" gives "A", "A > B". '＞' is '>'."""
+    if mark in (">", "＞"):
+        path, mark = path.replace("＞", ">"), ">"
     parts = [part for part in map(str.strip, path.split(mark)) if part]
     return [" > ".join(parts[: depth + 1]) for depth in range(len(parts))]
 

@@ -1,7 +1,7 @@
 """Reading a user's table: CSV, TSV or Parquet, gzipped or not, or a frame; every column as text.
 
 Ids must stay as they were written ('0114709' is not 114709), so nothing is guessed here; whoever
-asks for numbers calls `numbers` or `kg.times`, which name the row that is wrong. Rows are counted
+asks for numbers calls `numbers` or `kg.times`, which name the cell that is wrong. Rows are counted
 from 1 below the header, blank lines not counted; lines are those of the file.
 """
 
@@ -423,7 +423,9 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def numbers(column: pl.Series, where: str) -> np.ndarray:
-    """float32 [n], NaN where empty or 'nan'; `DataError` names the first row that is no number."""
+    """float32 [n], NaN where empty or 'nan', of a column of the table `where` with all its rows;
+    `DataError` names the line of the first cell that is no number.
+    """
     text = column.str.strip_chars()
     values = text.cast(pl.Float64, strict=False)
     fits = values.is_nan() | (values.abs() <= float(np.finfo(np.float32).max))
@@ -431,7 +433,7 @@ def numbers(column: pl.Series, where: str) -> np.ndarray:
     if bad.any():
         row = int(np.flatnonzero(bad.to_numpy())[0])
         raise DataError(
-            f"{where}, row {row + 1}: column {column.name!r} must be a number. "
+            f"{place(where, row + 1)}: column {column.name!r} must be a number. "
             f"Got {column[row]!r} instead."
         )
     return values.fill_null(float("nan")).to_numpy().astype(np.float32)

@@ -18,18 +18,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import polars as pl
 
-from kg.catalog import CALLED_ID, FEW_ROWS, MANY_NUMBERS, MAX_SHARE
+from kg.amounts import Amounts, read_amounts
+from kg.catalog import CALLED_ID, CALLED_PRICE, FEW_ROWS, MANY_NUMBERS, MAX_SHARE, PATH
 from kg.errors import UsageError, suggest
 
 Kind = Literal["value", "list", "hierarchy", "bins", "year"]
 MARKS = {"list": "|", "hierarchy": ">"}
 BANDS = 5
-_ENTRY = re.compile(r"(?:([^=:(),]+)=)?([^:(),]+|[^:]+?)(?::([^:(]*)(?:\((.+)\))?)?")
+_ENTRY = re.compile(r"(?:([^=:(),]+)=)?([^:(),]+|[^:]+?)(?::([^:(]*)(?:\((.*)\))?)?")
 
 
 @dataclass(frozen=True)
@@ -106,11 +107,14 @@ def _parsed(entry: str) -> ColumnRelation:
 
 @dataclass(frozen=True)
 class Guess:
-    """What a column seems to be: a relation, or None with the reason why not."""
+    """What a column seems to be: a relation, or None with the reason why not; `note` says what is
+    doubtful in its numbers.
+    """
 
     column: str
     relation: ColumnRelation | None
     why: str
+    note: str = ""
 
 
 LONG = 60
@@ -127,7 +131,9 @@ def guess_relations(frame: pl.DataFrame, used: Sequence[str]) -> list[Guess]:
     for guess in found:
         before = plain[: plain.index(guess.column)] if guess.column in plain else []
         twin = next((name for name in before if _alike(frame[name], frame[guess.column])), None)
-        out.append(guess if twin is None else Guess(guess.column, None, f"says what {twin} says"))
+        if twin is not None:
+            guess = replace(guess, relation=None, why=f"says what {twin} says")
+        out.append(guess)
     return out
 
 
@@ -149,13 +155,18 @@ def _guess(column: pl.Series) -> Guess:
     distinct = text.n_unique()
     if distinct == 1:
         return Guess(name, None, "the same in every row")
-    numbers = text.cast(pl.Float64, strict=False)
+    amounts = read_amounts(text)
+    if amounts.values is not None and amounts.values.null_count() < filled:
+        return replace(_of_numbers(name, amounts, distinct), note=amounts.note)
+    return replace(_of_words(name, text, distinct), note=amounts.note)
+
+
+def _of_words(name: str, text: pl.Series, distinct: int) -> Guess:
+    filled = len(text)
     lonely = filled > FEW_ROWS and distinct > MAX_SHARE * filled
-    if numbers.null_count() == 0:
-        return _of_numbers(name, numbers, distinct, lonely)
     if _share(text, _DATE) > 0.9:
         return Guess(name, ColumnRelation(name, "year"), "dates")
-    if _share(text, r"\S\s*>\s*\S") > 0.5:
+    if _share(text, PATH) > 0.5:
         return Guess(name, ColumnRelation(name, "hierarchy", ">"), "paths with '>'")
     for mark in _LIST_MARKS:
         if text.str.contains(mark, literal=True).any():
@@ -169,14 +180,22 @@ def _guess(column: pl.Series) -> Guess:
     return Guess(name, ColumnRelation(name), f"{distinct:,} values")
 
 
-def _of_numbers(name: str, numbers: pl.Series, distinct: int, lonely: bool) -> Guess:
-    whole = bool((numbers % 1 == 0).all())
+def _of_numbers(name: str, amounts: Amounts, distinct: int) -> Guess:
+    """As `kg.catalog` takes a column of numbers: whole ones that hardly repeat are an identifier,
+    unless they are prices.
+    """
+    assert amounts.values is not None
+    numbers = amounts.values.drop_nulls()
+    filled, different = len(numbers), numbers.n_unique()
+    lonely = filled > FEW_ROWS and different > MAX_SHARE * filled
+    price = amounts.money or CALLED_PRICE.search(name) is not None
+    whole = bool((numbers % 1 == 0).all()) and not price
     years = whole and bool(numbers.is_between(1800, 2200).all()) and "year" in name.lower()
     if years or (CALLED_ID.search(name) and not lonely):
         return Guess(name, ColumnRelation(name), f"{distinct:,} values")
     if lonely and whole:
         return Guess(name, None, "whole numbers that hardly repeat")
-    if lonely or distinct > MANY_NUMBERS:
+    if lonely or different > MANY_NUMBERS:
         return Guess(name, ColumnRelation(name, "bins", "", BANDS), "many numbers")
     return Guess(name, ColumnRelation(name), f"{distinct:,} numbers")
 

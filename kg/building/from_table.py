@@ -16,15 +16,17 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from kg.amounts import read_amounts, read_known
 from kg.building.columns import ColumnRelation, Guess, guess_relations, parse_relations
 from kg.building.hierarchy import MARK
-from kg.catalog import ITEM_COLUMNS, USER_COLUMNS, ancestry, quantile_bands
+from kg.catalog import ITEM_COLUMNS, USER_COLUMNS, ancestry, quantile_bands, without_nulls
 from kg.dates import dates
 from kg.errors import DataError, UsageError, suggest
 from kg.graph import KnowledgeGraph, Relation
 from kg.ids import Vocab
-from kg.tables import Table, numbers, pick_columns, place, read_table, table_name
+from kg.tables import Table, pick_columns, place, read_table, table_name
 from kg.times import NO_TIME, to_seconds
+from kg.widths import narrow
 
 ABOVE = "part_of"
 """From a node of a hierarchy to the one above it."""
@@ -44,11 +46,14 @@ class Made:
 
 @dataclass(frozen=True)
 class FromTable:
-    """The graph, what each column became, and what was guessed of the columns (none if told)."""
+    """The graph, what each column became, what was guessed of the columns (none if told), and
+    sentences on cells that were not taken as they stand.
+    """
 
     graph: KnowledgeGraph
     made: tuple[Made, ...]
     guesses: tuple[Guess, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def relations(self) -> str:
@@ -70,9 +75,11 @@ def from_table(
 
     `id` names the column of item ids, unless it is called as usual (item_id, sku, …); `relations`
     what the others become (`kg.building.columns`), guessed unless told. Titles become the names of
-    items. `time` names the column that says since when the facts of a row of items are known.
+    items. `time` names the column that says since when the facts of a row of items are known. Cells
+    are read as `kg.catalog` reads them: those of its `NULLS` are empty, and amounts of money are
+    numbers.
     Raises `UsageError` for a column that is not there, `DataError` for an empty or repeated id, for
-    a cell of bins that is no number, with its row, and for a time that is none.
+    a cell of bins that is no number, with its line, and for a time that is none.
     """
     vocabs: dict[str, Vocab] = {}
     names: dict[str, tuple[str, ...]] = {}
@@ -80,12 +87,15 @@ def from_table(
     times: dict[Relation, np.ndarray] = {}
     made: list[Made] = []
     guesses: list[Guess] = []
+    notes: list[str] = []
     tables = [("item", items, id, relations)]
     if users is not None:
         tables.append(("user", users, user_id, user_relations))
     for kind, table, key, told in tables:
         frame, where = read_table(table), table_name(table, f"the {kind}s")
         roles = _roles(frame, kind, key, where)
+        frame, said = without_nulls(frame, roles[f"{kind}_id"])
+        notes += said if users is None else [f"{where}: {one}" for one in said]
         codes, vocabs[kind] = _numbered(frame[roles[f"{kind}_id"]], kind, where)
         if "title" in roles:
             names[kind] = _in_order(frame[roles["title"]], codes)
@@ -96,15 +106,18 @@ def from_table(
         if told is None:
             found = guess_relations(frame, [*roles.values(), *([time] if time else [])])
             guesses += found
+            notes += [f"{guess.column}: {guess.note}" for guess in found if guess.note]
             wanted: Sequence[ColumnRelation] = [g.relation for g in found if g.relation]
         else:
             wanted = parse_relations(told) if isinstance(told, str) else told
         for relation in wanted:
-            made.append(_add(relation, kind, frame, codes, vocabs, edges, where))
+            one, note = _add(relation, kind, frame, codes, vocabs, edges, where)
+            made.append(one)
+            notes += [f"{relation.column}: {note}"] if note else []
         if since is not None:
             times = {r: since[index[0]] for r, index in edges.items() if r[0] == "item"}
     graph = KnowledgeGraph(vocabs, edges, names, edge_time=times)
-    return FromTable(graph, tuple(made), tuple(guesses))
+    return FromTable(graph, tuple(made), tuple(guesses), tuple(dict.fromkeys(notes)))
 
 
 def _roles(frame: pl.DataFrame, kind: str, key: str | None, where: str) -> dict[str, str]:
@@ -138,11 +151,10 @@ def _in_order(column: pl.Series, codes: np.ndarray) -> tuple[str, ...]:
 def _add(
     relation: ColumnRelation, kind: str, frame: pl.DataFrame, codes: np.ndarray,
     vocabs: dict[str, Vocab], edges: dict[Relation, np.ndarray], where: str,
-) -> Made:  # fmt: skip
-    """The nodes and edges of one column into `vocabs` and `edges`."""
+) -> tuple[Made, str]:  # fmt: skip
+    """The nodes and edges of one column into `vocabs` and `edges`; what is doubtful in it."""
     _check_column(relation.column, "--relations", frame, where)
-    cells = frame[relation.column].str.strip_chars().replace("", None)
-    pairs, unread = _pairs(relation, cells, where)
+    pairs, unread, note = _pairs(relation, frame[relation.column], where)
     target = relation.name
     while target in vocabs:  # called like a node type that is there
         target = f"{kind}_{target}"
@@ -153,7 +165,8 @@ def _add(
         upwards = _upwards(vocab)
         if upwards.size:
             edges[(target, ABOVE, target)] = upwards
-    return Made(relation, kind, len(vocab), ends.shape[1], len(np.unique(ends[0])), unread)
+    made = Made(relation, kind, len(vocab), ends.shape[1], len(np.unique(ends[0])), unread)
+    return made, note
 
 
 def _check_column(name: str, option: str, frame: pl.DataFrame, where: str) -> None:
@@ -164,11 +177,12 @@ def _check_column(name: str, option: str, frame: pl.DataFrame, where: str) -> No
         )
 
 
-def _pairs(relation: ColumnRelation, cells: pl.Series, where: str) -> tuple[pl.DataFrame, int]:
-    """row and value of each edge, and how many filled cells gave none."""
+def _pairs(relation: ColumnRelation, cells: pl.Series, where: str) -> tuple[pl.DataFrame, int, str]:
+    """row and value of each edge, how many filled cells gave none, and what is doubtful in them."""
+    note = ""
     rows = pl.DataFrame({"row": np.arange(len(cells)), "cell": cells}).drop_nulls()
     if relation.kind == "bins":
-        found = _banded(rows, cells, relation.bands, where)
+        found, note = _banded(rows, cells, relation.bands, where)
     elif relation.kind == "year":
         found = _years(rows)
     else:
@@ -176,7 +190,7 @@ def _pairs(relation: ColumnRelation, cells: pl.Series, where: str) -> tuple[pl.D
         values = [_values(relation, cell) for cell in table["cell"].to_list()]
         cut = table.with_columns(pl.Series("value", values, dtype=pl.List(pl.String)))
         found = rows.join(cut, on="cell").explode("value").drop_nulls().select("row", "value")
-    return found, len(rows) - found["row"].n_unique()
+    return found, len(rows) - found["row"].n_unique(), note
 
 
 def _values(relation: ColumnRelation, cell: str) -> list[str]:
@@ -200,16 +214,29 @@ def _upwards(vocab: Vocab) -> np.ndarray:
     return np.stack([vocab.encode([p for p, _ in pairs]), vocab.encode([a for _, a in pairs])])
 
 
-def _banded(rows: pl.DataFrame, cells: pl.Series, bands: int, where: str) -> pl.DataFrame:
-    """The quantile band of each number."""
-    values = numbers(cells, where)[rows["row"].to_numpy()].astype(float)
+def _banded(
+    rows: pl.DataFrame, cells: pl.Series, bands: int, where: str
+) -> tuple[pl.DataFrame, str]:
+    """The quantile band of each number, and what is doubtful in how they are written."""
+    amounts = read_amounts(cells)
+    if amounts.values is None:
+        known = read_known(cells).values
+        assert known is not None
+        lost = known.is_null() & cells.is_not_null()
+        row = int((lost if lost.any() else cells.is_not_null()).arg_max() or 0)
+        why = f" ({amounts.note})" if amounts.note else ""
+        raise DataError(
+            f"{place(where, row + 1)}: column {cells.name!r} must be a number. "
+            f"Got {cells[row]!r} instead{why}."
+        )
+    values = amounts.values.to_numpy().astype(float)[rows["row"].to_numpy()]
     found = pl.Series("value", quantile_bands(values, bands), dtype=pl.String)
-    return rows.select("row").with_columns(found.replace("", None)).drop_nulls()
+    return rows.select("row").with_columns(found.replace("", None)).drop_nulls(), amounts.note
 
 
 def _years(rows: pl.DataFrame) -> pl.DataFrame:
     """The year of each date that can be read; four digits are a year."""
-    plain = rows["cell"].str.extract(r"^(\d{4})$")
+    plain = narrow(rows["cell"]).str.extract(r"^(\d{4})$")
     seconds = np.full(len(rows), NO_TIME)
     dated = np.flatnonzero(plain.is_null().to_numpy())
     if dated.size:

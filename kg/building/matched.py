@@ -10,12 +10,33 @@ from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
+import polars as pl
 
-from kg.building.triples import UNTYPED, Triples
+from kg.building.triples import ENTITY_COLUMNS, TRIPLE_COLUMNS, UNTYPED, Triples
 from kg.dates import UNDATED, distinct
 from kg.errors import DataError, UsageError, suggest
 from kg.graph import KnowledgeGraph, Relation
 from kg.ids import Vocab
+from kg.tables import Table, pick_columns, place, read_table, table_name
+
+Fact = tuple[str, str, str]
+"""Head, relation and tail."""
+
+
+class UnknownRelation(UsageError):
+    """The relation of this fact is none of the graph's."""
+
+    def __init__(self, message: str, fact: Fact) -> None:
+        super().__init__(message)
+        self.fact = fact
+
+
+class Misfit(DataError):
+    """This fact does not fit the relation of its name."""
+
+    def __init__(self, message: str, fact: Fact) -> None:
+        super().__init__(message)
+        self.fact = fact
 
 
 def matched(triples: Triples, graph: KnowledgeGraph) -> KnowledgeGraph:
@@ -25,9 +46,34 @@ def matched(triples: Triples, graph: KnowledgeGraph) -> KnowledgeGraph:
     A node is the one of that type and id or, capitals aside, of that name, else a new one. The type
     of an end that no file declares is that which the relation leads to. Raises `UsageError` for a
     relation that the graph has no fact of, naming the nearest, and `DataError` where an end is of
-    another type than all facts of its relation, or is no item where it must be one.
+    another type than all facts of its relation, or is no item where it must be one; `fact_place`
+    finds the line of either.
     """
     return _Matching(triples, graph).facts()
+
+
+def fact_place(error: UnknownRelation | Misfit, file: Table, entities: Table | None) -> str:
+    """'FILE, line L' of the first triple in these tables that is the fact of the error."""
+    frame, where = read_table(file), table_name(file, "the triples")
+    called: dict[str, str] = {}
+    if entities is not None:
+        table = read_table(entities)
+        names = pick_columns(table, ENTITY_COLUMNS, {}, needed=("entity_id",), where=str(entities))
+        if "item_id" in names:
+            called = dict(zip(*_cells(table, names, ("entity_id", "item_id")), strict=True))
+    roles = pick_columns(frame, TRIPLE_COLUMNS, {}, needed=_ENDS, where=where)
+    rows = zip(*_cells(frame, roles, _ENDS), strict=True)
+    for row, (head, name, tail) in enumerate(rows, 1):
+        if (called.get(head) or head, name, called.get(tail) or tail) == error.fact:
+            return place(where, row)
+    return where
+
+
+_ENDS = ("head", "relation", "tail")
+
+
+def _cells(frame: pl.DataFrame, roles: Mapping[str, str], wanted: tuple[str, ...]) -> list[list]:
+    return [frame[roles[role]].str.strip_chars().fill_null("").to_list() for role in wanted]
 
 
 class _Matching:
@@ -44,7 +90,7 @@ class _Matching:
             ends = (self._ids(relation[2 * side], index[side]) for side in (0, 1))
             times = self.triples.edge_time.get(relation, np.full(index.shape[1], UNDATED)).tolist()
             for head, tail, time in zip(*ends, times, strict=True):
-                fit = self._fit(relation, fits, tail)
+                fit = self._fit(relation, fits, head, tail)
                 ends_ = (
                     self._node(fit[0], relation[0], head),
                     self._node(fit[2], relation[2], tail),
@@ -58,23 +104,21 @@ class _Matching:
         same = [r for r in self.known if r[1] == name]
         if not same:
             names = list(dict.fromkeys(r[1] for r in self.known))
-            raise UsageError(
+            raise UnknownRelation(
                 f"The relation {name!r} is none that this run was trained with, so nothing can be "
                 f"heard along it before a new training.{suggest(name, names)} Its relations: "
-                f"{', '.join(names) or 'none'}."
-            )
+                f"{', '.join(names) or 'none'}.", self._first(relation),
+            )  # fmt: skip
         if relation in same:
             return [relation]
         open_ = (UNTYPED, "item")  # a word that happens to be an item's id may be a node's as well
         fits = [r for r in same if r[0] == source and (target in open_ or r[2] == target)]
         if not fits:
-            raise DataError(self._misfit(relation, same))
+            raise Misfit(self._misfit(relation, same), self._first(relation))
         return fits
 
     def _misfit(self, relation: Relation, same: list[Relation]) -> str:
-        source, name, target = relation
-        index = self.triples.edges[relation]
-        head, tail = (self._ids(relation[2 * n], index[n, :1])[0] for n in (0, 1))
+        (source, name, target), (head, _, tail) = relation, self._first(relation)
         if source == UNTYPED and any(r[0] == "item" for r in same):
             return (
                 f"Facts {name!r} begin at items. Got {head!r} instead, which is none of this run."
@@ -85,7 +129,12 @@ class _Matching:
             f"{tail!r} instead."
         )
 
-    def _fit(self, relation: Relation, fits: list[Relation], tail: str) -> Relation:
+    def _first(self, relation: Relation) -> Fact:
+        index = self.triples.edges[relation]
+        head, tail = (self._ids(relation[2 * n], index[n, :1])[0] for n in (0, 1))
+        return head, relation[1], tail
+
+    def _fit(self, relation: Relation, fits: list[Relation], head: str, tail: str) -> Relation:
         """That in which the tail is known, else the first that may lead to a new node."""
         if len(fits) == 1 and (fits[0] == relation or fits[0][2] != "item"):
             return fits[0]
@@ -95,10 +144,10 @@ class _Matching:
         for fit in fits:
             if fit[2] != "item":
                 return fit
-        raise DataError(
+        raise Misfit(
             f"The relation {relation[1]!r} leads to items in this run. Got {tail!r} instead, which "
-            "is none."
-        )
+            "is none.", (head, relation[1], tail),
+        )  # fmt: skip
 
     def _node(self, kind: str, declared: str, key: str) -> str:
         """The id of a node, told by the id (and perhaps the name) that the triples have for it."""

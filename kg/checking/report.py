@@ -18,6 +18,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from kg.building.hierarchy import folded
+from kg.building.triples import UNTYPED
 from kg.catalog import Catalog
 from kg.graph import KnowledgeGraph, Relation
 
@@ -27,12 +28,15 @@ UPWARDS = re.compile(
     r"instance_?of", re.IGNORECASE,
 )  # fmt: skip
 """Relations that lead from a node to one above it."""
+HUB = 1 / 3
+"""A target that more than this share of a relation's sources have, two of them at least, is told:
+in a column of three values or more one of them stands out."""
 
 
 @dataclass(frozen=True)
 class RelationFacts:
     """Of one relation: edges, the sources and targets that have any, edges a source has in the
-    mean, and the target with most of the edges.
+    mean, and the target with most of the edges: its share of them, and how many sources it joins.
     """
 
     source: str
@@ -45,6 +49,21 @@ class RelationFacts:
     mean: float
     hub: str
     hub_share: float
+    hub_joins: int
+
+    @property
+    def has_hub(self) -> bool:
+        """Whether the largest target joins so many of the sources that it is told (`HUB`)."""
+        return self.hub_joins > max(1, HUB * self.sources)
+
+
+@dataclass(frozen=True)
+class NoItems:
+    """Of a relation that joins items to items: how many other nodes stand at its ends, and some."""
+
+    relation: str
+    count: int
+    some: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -57,7 +76,9 @@ class GraphReport:
     up to three edges joins, by facts and by other users' events (None without events), and of how
     many users, drawn from those with events;
     texts, the share of items with a title or text (None without a catalogue); circles, of relations
-    that lead upwards, such as part_of: the name, then nodes that are above themselves.
+    that lead upwards, such as part_of: the name, then nodes that are above themselves; no_items,
+    of relations from items to items, ids of no item of the catalogue, which became nodes of the
+    type "entity".
     """
 
     nodes: dict[str, int]
@@ -73,6 +94,7 @@ class GraphReport:
     reach_users: int
     texts: float | None
     circles: tuple[tuple[str, ...], ...] = ()
+    no_items: tuple[NoItems, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON may hold it."""
@@ -112,6 +134,7 @@ def report(
         reach_users=asked,
         texts=None if catalog is None else float(np.mean([bool(t) for t in catalog.full_texts()])),
         circles=_circles(graph),
+        no_items=_no_items(graph),
     )
 
 
@@ -124,7 +147,33 @@ def _relation(graph: KnowledgeGraph, relation: Relation) -> RelationFacts:
         *relation, relation in graph.events, total, sources, int((counts > 0).sum()),
         total / max(sources, 1), graph.name(relation[2], top) if total else "",
         float(counts.max() / total) if total else 0.0,
+        len(np.unique(heads[tails == top])),
     )  # fmt: skip
+
+
+def _no_items(graph: KnowledgeGraph) -> tuple[NoItems, ...]:
+    """Of each relation that joins items, and of which at least half of the heads and half of the
+    tails are items and all others of no type: these others. Fewer items may be words, such as
+    years, that happen to be an item's id.
+    """
+    out = []
+    for name in sorted({relation[1] for relation in graph.fact_relations}):
+        same = [r for r in graph.fact_relations if r[1] == name and graph.edges[r].size]
+        typed = any(end not in ("item", UNTYPED) for r in same for end in (r[0], r[2]))
+        if typed or ("item", name, "item") not in same:
+            continue
+        odd: set[int] = set()
+        mostly = True
+        for side in (0, 1):
+            ends = {kind: [graph.edges[r][side] for r in same if r[2 * side] == kind]
+                    for kind in ("item", UNTYPED)}  # fmt: skip
+            counts = {kind: sum(map(len, some)) for kind, some in ends.items()}
+            mostly &= counts["item"] >= counts[UNTYPED]
+            odd.update(*(codes.tolist() for codes in ends[UNTYPED]))
+        if odd and mostly:
+            some = graph.vocabs[UNTYPED].decode(sorted(odd)[:EXAMPLES])
+            out.append(NoItems(name, len(odd), tuple(some)))
+    return tuple(out)
 
 
 def _lonely(graph: KnowledgeGraph) -> dict[str, int]:
@@ -304,8 +353,17 @@ def lines(found: GraphReport) -> list[str]:
            + (f"; those without{some}" if found.linked < 1 else "")]  # fmt: skip
     out += [f"{count:,} nodes of type {kind} have no edge" for kind, count in found.lonely.items()]
     for one in found.relations:
-        if not one.events and one.hub_share > 0.5 and one.targets > 1:
-            out.append(f"{one.hub_share:.0%} of {one.name} are {one.hub!r}: it tells little apart")
+        if not one.events and one.has_hub:
+            joined = one.hub_joins / one.sources
+            share = f"{one.hub_joins:,} of {one.sources:,}, {joined:.0%}"
+            many = "most" if joined > 0.5 else "many"
+            little = "nothing" if one.targets == 1 else "little"
+            out.append(f"{one.source} – {one.name}: {many} lead to {one.hub!r} ({share}), which "
+                       f"tells {little} apart")  # fmt: skip
+    for odd in found.no_items:
+        some = ", ".join(odd.some) + (", …" if odd.count > len(odd.some) else "")
+        out.append(f"{odd.relation} joins items, but {odd.count:,} of its ends are none of the "
+                   f"catalogue and became nodes of the type {UNTYPED}: {some}")  # fmt: skip
     if found.doubles:
         kind, *names = found.doubles[0]
         out.append(f"{len(found.doubles):,} groups of nodes are called alike, such as {kind}: "

@@ -12,7 +12,7 @@ from kg.building.triples import ENTITY_COLUMNS
 from kg.errors import DataError
 from kg.linking.decision import SCHEMA
 from kg.linking.titles import Titled
-from kg.tables import Table, pick_columns, read_table, table_name
+from kg.tables import Table, pick_columns, place, read_table, table_name
 
 PERSON = "person"
 """How a link was found that someone marked in the table for review."""
@@ -22,7 +22,7 @@ def read_entities(path: Table, columns: Mapping[str, str] | None = None) -> Titl
     """Entities of a table with entity_id and name, or of a plain folder's entities.csv.
 
     `columns` maps these roles to column names; other roles are passed over. Raises `UsageError` if
-    there is no such file, `DataError` naming the row of an id that is empty or stands twice.
+    there is no such file, `DataError` naming the line of an id that is empty or stands twice.
     """
     if isinstance(path, str | Path) and Path(path).is_dir():
         path = Path(path) / "entities.csv"
@@ -35,7 +35,7 @@ def read_entities(path: Table, columns: Mapping[str, str] | None = None) -> Titl
     for row, key in enumerate(ids, 1):
         if not key or key in seen:
             raise DataError(
-                f"{where}, row {row}: each entity id must be there and stand once. Got {key!r}."
+                f"{place(where, row)}: each entity id must be there and stand once. Got {key!r}."
             )
         seen.add(key)
     return Titled(tuple(ids), tuple(_cells(table, roles["name"])))
@@ -44,7 +44,7 @@ def read_entities(path: Table, columns: Mapping[str, str] | None = None) -> Titl
 def read_review(file: Table, items: Titled, entities: Titled) -> pl.DataFrame:
     """The links that a person marked with x, yes or 1, with the columns `COLUMNS`; confidence 1.
 
-    Empty, no and 0 mean: not this one. Raises `DataError` naming the row of another mark, of an
+    Empty, no and 0 mean: not this one. Raises `DataError` naming the line of another mark, of an
     id that is not known, and of an item or an entity that is marked twice.
     """
     table, where = read_table(file), table_name(file, "the review")
@@ -67,17 +67,17 @@ def _taken(
     for row, (item, entity, mark) in enumerate(rows, 1):
         for kind, key, known in (("item", item, titles), ("entity", entity, names)):
             if key not in known:
-                raise DataError(f"{where}, row {row}: there is no {kind} {key!r} in its table.")
+                raise DataError(f"{place(where, row)}: there is no {kind} {key!r} in its table.")
         if folded(mark) in ("", "no", "0"):
             continue
         if folded(mark) not in ("x", "yes", "1"):
             raise DataError(
-                f"{where}, row {row}: take must be x, yes or 1, or empty. Got {mark!r} instead."
+                f"{place(where, row)}: take must be x, yes or 1, or empty. Got {mark!r} instead."
             )
         for end in (("item", item), ("entity", entity)):
             if end in seen:
                 raise DataError(
-                    f"{where}, row {row}: each {end[0]} must be taken once. Got {end[1]!r} again."
+                    f"{place(where, row)}: each {end[0]} must be taken once. Got {end[1]!r} again."
                 )
             seen.add(end)
         yield item, entity

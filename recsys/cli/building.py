@@ -11,9 +11,11 @@ from kg.building.joined import renumbered
 from kg.building.triples import read_triples
 from kg.catalog import ITEM_COLUMNS, USER_COLUMNS, Catalog, read_catalog
 from kg.clean import CleanConfig, clean
-from kg.errors import UsageError, suggest
+from kg.errors import DataError, UsageError, suggest
 from kg.events import EVENT_COLUMNS, EventLog, read_events
+from kg.graph import KnowledgeGraph
 from kg.graph_store import load_graph
+from kg.ids import Vocab, but_for_zeros, zeros_told
 from kg.storage import Dataset, save_dataset
 from kg.tables import column_names, unknown_columns
 from kg.vectors import read_vectors
@@ -63,9 +65,8 @@ def build_folder(
         say(f"{triples}: {sum(e.shape[1] for e in facts.edges.values()):,} facts"
             + (f"; left out: {lost}" if lost else ""))  # fmt: skip
     if made is not None:
-        made, strange = renumbered(made, {"item": catalog.ids, "user": log.users})
-        left = "".join(f"; {n:,} {kind}s of it are in no file" for kind, n in strange.items())
-        say(f"{graph}: {made.num_edges:,} facts in place of the attributes{left}")
+        made, told = _known(made, catalog.ids, log.users, f"{graph}", f"{items}")
+        say(told)
     whole = build_graph(log, catalog, people, facts, made)
     sources = {"events": events.name, "items": items.name}
     data = Dataset(log, catalog, whole, people, report.declined)
@@ -73,6 +74,38 @@ def build_folder(
     kinds = ", ".join(f"{n:,} {kind}" for kind, n in whole.num_nodes.items())
     say(f"{out}: {kinds}; {whole.num_edges:,} edges of {len(whole.edges)} relations.")
     say(f"Next: kgintent train {out} -o runs/a")
+
+
+def _known(
+    graph: KnowledgeGraph, items: Vocab, users: Vocab, name: str, file: str
+) -> tuple[KnowledgeGraph, str]:
+    """The graph by the ids of the files, and a sentence on what of it they lack; `DataError` if
+    that is every fact about an item, or every fact.
+    """
+    known = {"item": items, "user": users}
+    found, strange = renumbered(graph, known)
+    left = ""
+    for kind, count in strange.items():
+        unknown = [key for key in graph.vocabs[kind].ids if key not in known[kind]]
+        pairs = but_for_zeros(unknown, known[kind].ids)
+        hint = f" ({zeros_told(pairs)})" if pairs else ""
+        left += f"; {count:,} {kind}s of it are in no file{hint}"
+    facts = graph.facts()
+    if (facts.num_edges and not found.num_edges) or (_of_items(facts) and not _of_items(found)):
+        theirs, ours = (
+            f" such as {vocab.ids[0]!r}" if len(vocab) else ""
+            for vocab in (graph.vocabs.get("item", Vocab((), "item")), items)
+        )
+        raise DataError(
+            f"{name}: no fact about an item is left{left}. The graph names items{theirs}, "
+            f"{file} names items{ours}: they must be the same ids."
+        )
+    return found, f"{name}: {found.num_edges:,} facts in place of the attributes{left}"
+
+
+def _of_items(graph: KnowledgeGraph) -> int:
+    """Edges that end at an item."""
+    return sum(edges.shape[1] for r, edges in graph.edges.items() if "item" in (r[0], r[2]))
 
 
 def _people(

@@ -13,6 +13,7 @@ import numpy as np
 import typer
 
 from kg.building.from_table import FromTable, from_table
+from kg.building.matched import Misfit, UnknownRelation, fact_place
 from kg.building.triples import read_triples
 from kg.catalog import Catalog
 from kg.checking.diff import difference
@@ -27,6 +28,7 @@ from recsys.cli.output import say, show, stdout
 
 if TYPE_CHECKING:
     from kg.formats.tables import Tables
+    from recsys.recommender import Recommender
 
 
 def graph_of_table(
@@ -58,6 +60,8 @@ def graph_of_table(
     for guess in found.guesses:
         if guess.relation is None:
             say(f"  not used: {guess.column} ({guess.why})")
+    for note in found.notes:
+        say(f"  {note}.")
     graph = found.graph
     kinds = ", ".join(f"{n:,} {kind}" for kind, n in graph.num_nodes.items())
     if dry_run or out is None:
@@ -96,6 +100,9 @@ def report_graph(
     path: Path, html: Path | None, least_linked: float | None, most_hub: float | None, as_json: bool
 ) -> None:
     """Tell, draw if asked to, and leave with 1 where a limit of the user's is not kept."""
+    for option, limit in (("--least-linked", least_linked), ("--most-hub", most_hub)):
+        if limit is not None and not 0 <= limit <= 1:
+            raise UsageError(f"{option} must be a share in [0, 1]. Got {limit:g} instead.")
     graph, catalog = _graph_at(path)
     found = report(graph, catalog)
     told = [json.dumps(found.as_dict(), ensure_ascii=False)] if as_json else lines(found)
@@ -106,7 +113,9 @@ def report_graph(
         say(f"{html}: the report as a page")
     wrong = []
     if least_linked is not None and found.linked < least_linked:
-        wrong.append(f"only {found.linked:.1%} of the items have a fact")
+        items = found.nodes.get("item", 0)
+        wrong.append(f"only {found.linked:.1%} of the items have a fact "
+                     f"({round(found.linked * items):,} of {items:,})")  # fmt: skip
     if most_hub is not None and found.most_hub > most_hub:
         wrong.append(f"one node holds {found.most_hub:.1%} of a relation's edges")
     for line in wrong:
@@ -118,32 +127,46 @@ def report_graph(
 def diff_graphs(
     old: Path, new: Path, run: Path | None, users: int | None, k: int, as_json: bool
 ) -> None:
-    """A row for each node type and relation that changed; all of them with --json. Of a run also
-    how its lists change.
+    """A row for each node type, relation and dates of one that changed; all of them with --json.
+    Of a run also how its lists change; it is read, and asked for, before anything is told.
     """
     if users is not None and run is None:
         raise UsageError("--users needs --run.")
+    asked = None if run is None else _asked(run, users, k)
     one, other = _graph_at(old)[0], _graph_at(new)[0]
     found = difference(one, other)
-    changed = [one for one in found if as_json or one.added or one.removed]
-    show([asdict(one) for one in changed], as_json)
-    same = len(found) - sum(bool(one.added or one.removed) for one in found)
-    say(f"{same} of {len(found)} node types and relations are as they were.")
-    if run is not None:
-        _diff_lists(one, other, run, users, k, as_json)
+    show([asdict(change) for change in found if as_json or change.differs], as_json)
+    every = {(change.what == "nodes", change.name) for change in found}
+    changed = {(change.what == "nodes", change.name) for change in found if change.differs}
+    say(f"{len(every - changed)} of {len(every)} node types and relations are as they were.")
+    for change in found:
+        if change.what == "dates" and change.differs:
+            say(f"  {change.name}: {change.changed:,} facts have another date, {change.added:,} "
+                f"have one now, {change.removed:,} have none any more")  # fmt: skip
+    if run is not None and asked is not None:
+        _diff_lists(one, other, run, *asked, k, as_json)
+
+
+def _asked(run: Path, users: int | None, k: int) -> tuple[Recommender, list[str] | None]:
+    """The run and the people whose lists of k are compared, None: everybody."""
+    from recsys.recommender import Recommender
+    from recsys.serving.answers import check_k
+    from recsys.serving.changes import some_users
+
+    check_k(k, "recommend")
+    rec = Recommender.load(run)
+    return rec, None if users is None else some_users(rec, users, np.random.default_rng(0))
 
 
 def _diff_lists(
-    old: KnowledgeGraph, new: KnowledgeGraph, run: Path, users: int | None, k: int, as_json: bool
-) -> None:
-    from recsys.recommender import Recommender
-    from recsys.serving.changes import list_changes, some_users
+    old: KnowledgeGraph, new: KnowledgeGraph, run: Path, rec: Recommender,
+    people: list[str] | None, k: int, as_json: bool,
+) -> None:  # fmt: skip
+    from recsys.serving.changes import list_changes
     from recsys.serving.facts import unheard
 
-    rec = Recommender.load(run)
     for relation in dict.fromkeys(r for graph in (old, new) for r in unheard(rec, graph)):
         say(f"  not heard, for {run} was not trained with it: {' – '.join(relation)}")
-    people = None if users is None else some_users(rec, users, np.random.default_rng(0))
     by_facts, by_item = list_changes(rec, old, new, k, people)
     show([asdict(one) for one in by_facts], as_json)
     show([asdict(one) for one in by_item], as_json)
@@ -161,7 +184,11 @@ def add_facts(run: Path, file: Path, entities: Path | None) -> None:
     rec = Recommender.load(run)
     ids = Vocab.of(rec.items.ids, "item")
     triples = read_triples(file, ids, entities=entities, triple_ids="item")
-    found, told = with_triples(rec, triples)
+    try:
+        found, told = with_triples(rec, triples)
+    except (UnknownRelation, Misfit) as error:
+        kind = UsageError if isinstance(error, UsageError) else DataError
+        raise kind(f"{fact_place(error, file, entities)}: {error}") from None
     before = manifest(run, "run").get("facts_told", 0)
     publish(found, run, facts_told=before + told["new"])
     left = dict(triples.dropped)

@@ -12,6 +12,7 @@ from kg.building.triples import ENTITY_COLUMNS
 from kg.catalog import Catalog
 from kg.errors import DataError, UsageError
 from kg.folders import fresh_folder, write_text
+from kg.formats.tables import NEEDED
 from kg.linking import HOW, PERSON, Links, Titled, link, read_entities, read_review
 from kg.tables import pick_columns, read_table
 from recsys.cli.output import bars, columns_of, say, show
@@ -52,10 +53,46 @@ def _check_places(
             "hand it back with --reviewed."
         )
     read = [file for file in (items, entities, reviewed) if file is not None]
-    if out in read or out == review:
-        raise UsageError(f"{out} is another file of this call: give another name for -o.")
-    if apply is not None and not entities.is_dir():
+    for file, option in ((out, "-o"), (review, "--review")):
+        if file is None:
+            continue
+        if any(_same(file, other) for other in read) or (
+            file is out and review is not None and _same(out, review)
+        ):
+            raise UsageError(
+                f"{file} is another file of this call: give another name for {option}."
+            )
+        if entities.is_dir() and _of_plain(file, entities):
+            raise UsageError(
+                f"{file} is a name that {entities} has for its own tables: give another name for "
+                f"{option}."
+            )
+    if apply is None:
+        return
+    if not entities.is_dir():
         raise UsageError(f"--apply needs a plain folder as ENTITIES. Got {entities} instead.")
+    copy, source = apply.resolve(), entities.resolve()
+    if copy.is_relative_to(source):
+        raise UsageError(f"{apply} lies in {entities}, which is copied: give another name.")
+    for file in (out, review):
+        if file is not None and file.resolve().is_relative_to(copy):
+            raise UsageError(f"{file} lies in {apply}, which --apply makes: give another name.")
+    if apply.exists() and (not apply.is_dir() or any(apply.iterdir())):
+        raise UsageError(f"{apply} exists and is not empty: give another name for --apply.")
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether both are one file, however it is reached."""
+    if one.resolve() == other.resolve():
+        return True
+    return one.exists() and other.exists() and one.samefile(other)
+
+
+def _of_plain(file: Path, folder: Path) -> bool:
+    """Whether a file of this name would be a table, or vectors, of the plain folder."""
+    name = file.resolve().name.lower()
+    there = file.resolve().parent == folder.resolve()
+    return there and (name.partition(".")[0] in NEEDED or name.endswith(".npz"))
 
 
 def _linked(items: Titled, entities: Titled, encoder: str | None, least: float) -> Links:

@@ -173,7 +173,7 @@ def test_without_any_value_there_is_no_value(tmp_path: Path) -> None:
 
 def test_a_value_that_is_no_number_names_the_row(tmp_path: Path) -> None:
     path = save(tmp_path / "e.csv", "user,item,rating\nu,a,4\nu,b,good\n")
-    with pytest.raises(DataError, match=r"e.csv, row 2: column 'rating'.*Got 'good'"):
+    with pytest.raises(DataError, match=r"e.csv, line 3: column 'rating'.*Got 'good'"):
         EventLog.read(path)
 
 

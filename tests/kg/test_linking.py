@@ -377,11 +377,11 @@ def test_a_person_outweighs_what_was_accepted(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "told"),
     [
-        ("i1,e3,x\ni1,e4,x\n", "row 2.*item.*'i1'"),
-        ("i1,e3,x\ni2,e3,yes\n", "row 2.*entity.*'e3'"),
-        ("i1,e3,\ni1,e4,maybe\n", "row 2.*'maybe'"),
-        ("i1,e3,x\nwho,e4,x\n", "row 2.*item 'who'"),
-        ("i1,what,\n", "row 1.*entity 'what'"),
+        ("i1,e3,x\ni1,e4,x\n", "line 3.*item.*'i1'"),
+        ("i1,e3,x\ni2,e3,yes\n", "line 3.*entity.*'e3'"),
+        ("i1,e3,\ni1,e4,maybe\n", "line 3.*'maybe'"),
+        ("i1,e3,x\nwho,e4,x\n", "line 3.*item 'who'"),
+        ("i1,what,\n", "line 2.*entity 'what'"),
     ],
 )
 def test_a_review_with_a_mistake_is_refused(tmp_path, rows, told):
@@ -403,7 +403,7 @@ def test_entities_from_a_table_or_a_folder(tmp_path):
     file.write_text("entity_id,type,name\n 01 ,film,Heat\n2,film,\n", "utf-8")
     assert read_entities(file) == read_entities(tmp_path) == Titled(("01", "2"), ("Heat", ""))
     file.write_text("entity_id,name\n1,Heat\n1,Cold\n", "utf-8")
-    with pytest.raises(DataError, match=r"row 2.*'1'"):
+    with pytest.raises(DataError, match=r"entities.csv, line 3.*'1'"):
         read_entities(tmp_path)
     with pytest.raises(UsageError, match="no file"):
         read_entities(tmp_path / "other.csv")

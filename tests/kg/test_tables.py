@@ -276,6 +276,20 @@ def test_numbers_names_the_row() -> None:
             numbers(pl.Series("v", ["1", bad]), "f.csv")
 
 
+def test_numbers_names_the_line_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "f.csv"
+    file.write_text('v,w\n1,"two\nlines"\n\nmany,x\n', encoding="utf-8")
+    with pytest.raises(DataError, match=r"f.csv, line 5: column 'v' .*Got 'many'"):
+        numbers(read_table(file)["v"], str(file))
+    with gzip.open(tmp_path / "f.csv.gz", "wb") as handle:
+        handle.write(b"v,w\n1,x\nmany,x\n")
+    with pytest.raises(DataError, match=r"f.csv.gz, line 3: column 'v'"):
+        numbers(read_table(tmp_path / "f.csv.gz")["v"], str(tmp_path / "f.csv.gz"))
+    pl.DataFrame({"v": ["1", "many"]}).write_parquet(tmp_path / "f.parquet")
+    with pytest.raises(DataError, match=r"f.parquet, row 2: column 'v'"):
+        numbers(read_table(tmp_path / "f.parquet")["v"], str(tmp_path / "f.parquet"))
+
+
 WANTED = {"user": ("user", "user_id"), "item": ("item", "sku")}
 
 

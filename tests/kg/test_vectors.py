@@ -67,7 +67,7 @@ def test_a_row_of_zeros_says_nothing_and_numbers_are_ids(tmp_path):
     ("text", "told"),
     [
         ("id,x\na,1\nb,\n", "row 2: column 'x' must be a finite number. Got an empty cell"),
-        ("id,x\na,1\nb,far\n", "row 2: column 'x' must be a number. Got 'far'"),
+        ("id,x\na,1\nb,far\n", "line 3: column 'x' must be a number. Got 'far'"),
         ("id,x\na,1\nb,nan\n", "row 2: column 'x' must be a finite number"),
         ("id,v\na,1|2\nb,1|2|3\n", "row 2: column 'v' must hold 2 numbers as row 1 does. Got 3"),
         ("id,v\na,1|2\nb,1|inf\n", "row 2: column 'v' must be a finite number. Got 'inf'"),

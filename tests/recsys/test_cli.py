@@ -862,6 +862,12 @@ def test_a_graph_of_a_table_is_built_on_and_reported(world, call, tmp_path):
     code, _, err = call("kg", "report", tmp_path / "g", "--most-hub", "0.0001")
     assert code == 1
     assert "one node holds" in err
+    for option in ("--most-hub", "--least-linked"):
+        for limit in ("30", "-1", "nan", "1.1"):
+            code, out, err = call("kg", "report", tmp_path / "g", option, limit)
+            assert (code, out) == (2, "")
+            assert f"{option} must be a share in [0, 1]. Got {limit} instead." in err
+        assert call("kg", "report", tmp_path / "g", option, "1")[0] == 0
 
 
 def test_a_table_with_an_id_of_its_own_name(call, tmp_path):

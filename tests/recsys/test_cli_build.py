@@ -101,3 +101,56 @@ def test_it_is_told_where_no_behaviour_is_a_step_to_buy(build):
     assert "will not say buying.\n" in err
     for name in ("加入购物车", "下單", "Begin Checkout"):
         assert "None of them" not in build(rows.format(name))
+
+
+# ---- a graph that was made before --------------------------------------------------------
+
+
+@pytest.fixture
+def graph(call, tmp_path):
+    """The graph folder of a table of items."""
+
+    def run(text, *options):
+        (tmp_path / "table.csv").write_text(text, encoding="utf-8")
+        words = ("kg", "from-table", tmp_path / "table.csv", "-o", tmp_path / "graph", *options)
+        code, _, err = call(*words)
+        assert code == 0, err
+        return tmp_path / "graph", err
+
+    return run
+
+
+EVENTS = "user,item,time\nu,1,2024-01-02\nv,2,2024-01-03\nv,3,2024-01-04\n"
+NUMBERED = "item_id,title\n1,A\n2,B\n3,C\n"
+
+
+def test_a_graph_of_other_ids_is_refused(build, graph, tmp_path):
+    kinds = ("--relations", "brand,kind:hierarchy(>)")
+    table = "item_id,brand,kind\n01,x,a>b\n02,x,a>c\n03,y,a\n"
+    folder, _ = graph(table, *kinds)
+    err = build(EVENTS, NUMBERED, "--graph", folder, code=1)  # part_of alone would be left
+    assert "3 items of it are in no file (3 ids are known but for zeros in front, such as '01'" in (
+        err
+    )
+    assert "no fact about an item is left" in err
+    assert "names items such as '01'" in err
+    assert "items.csv names items such as '1'" in err
+    assert not (tmp_path / "data").exists()
+    folder, _ = graph("item_id,brand\na,x\nb,x\nc,y\n", "--relations", "brand")
+    err = build(EVENTS, NUMBERED, "--graph", folder, code=1)
+    assert "3 items of it are in no file. The graph names items such as 'a'" in err
+
+
+def test_zeros_in_front_of_ids_of_a_graph_are_told(build, graph):
+    folder, _ = graph("item_id,brand\n1,x\n02,x\nz,y\n", "--relations", "brand")
+    err = build(EVENTS, NUMBERED, "--graph", folder)
+    assert "1 facts in place of the attributes; 2 items of it are in no file (1 id is known" in err
+    folder, _ = graph("item_id,brand\n1,x\nz,y\n", "--relations", "brand")
+    err = build(EVENTS, NUMBERED, "--graph", folder)
+    assert "; 1 items of it are in no file\n" in err
+
+
+def test_cells_of_a_table_that_are_taken_as_empty_are_told(graph):
+    _, err = graph("item_id,brand\n1,NULL\n2,x\n3,N/A\n", "--relations", "brand")
+    assert "2 cells that read N/A, NULL are taken as empty: brand.\n" in err
+    assert ": 3 item, 1 brand; 1 edges" in err

@@ -68,8 +68,30 @@ def test_which_lists_of_a_run_change_with_the_facts(world, call, tmp_path):
     assert (told["users"], told["changed"], told["overlap"]) == (4, 0, 1.0)
     code, _, err = call("kg", "diff", tmp_path / "old", tmp_path / "new", "--users", "4")
     assert (code, "--users needs --run" in err) == (2, True)
-    code, _, err = call(*words, "--users", "0")
-    assert (code, "must be >= 1" in err) == (2, True)
+    for more, says in (
+        (("--users", "0"), "must be >= 1"), (("--users", "-1"), "must be >= 1"),
+        (("-k", "0"), "must be an int in [1,"), (("--run", world / "data"), "run"),
+    ):  # fmt: skip
+        code, out, err = call(*words, *more)
+        assert (code in (1, 2), out, says in err) == (True, "", True), (more, err)
+        assert "as they were" not in err
+
+
+def test_dates_that_moved_are_told(world, call, tmp_path):
+    items = pl.read_csv(world / ITEMS, infer_schema=False)
+    for name, day in (("old", "2024-05-01"), ("new", "2024-05-02")):
+        items.with_columns(day=pl.lit(day)).write_csv(tmp_path / f"{name}.csv")
+        code, _, err = call("kg", "from-table", tmp_path / f"{name}.csv", "-o", tmp_path / name,
+                            "--relations", "category", "--time", "day")  # fmt: skip
+        assert code == 0, err
+    code, out, err = call("kg", "diff", tmp_path / "old", tmp_path / "new", "--json")
+    assert code == 0, err
+    (told,) = (row for row in rows_of(out) if row["what"] == "dates")
+    assert (told["changed"], told["kept"]) == (24, 0)
+    assert "2 of 3 node types and relations are as they were" in err
+    assert "item – category – category: 24 facts have another date" in err
+    code, _, err = call("kg", "diff", tmp_path / "old", tmp_path / "old")
+    assert (code, "3 of 3 node types" in err, "another date" in err) == (0, True, False)
 
 
 def test_facts_of_later_are_not_learned_from(world, call, tmp_path):
@@ -123,6 +145,12 @@ def test_facts_are_added_to_a_run_on_disk(world, call, tmp_path):
     file.write_text(f"head,relation,tail\n{ids[3]},categry,boats\n", encoding="utf-8")
     code, _, err = call("kg", "add", run, file)
     assert (code, "Did you mean 'category'?" in err) == (2, True), err
+    assert f"{file}, line 2: The relation 'categry'" in err
+    rows = f"{ids[3]},category,boats\nnope,category,boats\n"
+    file.write_text(f"head,relation,tail\n{rows}", encoding="utf-8")
+    code, _, err = call("kg", "add", run, file)
+    told = f"{file}, line 3: Facts 'category' begin at items. Got 'nope' instead"
+    assert (code, told in err) == (1, True), err
     assert {path.name: path.read_bytes() for path in run.iterdir()} == before
 
 

@@ -89,6 +89,47 @@ def test_marks_of_a_person_are_not_overwritten(run, world):
     assert review.read_bytes() == before
 
 
+@pytest.mark.parametrize("option", ["-o", "--review"])
+@pytest.mark.parametrize(
+    "name",
+    ["plain/entities.csv", "plain/triples.csv", "plain/../plain/entities.csv", "plain/Users.tsv",
+     "plain/entities.csv.gz", "plain/image.npz", "to/entities.csv", "again.csv"],
+)  # fmt: skip
+def test_what_is_read_is_not_written_over(run, world, option, name):
+    (world / "to").symlink_to(world / "plain")
+    (world / "again.csv").symlink_to(world / "items.csv")
+    files = (world / "items.csv", *sorted((world / "plain").iterdir()))
+    before = {file: file.read_bytes() for file in files}
+    if option == "-o":
+        told = mistake(run("-o", world / name), 2)
+    else:
+        (world / "plain" / "triples.csv").unlink()  # a review that exists is refused anyway
+        del before[world / "plain" / "triples.csv"]
+        told = mistake(run("--review", world / name), 2)
+    assert name in told
+    assert {file: file.read_bytes() for file in before} == before
+    assert not (world / "links.csv").exists()
+
+
+def test_a_copy_is_made_beside_its_folder_and_the_links(run, world):
+    assert "lies in" in mistake(run("--apply", world / "plain" / "linked"), 2)
+    made = world / "made"
+    assert "lies in" in mistake(run("-o", made / "links.csv", "--apply", made), 2)
+    assert "lies in" in mistake(run("--review", made / "review.csv", "--apply", made), 2)
+    assert not made.exists()
+    made.mkdir()
+    (made / "x").touch()
+    assert "not empty" in mistake(run("--apply", made), 2)
+    assert not (world / "links.csv").exists()
+
+
+def test_links_may_lie_beside_the_tables_of_a_folder(run, world):
+    for _ in range(2):
+        code, _, err = run("-o", world / "plain" / "links.csv")
+        assert code == 0, err
+    assert len(rows(world / "plain" / "links.csv")) == 2
+
+
 def test_nothing_doubtful_writes_no_review(run, world):
     (world / "items.csv").write_text("item_id,title\n01,Heat (1995)\n", "utf-8")
     code, told, err = run("--review", world / "review.csv")
@@ -148,7 +189,7 @@ def test_rdf_takes_the_links(run, world):
 def test_mistakes_are_one_sentence_and_write_nothing(run, world):
     assert "no file" in mistake(run(entities="nowhere"), 2)
     (world / "bad.csv").write_text("item_id,entity_id,take\n01,http://e/heat,perhaps\n", "utf-8")
-    assert "row 1" in mistake(run("--reviewed", world / "bad.csv"), 1)
+    assert "bad.csv, line 2" in mistake(run("--reviewed", world / "bad.csv"), 1)
     assert "another file" in mistake(run("--review", world / "links.csv"), 2)
     (world / "items.csv").write_text("item_id\n01\n", "utf-8")
     assert "title" in mistake(run(), 1)

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from kg.building.columns import ColumnRelation, guess_relations, parse_relations
 from kg.building.from_table import ABOVE, from_table
+from kg.catalog import Catalog
+from kg.dates import UNDATED
 from kg.errors import DataError, UsageError
 from kg.graph import KnowledgeGraph
 
@@ -131,7 +133,7 @@ def test_guesses_are_said_with_their_reasons():
         ("released:year(2)", "nothing in brackets"),
         ("brand,brand", "'brand' twice"),
         ("", "at least one column"),
-        ("title:bins(3)", "row 1: column 'title' must be a number"),
+        ("title:bins(3)", "line 2: column 'title' must be a number. Got 'Rain boots'"),
     ],
 )
 def test_a_line_that_does_not_fit(table, line, says):
@@ -154,6 +156,113 @@ def test_a_table_that_does_not_fit(tmp_path, text, says):
     file.write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=says):
         from_table(file, relations="brand")
+
+
+def shop(cells, name="price"):
+    """A frame of ids, titles and this column."""
+    ids = [f"s{n:03d}" for n in range(len(cells))]
+    titles = [f"T {n}" for n in range(len(cells))]
+    return pl.DataFrame({"sku": ids, "title": titles, name: cells})
+
+
+def test_cells_that_say_nothing_are_no_nodes(tmp_path):
+    file = tmp_path / "t.csv"
+    file.write_text(
+        "sku,title,brand,price,day,kind\n"
+        "NULL,null,NULL,5,2020-01-01,a>b\n"
+        "s2,B,Nike,NaN,N/A,n/a\n"
+        "s3,C,N/A,7,2021-01-01,a>c\n"
+        "s4,D, nan ,8,2021-01-01,a\n"
+        "s5,E,Acme,,2021-01-01,a\n", encoding="utf-8",
+    )  # fmt: skip
+    line = "brand,price:bins(2),kind:hierarchy(>)"
+    for told in (line, None):
+        made = from_table(file, relations=told, time="day")
+        assert facts(made.graph, "brand") == [("s2", "Nike"), ("s5", "Acme")]
+        assert {value for _, value in facts(made.graph, "price")} <= {"5", "7", "8", "5–7", "7–8"}
+        assert len(facts(made.graph, "price")) == 3
+        assert made.graph.vocabs["item"].ids == ("NULL", "s2", "s3", "s4", "s5")  # an id is an id
+        assert made.graph.names["item"] == ("", "B", "C", "D", "E")
+        assert made.notes == (
+            "7 cells that read N/A, NULL, NaN, n/a, nan, null are taken as empty: "
+            "title, brand, price, day, kind",
+        )
+        dates = made.graph.edge_time[("item", "brand", "brand")]
+        assert dates.tolist() == [UNDATED, 1_609_459_200]
+    users = pl.DataFrame({"user_id": ["u", "v"], "town": ["None", "Ulm"]})
+    made = from_table(file, relations=line, users=users, user_relations="town")
+    assert facts(made.graph, "town") == [("v", "Ulm")]
+    assert "the users: 1 cells that read None are taken as empty: town" in made.notes
+
+
+@pytest.mark.parametrize(
+    "write", ["€{:.2f}".format, "{:,.2f} EUR".format, "￥{:.2f}起".format, "{:.2f}".format]
+)
+def test_prices_are_the_numbers_that_build_reads(write):
+    values = np.random.default_rng(0).uniform(1, 3000, 60)
+    frame = shop([write(value) for value in values])
+    bands = Catalog.read(frame).attribute("price")
+    assert bands is not None
+    for line in (None, "price:bins(5)"):
+        made = from_table(frame, relations=line)
+        assert str(made.made[0].relation) == "price:bins(5)"
+        assert made.graph.vocabs["price"].ids == bands.values.ids
+        pairs = np.stack([bands.row, bands.value])
+        order = np.lexsort(pairs[::-1])
+        assert np.array_equal(made.graph.edges[("item", "price", "price")], pairs[:, order])
+
+
+def test_whole_prices_are_no_identifier():
+    frame = shop([str(100 + 7 * n) for n in range(60)])
+    assert str(from_table(frame).made[0].relation) == "price:bins(5)"
+    with_sign = shop([f"{100 + 7 * n} €" for n in range(60)], "what")
+    assert str(from_table(with_sign).made[0].relation) == "what:bins(5)"
+    assert not from_table(shop([str(100 + 7 * n) for n in range(60)], "ean")).made
+
+
+@pytest.mark.parametrize(
+    ("cells", "says"),
+    [
+        (["€5", "on request", "6"], "row 2: column 'price' must be a number. Got 'on request'"),
+        (["5", "inf"], "row 2: .* Got 'inf'"),
+        (["€5", "€6", "$6"], r"row 3: .* Got '\$6' instead \(amounts in .* are not read"),
+        (["1,299", "899"], r"row 1: .* Got '1,299' instead \('1,299' may be 1299 or 1.299"),
+        (["1.299,00", "1,299.00"], "row 1: .* Got '1.299,00'"),
+    ],
+)
+def test_bins_of_what_is_no_number_are_refused(cells, says):
+    with pytest.raises(DataError, match=says):
+        from_table(shop(cells), relations="price:bins(2)")
+
+
+def test_what_is_doubtful_in_numbers_is_told():
+    frame = shop(["1.299", "2.500"])
+    assert from_table(frame, relations="price:bins(2)").notes[0].startswith("price: '1.299' is")
+    assert len(from_table(frame).notes) == 1
+    mixed = shop([f"{sign}{n}" for n in range(30) for sign in "€$"])
+    assert from_table(mixed).notes == ("price: amounts in $ and € are not read as numbers",)
+
+
+@pytest.mark.parametrize("line", [None, "cat:hierarchy(>)", "cat:hierarchy(＞)", "cat:hierarchy()"])
+def test_a_wide_mark_is_a_mark(line):
+    cells = ["A＞B", "A ＞ C", "A>C", "A > B＞D"]
+    graph = from_table(shop(cells, "cat"), relations=line).graph
+    assert graph.vocabs["cat"].ids == ("A", "A > B", "A > B > D", "A > C")
+    category = Catalog.read(shop(cells, "category")).attribute("category")
+    assert category is not None
+    assert category.values.ids == graph.vocabs["cat"].ids
+
+
+def test_wide_digits_are_the_same_year():
+    graph = from_table(shop(["2021", "２０２１", "2021-03-04"], "y"), relations="y:year").graph
+    assert graph.vocabs["y"].ids == ("2021",)
+
+
+def test_nothing_in_brackets_is_what_is_usual():
+    assert parse_relations("tags:list(),c:hierarchy(),p:bins(),y:year()") == parse_relations(
+        "tags:list,c:hierarchy,p:bins,y:year"
+    )
+    assert [str(one) for one in parse_relations("tags:list()")] == ["tags:list(|)"]
 
 
 def test_gzip_and_chinese(tmp_path):

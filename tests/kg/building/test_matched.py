@@ -1,9 +1,10 @@
 """Words find the relations, types and nodes of a graph, or it is said why not."""
 
 import numpy as np
+import polars as pl
 import pytest
 
-from kg.building.matched import matched
+from kg.building.matched import Misfit, UnknownRelation, fact_place, matched
 from kg.building.triples import Triples, read_triples
 from kg.dates import UNDATED
 from kg.errors import DataError, UsageError
@@ -116,3 +117,27 @@ def test_a_head_that_is_no_item_is_told(graph):
     with pytest.raises(UsageError, match=r"must be a head, a relation and a tail.*\['up', 'by'\]"):
         of(("up", "by"))
     assert matched(of(), graph).num_edges == 0
+
+
+def test_the_line_of_a_fact_that_fits_nothing_is_found(graph, tmp_path):
+    file, entities = tmp_path / "t.csv", tmp_path / "e.csv"
+
+    def line(text, declared=None):
+        file.write_text(text, "utf-8")
+        if declared is not None:
+            entities.write_text(declared, "utf-8")
+        told = None if declared is None else entities
+        triples = read_triples(file, ITEMS, entities=told, triple_ids="item")
+        with pytest.raises((UnknownRelation, Misfit)) as caught:
+            matched(triples, graph)
+        found = fact_place(caught.value, file, told)
+        return found.removeprefix(f"{file}, ")
+
+    assert line("head,relation,tail\nup,by,p1\n\n downn , by,p1\n") == "line 4"
+    assert line("subject,predicate,object\nup,by,p1\nup,bye,p1\n") == "line 3"
+    assert line("head,relation,tail\nup,like,heat\nup,like,elsewhere\n") == "line 3"
+    assert line("head,relation,tail\nup,by,p1\nup,born_in,rome\n") == "line 3"
+    declared = "entity_id,type,name,item_id\n0,film,,up\n1,person,Bo,\n2,city,Oslo,\n"
+    assert line("head,relation,tail\n0,by,1\n0,born_in,2\n", declared) == "line 3"
+    frame = pl.DataFrame({"head": ["x"], "relation": ["y"], "tail": ["z"]})
+    assert fact_place(Misfit("", ("x", "y", "z")), frame, None) == "the triples, row 1"

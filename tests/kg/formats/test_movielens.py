@@ -167,7 +167,7 @@ def test_recognised_by_ratings_and_films_together(make: Make, tmp_path: Path) ->
         (CSV, "movies.csv", None, "must hold a file movies.csv"),
         (CSV, "movies.csv", "", "movies.csv is empty"),
         (CSV, "ratings.csv", "userId,movieId,rating\n1,2,3\n", "must name the column 'timestamp'"),
-        (CSV, "ratings.csv", "userId,movieId,rating,timestamp\n1,2,x,3\n", "row 1: .* Got 'x'"),
+        (CSV, "ratings.csv", "userId,movieId,rating,timestamp\n1,2,x,3\n", "line 2: .* Got 'x'"),
         (CSV, "ratings.csv", "userId,movieId,rating,timestamp\n1,2,3\n", "line 2, must have 4"),
     ],
 )

@@ -109,7 +109,7 @@ def test_only_unmistakable_headers_are_recognised(tmp_path: Path) -> None:
         ("rectools", "user_id,item_id,datetime\n1,2,3\n", "must name the column 'weight'"),
         ("rectools", "user_id,item_id,weight,datetime\n1,2,x,3\n", "must be a number. Got 'x'"),
         ("rectools", "user_id,item_id,weight,datetime\n1,2,3\n", "line 2, must have 4 cells"),
-        ("ms-recommenders", "userID,itemID,rating\n1,2,x\n", "row 1: .*'rating' must be a number"),
+        ("ms-recommenders", "userID,itemID,rating\n1,2,x\n", "line 2: .*'rating' must be a number"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, name: str, text: str | bytes, message: str) -> None:

@@ -1,0 +1,86 @@
+"""What is wrong with a graph is said: nodes that join too much, ends that are no items."""
+
+import json
+
+import numpy as np
+import pytest
+
+from kg.checking.report import lines, page, report
+from kg.graph import KnowledgeGraph
+from kg.ids import Vocab
+
+
+def of_brands(*counts):
+    """A graph in which so many items have the first brand, so many the second, …"""
+    tails = np.repeat(np.arange(len(counts)), counts)
+    items = Vocab.of((f"i{n:07d}" for n in range(len(tails))), "item")
+    brands = Vocab.of((f"b{n}" for n in range(len(counts))), "brand")
+    edges = {("item", "brand", "brand"): np.stack([np.arange(len(tails)), tails])}
+    return KnowledgeGraph({"item": items, "brand": brands}, edges)
+
+
+def hubs(graph):
+    return [line for line in lines(report(graph)) if "apart" in line]
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        ([1000], ["most lead to 'b0' (1,000 of 1,000, 100%), which tells nothing apart"]),
+        ([45] + [1] * 55, ["many lead to 'b0' (45 of 100, 45%), which tells little apart"]),
+        ([20] * 5, []),
+        ([1, 1, 1], []),
+        ([10, 10, 10], []),
+        ([1], []),  # one item and one brand
+    ],
+)  # fmt: skip
+def test_a_node_that_joins_many_is_named(counts, told):
+    assert hubs(of_brands(*counts)) == [f"item – brand: {line}" for line in told]
+
+
+def test_a_hub_is_counted_by_the_items_it_joins():
+    """Of several tags an item, one that everybody has is a small part of the edges."""
+    items, tags = Vocab.of("abcdefgh", "item"), Vocab.of("0123456789", "tag")
+    own = [(item, (3 * item + n) % 9 + 1) for item in range(8) for n in range(4)]
+    pairs = np.array([*((item, 0) for item in range(8)), *own]).T
+    graph = KnowledgeGraph({"item": items, "tag": tags}, {("item", "tag", "tag"): pairs})
+    found = report(graph)
+    (tag,) = found.relations
+    assert (tag.hub, tag.hub_joins, tag.hub_share) == ("0", 8, 0.2)
+    assert "most lead to '0' (8 of 8, 100%)" in hubs(graph)[0]
+    assert found.as_dict()["relations"][0]["hub_joins"] == 8
+
+
+def test_ends_that_are_no_items_are_counted():
+    rows = [("s1", "similar_to", "s2"), ("s99", "similar_to", "s1"), ("s1", "similar_to", "s77"),
+            ("s1", "by", "x"), ("s2", "by", "s1"), ("s2", "by", "y")]  # fmt: skip
+    graph = KnowledgeGraph.from_triples(rows, ["s1", "s2", "s3"])
+    found = report(graph)
+    told = {"relation": "similar_to", "count": 2, "some": ("s77", "s99")}
+    assert found.as_dict()["no_items"] == (told,)
+    assert json.loads(json.dumps(found.as_dict()))["no_items"][0]["some"] == ["s77", "s99"]
+    line = ("similar_to joins items, but 2 of its ends are none of the catalogue and became nodes "
+            "of the type entity: s77, s99")  # fmt: skip
+    assert line in lines(found)
+    assert line in page(found)
+
+
+def test_of_many_ends_the_first_are_named():
+    rows = [("a", "like", "b"), *(("a", "like", "b") for _ in range(3))]
+    rows += [(f"x{n}", "like", "a") for n in range(9)] + [("b", "like", "a")]
+    rows += [(one, "like", other) for one in "cdefg" for other in "ab"]
+    graph = KnowledgeGraph.from_triples(rows, list("abcdefg"))
+    (odd,) = report(graph).no_items
+    assert (odd.count, odd.some) == (9, ("x0", "x1", "x2", "x3", "x4"))
+    assert any(line.endswith("x4, …") for line in lines(report(graph)))
+
+
+def test_words_that_happen_to_be_ids_are_no_relation_of_items():
+    rows = [("heat", "year", "1995"), ("up", "year", "2009"), ("1995", "year", "2001")]
+    assert report(KnowledgeGraph.from_triples(rows, ["1995", "heat", "up"])).no_items == ()
+    typed = {
+        ("item", "about", "item"): np.array([[0], [1]]),
+        ("item", "about", "city"): np.array([[0], [0]]),
+    }
+    vocabs = {"item": Vocab.of("ab", "item"), "city": Vocab.of(["rome"], "city")}
+    assert report(KnowledgeGraph(vocabs, typed)).no_items == ()
