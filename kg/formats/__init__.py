@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kg.errors import UsageError, suggest
-from kg.folders import fresh_folder
+from kg.folders import fresh_folder, place_of
 from kg.formats import (
     amazon,
     gorse,
@@ -112,6 +112,7 @@ def convert(
         tables = with_items(tables)
     if target.facts_only:
         tables = column_facts(tables)
+    called = [place_of(out).name] if target.named else []  # `folder` has a name for the time
     with fresh_folder(out) as folder:
-        target.write(tables, folder)
+        target.write(tables, folder, *called)
     return tables

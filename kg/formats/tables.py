@@ -85,7 +85,8 @@ class Format:
     """One format of the field.
 
     `recognises` says cheaply whether a path looks like it; `read` raises `DataError` naming file,
-    line and value where it is not; `write` makes the files in an empty folder, None: read only;
+    line and value where it is not; `write` makes the files in an empty folder, None: read only, and
+    takes what the data set is called as a third argument where the files are called so (`named`);
     `lost` says what writing these tables changes or leaves out, a sentence each. `bags`: the order
     in which it has events means nothing. `facts_only`: it has no columns of items, which become
     facts when it is written.
@@ -95,11 +96,12 @@ class Format:
     what: str
     recognises: Callable[[Path], bool]
     read: Callable[[Path], Tables]
-    write: Callable[[Tables, Path], None] | None = None
+    write: Callable[..., None] | None = None
     lost: Callable[[Tables], tuple[str, ...]] = lambda tables: ()
     dated: bool = False
     bags: bool = False
     facts_only: bool = False
+    named: bool = False
 
     def left_out(self, tables: Tables) -> tuple[str, ...]:
         """`lost`, and the dates of facts where the format has no place for them (`dated`)."""
