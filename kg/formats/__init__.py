@@ -9,6 +9,7 @@ A new format is a `Format` in a module of its own and a line in `FORMATS`.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from kg.errors import UsageError, suggest
@@ -41,7 +42,8 @@ __all__ = ["FORMATS", "PLAIN", "Format", "Named", "Tables", "convert", "detected
 
 PLAIN = Format(
     "plain",
-    "events.csv, items.csv, users.csv, triples.csv, entities.csv and NAME.npz, as build takes them",
+    "events.csv, items.csv, users.csv, triples.csv, entities.csv and NAME.npz, as build takes "
+    "them, or one table of triples",
     looks_plain,
     read_plain,
     write_plain,
@@ -62,9 +64,7 @@ def detected(path: str | Path) -> Format:
 
     The plain form, whose files others have too, is what no other format recognises.
     """
-    place = Path(path)
-    if not place.exists():
-        raise UsageError(f"There is nothing at {place}.")
+    place = _there(path)
     others = [form for form in FORMATS.values() if form is not PLAIN]
     found = [form for form in others if form.recognises(place)]
     if not found and PLAIN.recognises(place):
@@ -75,6 +75,17 @@ def detected(path: str | Path) -> Format:
     raise UsageError(
         f"The format of {place} must be told: it looks like {names}. Name it (--from)."
     )
+
+
+def _there(path: str | Path) -> Path:
+    if not isinstance(path, str | os.PathLike):
+        raise UsageError(
+            f"Formats are read from the path of a file or folder. Got {type(path).__name__} "
+            "instead: a frame is read by EventLog.read, Catalog.read or read_triples."
+        )
+    if not (place := Path(path)).exists():
+        raise UsageError(f"There is nothing at {place}.")
+    return place
 
 
 def form_named(name: str) -> Format:
@@ -89,9 +100,7 @@ def form_named(name: str) -> Format:
 
 def read_any(path: str | Path, form: str | None = None) -> Tables:
     """The tables at a path, in this format, or in the one it is recognised as."""
-    place = Path(path)
-    if not place.exists():
-        raise UsageError(f"There is nothing at {place}.")
+    place = _there(path)
     return (detected(place) if form is None else form_named(form)).read(place)
 
 

@@ -18,9 +18,9 @@ import polars as pl
 
 from kg.building.triples import ENTITY_COLUMNS, TRIPLE_COLUMNS
 from kg.catalog import ITEM_COLUMNS, USER_COLUMNS
-from kg.errors import DataError
+from kg.errors import DataError, UsageError
 from kg.events import EVENT_COLUMNS
-from kg.tables import pick_columns, read_table
+from kg.tables import column_names, pick_columns, read_table
 
 EVENTS = ("user_id", "item_id", "behaviour", "timestamp", "value", "query")
 TRIPLES = ("head", "relation", "tail")
@@ -158,17 +158,29 @@ def _called(name: str, file: Path) -> pl.DataFrame:
 
 
 def looks_plain(path: Path) -> bool:
-    """Whether one of the files is there, whatever its columns are called."""
-    return path.is_dir() and any((path / f"{name}.csv").is_file() for name in NEEDED)
+    """Whether one of the files is there, whatever its columns are called, or it is one of triples
+    (others alone could be of any format).
+    """
+    if path.is_dir():
+        return any((path / f"{name}.csv").is_file() for name in NEEDED)
+    try:
+        names = {name.lower().strip() for name in column_names(path)}
+    except (DataError, UsageError):
+        return False
+    return all(names.intersection(TRIPLE_COLUMNS[role]) for role in TRIPLES)
 
 
-def read_plain(folder: Path) -> Tables:
-    """The inverse of `write_plain`; columns may be called as `kgintent build` finds them."""
-    files = {name: folder / f"{name}.csv" for name in NEEDED}
+def read_plain(path: Path) -> Tables:
+    """The inverse of `write_plain`, or a file of triples alone; columns may be called as
+    `kgintent build` finds them.
+    """
+    if not path.is_dir():
+        return Tables(triples=_called("triples", path))
+    files = {name: path / f"{name}.csv" for name in NEEDED}
     found: dict[str, Any] = {n: _called(n, file) for n, file in files.items() if file.is_file()}
     if not found:
-        raise DataError(f"{folder} holds none of {', '.join(f'{n}.csv' for n in NEEDED)}.")
-    for file in sorted(folder.glob("*.npz")):
+        raise DataError(f"{path} holds none of {', '.join(f'{n}.csv' for n in NEEDED)}.")
+    for file in sorted(path.glob("*.npz")):
         kind, dash, name = file.stem.partition("-")
         own = f"user:{name}" if (kind, dash) == ("user", "-") else file.stem
         with np.load(file, allow_pickle=False) as arrays:
