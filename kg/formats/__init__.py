@@ -10,9 +10,11 @@ A new format is a `Format` in a module of its own and a line in `FORMATS`.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from kg.errors import UsageError, suggest
+from kg.errors import DataError, UsageError, suggest
 from kg.folders import fresh_folder, place_of
 from kg.formats import (
     amazon,
@@ -101,7 +103,14 @@ def form_named(name: str) -> Format:
 def read_any(path: str | Path, form: str | None = None) -> Tables:
     """The tables at a path, in this format, or in the one it is recognised as."""
     place = _there(path)
-    return (detected(place) if form is None else form_named(form)).read(place)
+    tables = (detected(place) if form is None else form_named(form)).read(place)
+    empty: dict[str, Any] = {
+        name: None for name, frame in tables.there().items() if frame.is_empty()
+    }
+    if "events" in empty:
+        raise DataError(f"{place} must hold events that can be used. None remains. "
+                        f"{' '.join(tables.notes)}")  # fmt: skip
+    return replace(tables, **empty)  # a table without a row is none
 
 
 def convert(

@@ -8,7 +8,7 @@ NAME.npz of vectors in a folder.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from kg.building.triples import ENTITY_COLUMNS, TRIPLE_COLUMNS
 from kg.catalog import ITEM_COLUMNS, USER_COLUMNS
 from kg.errors import DataError, UsageError
 from kg.events import EVENT_COLUMNS
-from kg.tables import column_names, pick_columns, read_table
+from kg.tables import column_names, pick_columns, place, read_table
 
 EVENTS = ("user_id", "item_id", "behaviour", "timestamp", "value", "query")
 TRIPLES = ("head", "relation", "tail")
@@ -154,7 +154,29 @@ def _called(name: str, file: Path) -> pl.DataFrame:
                 f"{file}, line 1, must name a column {column!r}, or as build knows it. "
                 f"Got {', '.join(frame.columns[:12])} instead."
             )
+    if name == "triples":
+        check_ids(found, TRIPLES, file, once=False)
+    elif name != "events":
+        check_ids(found, NEEDED[name], file)
     return found
+
+
+def check_ids(frame: pl.DataFrame, columns: Sequence[str], file: Path, once: bool = True) -> None:
+    """`DataError` naming the line (that of `frame`, or else by its row) of the first cell of these
+    columns that is empty or, unless not `once`, stands there again.
+    """
+    for name in columns:
+        empty, again = frame[name].is_null(), frame[name].is_duplicated()
+        bad = empty | (again & ~frame[name].is_first_distinct() if once else empty)
+        if bad.any():
+            row = int(bad.arg_true()[0])
+            line = frame["line"][row] if "line" in frame.columns else None
+            where = place(file, row + 1) if line is None else f"{file}, line {line}"
+            if empty[row]:
+                raise DataError(f"{where}: the {name} must not be empty.")
+            raise DataError(
+                f"{where}: each {name} must stand once. Got {frame[name][row]!r} again."
+            )
 
 
 def looks_plain(path: Path) -> bool:
@@ -183,7 +205,22 @@ def read_plain(path: Path) -> Tables:
     for file in sorted(path.glob("*.npz")):
         kind, dash, name = file.stem.partition("-")
         own = f"user:{name}" if (kind, dash) == ("user", "-") else file.stem
-        with np.load(file, allow_pickle=False) as arrays:
-            ids = tuple(arrays["ids"].astype(str).tolist())
-            found.setdefault("vectors", {})[own] = Named(ids, arrays["vectors"])
+        found.setdefault("vectors", {})[own] = _vectors(file)
     return Tables(**found)
+
+
+def _vectors(file: Path) -> Named:
+    """The ids and vectors of an .npz; `DataError` where it is broken or holds something else."""
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            ids, values = arrays["ids"].astype(str), arrays["vectors"].astype(np.float32)
+    except Exception as error:  # a broken archive, or one of something else, may raise nearly any
+        raise DataError(
+            f"{file} must be an .npz of the arrays 'ids' (texts) and 'vectors' (numbers): {error}."
+        ) from None
+    if ids.ndim != 1 or values.shape[:1] != ids.shape or values.ndim != 2:
+        raise DataError(
+            f"{file}: 'vectors' must have a row for each of the 'ids'. Got the shapes "
+            f"{list(values.shape)} and {list(ids.shape)} instead."
+        )
+    return Named(tuple(ids.tolist()), values)

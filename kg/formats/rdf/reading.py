@@ -69,8 +69,8 @@ def _graph_file(path: Path) -> Path:
     existing_file(file)
     if syntax_of(file) is None:
         raise UsageError(
-            f"The name of an RDF file must end in {', '.join(SYNTAX)} (or one of them and .gz). "
-            f"Got {file.name!r} instead."
+            f"{file}: the name of an RDF file must end in {', '.join(SYNTAX)} (or one of them and "
+            f".gz). Got {file.name!r} instead."
         )
     return file
 

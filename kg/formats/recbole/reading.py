@@ -11,7 +11,7 @@ from kg.errors import DataError
 from kg.formats.atomic import LINE, TYPES, Atomic, read_atomic, values_of, vectors_of
 from kg.formats.rows import first_bad
 from kg.formats.tables import EVENTS, Named, Tables
-from kg.tables import open_bytes
+from kg.tables import UNREADABLE, open_bytes
 
 TITLES = ("title", "movie_title", "item_title", "book_title", "name", "item_name")
 TEXTS = ("text", "description")
@@ -330,8 +330,12 @@ def _why_not(atomic: Atomic | None, suffix: str, stem: str) -> str:
 
 def _has_header(file: Path) -> bool:
     """Whether the first line is one of names and types (some of these files are binary)."""
-    with open_bytes(file) as handle:
-        cells = handle.readline(1 << 16).removeprefix(_BOM).strip().split(b"\t")
+    try:
+        with open_bytes(file) as handle:
+            first = handle.readline(1 << 16)
+    except UNREADABLE as error:
+        raise DataError(f"{file} cannot be read: {error}.") from None
+    cells = first.removeprefix(_BOM).strip().split(b"\t")
     return all(cell.rpartition(b":")[2].decode("latin-1") in TYPES and b":" in cell
                for cell in cells)  # fmt: skip
 
