@@ -360,7 +360,7 @@ def test_a_broken_file_is_read_or_named(tmp_path: Path, name: str) -> None:
     whole = {file: file.read_bytes() for file in sorted(tmp_path.rglob("*")) if file.is_file()}
 
     @settings(
-        max_examples=20, derandomize=True, database=None, phases=[Phase.generate],
+        max_examples=15, derandomize=True, database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(st.data())
