@@ -1,16 +1,22 @@
-"""Two small worlds for tests: `tiny`, worked out by hand, and `planted`, with a known signal."""
+"""Two small worlds for tests: `tiny`, worked out by hand, and `planted`, with a known signal; and
+what every format must give (`check_tables`).
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 
-from kg.building.triples import Triples
+from kg.building.triples import Triples, read_triples
 from kg.catalog import Catalog
 from kg.clean import clean
 from kg.errors import UsageError
 from kg.events import EventLog
+from kg.formats.tables import EVENTS, TRIPLES, Tables, read_plain, with_items, write_plain
 from kg.ids import Vocab
 
 START = 1_700_000_000
@@ -161,3 +167,67 @@ def _planted_catalog(kinds: np.ndarray) -> Catalog:
         texts.append(f"A {thing} for {name}, in {colour}. See also: {words}.")
     ids = [_item_id(number) for number in range(len(kinds))]
     return Catalog.of(ids, titles, texts, {"category": [[name] for name in names]})
+
+
+def check_tables(tables: Tables, folder: Path) -> None:
+    """`AssertionError` unless tables are what every reader must give; the plain form is written
+    into the folder, which must be empty, and read as `kgintent build` reads it.
+    """
+    check_rows(tables)
+    there = tables.there()
+    for note in tables.notes:
+        assert re.fullmatch(r"[^\n]+\.", note), f"a note is a sentence: {note!r}"
+        assert not re.search(r"(^|[,:(] |In )0 \w", note), f"nothing is no news: {note!r}"
+    if (events := tables.events) is not None:
+        assert events.columns == [name for name in EVENTS if name in events.columns]
+        known = [name for name in ("item_id", "query") if name in events.columns]
+        assert not events["user_id"].null_count()
+        assert events.select(pl.any_horizontal(pl.col(known).is_not_null()).all()).item()
+    write_plain(tables, folder)
+    again = read_plain(folder)
+    assert again.there().keys() == there.keys()
+    for name, frame in there.items():
+        assert again.there()[name].equals(frame), f"the plain form keeps the table {name}"
+    assert {name: one.ids for name, one in again.vectors.items()} == {
+        name: one.ids for name, one in tables.vectors.items()
+    }
+    _check_build(with_items(tables), folder)
+
+
+def check_rows(tables: Tables) -> None:
+    """The part of `check_tables` that holds of a damaged source too, where it is read at all: only
+    events may lack cells, for `build` counts and keeps them aside.
+    """
+    there = tables.there()
+    assert there, "a reader gives tables"
+    for name, frame in there.items():
+        assert frame.height, f"the table {name} is left out where it has no row"
+        assert not any((frame[one] == "").any() for one in frame.columns), f"empty: null ({name})"
+    for name, key in (("items", "item_id"), ("users", "user_id"), ("entities", "entity_id")):
+        if name in there:
+            ids = there[name][key]
+            assert not ids.null_count(), f"{key} of {name} is never empty"
+            assert ids.is_unique().all(), f"{key} of {name} stands once"
+    if tables.triples is not None:
+        assert not any(tables.triples[name].null_count() for name in TRIPLES)
+    for name, vectors in tables.vectors.items():
+        assert vectors.values.shape[:1] == (len(vectors.ids),) == (len(set(vectors.ids)),), name
+        assert vectors.values.dtype == np.float32
+
+
+def _check_build(tables: Tables, folder: Path) -> None:
+    """What `build` keeps of the plain form: events of known items at times that can be."""
+    items = Vocab((), "item")
+    if tables.items is not None:
+        tables.items.write_csv(folder / "items.csv")
+        items = Catalog.read(folder / "items.csv").ids
+        assert set(items.ids) == set(tables.items["item_id"])
+    if tables.events is not None and tables.items is not None:
+        timed = "timestamp" in tables.events.columns
+        log = EventLog.read(folder / "events.csv", use_time=timed)
+        kept, report = clean(log, items)
+        assert len(kept), report
+        assert set(report.reasons) <= {"unknown item", "duplicate"}, report
+    if tables.triples is not None and len(items):
+        entities = folder / "entities.csv" if tables.entities is not None else None
+        read_triples(folder / "triples.csv", items, entities=entities, triple_ids="item")

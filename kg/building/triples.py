@@ -100,8 +100,9 @@ def read_triples(
 ) -> Triples:
     """The triples of a file or frame, in terms of the catalogue's items.
 
-    An entity of type "item" that is no item of the catalogue is dropped with its triples and
-    counted; an entity of type "user" becomes "entity_user": the users are those of the log.
+    An entity of type "item" without an item_id is the item of its own id. One that is no item of
+    the catalogue is dropped with its triples and counted. An entity of type "user" becomes
+    "entity_user": the users are those of the log.
     A column of times says when each fact came to be known.
     Raises `DataError` naming the line of an empty cell, of a time that is none, or of an entity
     that is not declared, or the id that could be read both ways.
@@ -173,12 +174,13 @@ def _declared(
     key: dict[str, str] = {}
     names: dict[str, str] = {}
     lost: set[str] = set()
+    linked = {item for item in columns.get("item_id", blank) if item}
     rows = zip(ids, columns.get("type", blank), columns.get("name", blank),
                columns.get("item_id", blank), strict=True)  # fmt: skip
     for entity, type_, name, item in rows:
         if item or type_ == "item":
-            kind[entity], key[entity] = "item", item
-            if item not in items:
+            kind[entity], key[entity] = "item", item or _own_item(entity, linked)
+            if key[entity] not in items:
                 lost.add(entity)
         else:
             kind[entity], key[entity] = _TAKEN.get(type_, type_) or UNTYPED, entity
@@ -196,6 +198,13 @@ def _declared(
 
 
 _TAKEN = {"user": "entity_user"}
+
+
+def _own_item(entity: str, linked: set[str]) -> str:
+    """The id of an item that has no item_id: that of its entity. Empty where another entity is
+    `linked` to it, and for a plain number where some are linked, since these number something else.
+    """
+    return "" if entity in linked or (linked and entity.isdigit()) else entity
 
 
 def _check_declarations(ids: list[str], where: str) -> None:

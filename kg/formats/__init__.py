@@ -9,10 +9,13 @@ A new format is a `Format` in a module of its own and a line in `FORMATS`.
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from kg.errors import UsageError, suggest
-from kg.folders import fresh_folder
+from kg.errors import DataError, UsageError, suggest
+from kg.folders import fresh_folder, place_of
 from kg.formats import (
     amazon,
     gorse,
@@ -41,7 +44,8 @@ __all__ = ["FORMATS", "PLAIN", "Format", "Named", "Tables", "convert", "detected
 
 PLAIN = Format(
     "plain",
-    "events.csv, items.csv, users.csv, triples.csv, entities.csv and NAME.npz, as build takes them",
+    "events.csv, items.csv, users.csv, triples.csv, entities.csv and NAME.npz, as build takes "
+    "them, or one table of triples",
     looks_plain,
     read_plain,
     write_plain,
@@ -62,9 +66,7 @@ def detected(path: str | Path) -> Format:
 
     The plain form, whose files others have too, is what no other format recognises.
     """
-    place = Path(path)
-    if not place.exists():
-        raise UsageError(f"There is nothing at {place}.")
+    place = _there(path)
     others = [form for form in FORMATS.values() if form is not PLAIN]
     found = [form for form in others if form.recognises(place)]
     if not found and PLAIN.recognises(place):
@@ -75,6 +77,17 @@ def detected(path: str | Path) -> Format:
     raise UsageError(
         f"The format of {place} must be told: it looks like {names}. Name it (--from)."
     )
+
+
+def _there(path: str | Path) -> Path:
+    if not isinstance(path, str | os.PathLike):
+        raise UsageError(
+            f"Formats are read from the path of a file or folder. Got {type(path).__name__} "
+            "instead: a frame is read by EventLog.read, Catalog.read or read_triples."
+        )
+    if not (place := Path(path)).exists():
+        raise UsageError(f"There is nothing at {place}.")
+    return place
 
 
 def form_named(name: str) -> Format:
@@ -89,10 +102,15 @@ def form_named(name: str) -> Format:
 
 def read_any(path: str | Path, form: str | None = None) -> Tables:
     """The tables at a path, in this format, or in the one it is recognised as."""
-    place = Path(path)
-    if not place.exists():
-        raise UsageError(f"There is nothing at {place}.")
-    return (detected(place) if form is None else form_named(form)).read(place)
+    place = _there(path)
+    tables = (detected(place) if form is None else form_named(form)).read(place)
+    empty: dict[str, Any] = {
+        name: None for name, frame in tables.there().items() if frame.is_empty()
+    }
+    if "events" in empty:
+        raise DataError(f"{place} must hold events that can be used. None remains. "
+                        f"{' '.join(tables.notes)}")  # fmt: skip
+    return replace(tables, **empty)  # a table without a row is none
 
 
 def convert(
@@ -112,6 +130,7 @@ def convert(
         tables = with_items(tables)
     if target.facts_only:
         tables = column_facts(tables)
+    called = [place_of(out).name] if target.named else []  # `folder` has a name for the time
     with fresh_folder(out) as folder:
-        target.write(tables, folder)
+        target.write(tables, folder, *called)
     return tables

@@ -324,7 +324,8 @@ def _nodes(tables: Tables) -> list[tuple[str, dict[str, str]]]:
         assert tables.triples is not None
         ends = pl.concat([tables.triples["head"], tables.triples["tail"].alias("head")])
         ids = ids.filter(ids.is_in(ends.implode()))
-        frame = pl.DataFrame({"entity_id": ids, "type": ["item"] * ids.len(), "item_id": ids})
+        frame = pl.DataFrame({"entity_id": ids, "item_id": ids})
+        frame = frame.with_columns(pl.lit("item").alias("type"))
     known = [name for name in ("type", "name", "item_id") if name in frame.columns]
     for name in ("entity_id", *known):
         _check_text(frame[name], "entities", needed=name == "entity_id")

@@ -41,7 +41,8 @@ def read(folder: Path) -> Tables:
     events = pl.concat([train, test])
     if events.height == 0:
         raise DataError(f"{folder / 'train.txt'} must hold events `user item item …`. Got none.")
-    notes.append(f"{test.height} of {events.height} events come from test.txt.")
+    if test.height:
+        notes.append(f"{test.height} of {events.height} events come from test.txt.")
     items = _read_list(folder / "item_list.txt")
     users = _read_list(folder / "user_list.txt")
     known = [column.max() for column in (events["item"], *([] if items is None else [items["n"]]))]
@@ -126,6 +127,7 @@ def _read_list(file: Path) -> pl.DataFrame | None:
     if header[:2] != list(HEADER) or len(header) > 3:
         wanted = " ".join(ITEM_HEADER if file.name == "item_list.txt" else HEADER)
         raise DataError(f"{file}, line 1, must be the header `{wanted}`. Got {first[:80]!r}.")
+    header = list(ITEM_HEADER[: len(header)])  # whatever the third is called
     text = pl.col("text")
     body = lines.tail(-1).filter(text.str.strip_chars() != "")
     if "\t" in first:

@@ -17,7 +17,7 @@ import polars as pl
 
 from kg.errors import DataError
 from kg.formats.rows import bare_table, events_frame, member
-from kg.formats.tables import Format, Tables
+from kg.formats.tables import Format, Tables, check_ids
 
 _BEHAVIOURS = ("impression", "user_id", "time", "history", "impressions")
 _NEWS = ("item_id", "category", "subcategory", "title", "text", "url", "title_entities",
@@ -44,6 +44,7 @@ def read_mind(folder: Path, views: bool = False) -> Tables:
     events = events.with_columns(pl.col("seconds").cast(pl.String).alias("timestamp"))
     news_file = member(folder, "news.tsv", "mind")
     news = bare_table(news_file, "\t", _NEWS)
+    check_ids(news, ("item_id",), news_file)
     triples, entities = _mentions(news, news_file)
     notes = list(_NOTES)
     if not views:

@@ -7,6 +7,7 @@ listed)" in public code. From memory: that ml-10m has no users, the header of li
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -20,7 +21,7 @@ from kg.formats.rows import (
     header_of,
     member,
 )
-from kg.formats.tables import Format, Tables
+from kg.formats.tables import Format, Tables, check_ids
 from kg.tables import numbers
 
 _RATING = ("user_id", "item_id", "rating", "timestamp")
@@ -66,7 +67,7 @@ def _read(folder: Path) -> Tables:
 
 
 def _read_100k(folder: Path) -> Tables:
-    films = bare_table(member(folder, "u.item", "movielens"), "|", _ITEM, latin=True)
+    films = _bare_ids(member(folder, "u.item", "movielens"), "|", _ITEM)
     flags = [pl.when(pl.col(genre) == "1").then(pl.lit(genre)) for genre in _GENRES]
     films = films.with_columns(pl.concat_str(flags, separator="|", ignore_nulls=True)
                                .alias("genres"))  # fmt: skip
@@ -74,7 +75,7 @@ def _read_100k(folder: Path) -> Tables:
     users = None
     if (folder / "u.user").is_file():
         names = ("user_id", "age", "gender", "occupation", "zip")
-        people = bare_table(folder / "u.user", "|", names, latin=True)
+        people = _bare_ids(folder / "u.user", "|", names)
         users = people.select("user_id", "age", "gender", "occupation")
         notes.append(_ZIP)
     rated = _rated(folder / "u.data", "\t")
@@ -83,7 +84,7 @@ def _read_100k(folder: Path) -> Tables:
 
 def _read_dat(folder: Path) -> Tables:
     names = ("item_id", "title", "genres")
-    films = bare_table(member(folder, "movies.dat", "movielens"), "::", names, latin=True)
+    films = _bare_ids(member(folder, "movies.dat", "movielens"), "::", names)
     notes = [_TAGS.format("tags.dat")] if (folder / "tags.dat").is_file() else []
     users = None
     if (folder / "users.dat").is_file():  # ml-10m has none
@@ -95,6 +96,7 @@ def _read_dat(folder: Path) -> Tables:
 
 def _read_csv(folder: Path) -> Tables:
     films = headed_table(member(folder, "movies.csv", "movielens"), ("movieId", "title", "genres"))
+    check_ids(films, ("movieId",), folder / "movies.csv")
     file = folder / "ratings.csv"
     rated = headed_table(file, ("userId", "movieId", "rating", "timestamp"))
     for name in ("rating", "timestamp"):
@@ -107,6 +109,13 @@ def _read_csv(folder: Path) -> Tables:
         notes.append("links.csv is left out: the films' ids at IMDb and TMDB are no facts.")
     films = films.rename({"movieId": "item_id"})
     return Tables(events=events_frame(rated, "rate"), items=_films(films), notes=tuple(notes))
+
+
+def _bare_ids(file: Path, mark: str, names: Sequence[str]) -> pl.DataFrame:
+    """A table whose first cell is an id that stands once."""
+    frame = bare_table(file, mark, names, latin=True)
+    check_ids(frame, names[:1], file)
+    return frame
 
 
 def _rated(file: Path, mark: str) -> pl.DataFrame:
@@ -129,7 +138,7 @@ def _films(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _people(file: Path) -> pl.DataFrame:
     """The users of ml-1m, whose ages and occupations are codes; an unknown code stays."""
-    frame = bare_table(file, "::", ("user_id", "gender", "age", "occupation", "zip"), latin=True)
+    frame = _bare_ids(file, "::", ("user_id", "gender", "age", "occupation", "zip"))
     occupations = {str(code): name for code, name in enumerate(_OCCUPATIONS)}
     return frame.select(
         "user_id", pl.col("age").replace(_AGES), "gender", pl.col("occupation").replace(occupations)

@@ -15,7 +15,7 @@ import polars as pl
 
 from kg.errors import DataError
 from kg.formats.rows import events_frame, headed_table, header_of, member
-from kg.formats.tables import Format, Tables
+from kg.formats.tables import Format, Tables, check_ids
 from kg.tables import numbers, read_table
 
 # RetailRocket
@@ -47,7 +47,7 @@ def _read_retailrocket(folder: Path) -> Tables:
         notes.append("There is no category_tree.csv, so no category has one above it.")
     parents = _parents(tree) if tree.is_file() else {}
     paths = _paths(parents, known["category"].unique().to_list())
-    items = events.select("item_id").unique(maintain_order=True).join(
+    items = events.select("item_id").drop_nulls().unique(maintain_order=True).join(
         known, on="item_id", how="full", coalesce=True, maintain_order="left_right"
     )  # fmt: skip
     triples, entities = _tree(known, parents, paths)
@@ -102,7 +102,8 @@ def _categories(file: Path) -> pl.DataFrame:
         headed_table(file, _PROPERTIES)  # says what is wrong
     lazy = pl.scan_csv(file, infer_schema=False).select(_PROPERTIES)
     try:
-        frame = lazy.filter(pl.col("property") == "categoryid").collect()
+        told = (pl.col("property") == "categoryid") & pl.col("itemid").is_not_null()
+        frame = lazy.filter(told).collect()
     except pl.exceptions.PolarsError as error:
         read_table(file)  # names the line
         raise DataError(f"{file} cannot be read: {error}.") from None
@@ -280,6 +281,7 @@ def _products(folder: Path, notes: list[str]) -> pl.DataFrame:
     names = ("itemId", "pricelog2", "product.name.tokens")
     file, other = folder / "products.csv", folder / "product-categories.csv"
     goods = _table(file, names)
+    check_ids(goods, ("itemId",), file)
     numbers(goods["pricelog2"], str(file))
     columns = {
         "item_id": pl.col("itemId"),

@@ -8,7 +8,7 @@ NAME.npz of vectors in a folder.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,9 @@ import polars as pl
 
 from kg.building.triples import ENTITY_COLUMNS, TRIPLE_COLUMNS
 from kg.catalog import ITEM_COLUMNS, USER_COLUMNS
-from kg.errors import DataError
+from kg.errors import DataError, UsageError
 from kg.events import EVENT_COLUMNS
-from kg.tables import pick_columns, read_table
+from kg.tables import column_names, pick_columns, place, read_table
 
 EVENTS = ("user_id", "item_id", "behaviour", "timestamp", "value", "query")
 TRIPLES = ("head", "relation", "tail")
@@ -85,7 +85,8 @@ class Format:
     """One format of the field.
 
     `recognises` says cheaply whether a path looks like it; `read` raises `DataError` naming file,
-    line and value where it is not; `write` makes the files in an empty folder, None: read only;
+    line and value where it is not; `write` makes the files in an empty folder, None: read only, and
+    takes what the data set is called as a third argument where the files are called so (`named`);
     `lost` says what writing these tables changes or leaves out, a sentence each. `bags`: the order
     in which it has events means nothing. `facts_only`: it has no columns of items, which become
     facts when it is written.
@@ -95,11 +96,12 @@ class Format:
     what: str
     recognises: Callable[[Path], bool]
     read: Callable[[Path], Tables]
-    write: Callable[[Tables, Path], None] | None = None
+    write: Callable[..., None] | None = None
     lost: Callable[[Tables], tuple[str, ...]] = lambda tables: ()
     dated: bool = False
     bags: bool = False
     facts_only: bool = False
+    named: bool = False
 
     def left_out(self, tables: Tables) -> tuple[str, ...]:
         """`lost`, and the dates of facts where the format has no place for them (`dated`)."""
@@ -152,24 +154,73 @@ def _called(name: str, file: Path) -> pl.DataFrame:
                 f"{file}, line 1, must name a column {column!r}, or as build knows it. "
                 f"Got {', '.join(frame.columns[:12])} instead."
             )
+    if name == "triples":
+        check_ids(found, TRIPLES, file, once=False)
+    elif name != "events":
+        check_ids(found, NEEDED[name], file)
     return found
 
 
+def check_ids(frame: pl.DataFrame, columns: Sequence[str], file: Path, once: bool = True) -> None:
+    """`DataError` naming the line (that of `frame`, or else by its row) of the first cell of these
+    columns that is empty or, unless not `once`, stands there again.
+    """
+    for name in columns:
+        empty, again = frame[name].is_null(), frame[name].is_duplicated()
+        bad = empty | (again & ~frame[name].is_first_distinct() if once else empty)
+        if bad.any():
+            row = int(bad.arg_true()[0])
+            line = frame["line"][row] if "line" in frame.columns else None
+            where = place(file, row + 1) if line is None else f"{file}, line {line}"
+            if empty[row]:
+                raise DataError(f"{where}: the {name} must not be empty.")
+            raise DataError(
+                f"{where}: each {name} must stand once. Got {frame[name][row]!r} again."
+            )
+
+
 def looks_plain(path: Path) -> bool:
-    """Whether one of the files is there, whatever its columns are called."""
-    return path.is_dir() and any((path / f"{name}.csv").is_file() for name in NEEDED)
+    """Whether one of the files is there, whatever its columns are called, or it is one of triples
+    (others alone could be of any format).
+    """
+    if path.is_dir():
+        return any((path / f"{name}.csv").is_file() for name in NEEDED)
+    try:
+        names = {name.lower().strip() for name in column_names(path)}
+    except (DataError, UsageError):
+        return False
+    return all(names.intersection(TRIPLE_COLUMNS[role]) for role in TRIPLES)
 
 
-def read_plain(folder: Path) -> Tables:
-    """The inverse of `write_plain`; columns may be called as `kgintent build` finds them."""
-    files = {name: folder / f"{name}.csv" for name in NEEDED}
+def read_plain(path: Path) -> Tables:
+    """The inverse of `write_plain`, or a file of triples alone; columns may be called as
+    `kgintent build` finds them.
+    """
+    if not path.is_dir():
+        return Tables(triples=_called("triples", path))
+    files = {name: path / f"{name}.csv" for name in NEEDED}
     found: dict[str, Any] = {n: _called(n, file) for n, file in files.items() if file.is_file()}
     if not found:
-        raise DataError(f"{folder} holds none of {', '.join(f'{n}.csv' for n in NEEDED)}.")
-    for file in sorted(folder.glob("*.npz")):
+        raise DataError(f"{path} holds none of {', '.join(f'{n}.csv' for n in NEEDED)}.")
+    for file in sorted(path.glob("*.npz")):
         kind, dash, name = file.stem.partition("-")
         own = f"user:{name}" if (kind, dash) == ("user", "-") else file.stem
-        with np.load(file, allow_pickle=False) as arrays:
-            ids = tuple(arrays["ids"].astype(str).tolist())
-            found.setdefault("vectors", {})[own] = Named(ids, arrays["vectors"])
+        found.setdefault("vectors", {})[own] = _vectors(file)
     return Tables(**found)
+
+
+def _vectors(file: Path) -> Named:
+    """The ids and vectors of an .npz; `DataError` where it is broken or holds something else."""
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            ids, values = arrays["ids"].astype(str), arrays["vectors"].astype(np.float32)
+    except Exception as error:  # a broken archive, or one of something else, may raise nearly any
+        raise DataError(
+            f"{file} must be an .npz of the arrays 'ids' (texts) and 'vectors' (numbers): {error}."
+        ) from None
+    if ids.ndim != 1 or values.shape[:1] != ids.shape or values.ndim != 2:
+        raise DataError(
+            f"{file}: 'vectors' must have a row for each of the 'ids'. Got the shapes "
+            f"{list(values.shape)} and {list(ids.shape)} instead."
+        )
+    return Named(tuple(ids.tolist()), values)

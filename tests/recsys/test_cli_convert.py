@@ -65,8 +65,8 @@ def test_vectors_of_users_and_items_travel_both_ways(plain, call, tmp_path, form
 def test_a_column_of_vectors_in_a_user_file_of_recbole(plain, call, tmp_path):
     code, _, err = call("convert", plain, tmp_path / "there", "--to", "recbole")
     assert code == 0, err
-    (tmp_path / "there/data.taste_useremb").unlink()
-    (tmp_path / "there/data.user").write_text(
+    (tmp_path / "there/there.taste_useremb").unlink()
+    (tmp_path / "there/there.user").write_text(
         "user_id:token\tmood:float_seq\nu0\t0.5 1\nu3\t2 -1\n"
     )
     code, _, err = call("convert", tmp_path / "there", tmp_path / "back")

@@ -14,17 +14,29 @@ from typing import Any
 from urllib.parse import quote
 from xml.parsers import expat
 
+import numpy as np
+
 from kg.errors import DataError
 from kg.formats.rdf.terms import ITEM_ID, NAMES, TYPE, oxigraph, syntax_of
 from kg.tables import open_bytes
 
 DEEPEST = 10_000
-"""So deep at most may elements of RDF/XML lie in each other."""
+"""So deep at most may elements of RDF/XML, and triples in triples, lie in each other."""
+DEEPEST_JSON = 1_000
+"""So deep at most may objects and lists of JSON-LD: some thousands end the process."""
 _HARMLESS = re.compile(rb"""<!ENTITY\s+[\w.-]+\s+("[^"&%<]{0,200}"|'[^'&%<]{0,200}')\s*>""")
 """An entity that stands for a short text without others in it, as Protégé writes namespaces."""
 _LONGEST = 512
 """More bytes than such a declaration has."""
 _CHUNK = 1 << 16
+_WINDOW = 1 << 20
+_QUOTE = ord('"')
+_STEP = np.zeros(256, np.int8)
+"""How much deeper what follows a byte of JSON lies than what stands before it."""
+_STEP[list(b"{[")], _STEP[list(b"}]")] = 1, -1
+_NO_SIGNS = bytes(set(range(256)) - set(b'"{[]}\n'))
+_QUOTED = re.compile(rb"<<\(|\)>>")
+"""Where a triple that stands in another begins or ends."""
 _GROWTH = 16
 """So many times as long as it is may a part of a file become by its entities."""
 
@@ -96,6 +108,10 @@ def read_into(found: Found, file: Path, max_triples: int) -> None:
     syntax = syntax_of(file)
     if syntax == "RDF_XML":
         _check_xml(file)
+    elif syntax == "JSON_LD":
+        _check_json(file)
+    else:
+        _check_quoted(file)
     with open_bytes(file) as handle:
         if handle.peek(3)[:3] == b"\xef\xbb\xbf":
             handle.read(3)
@@ -165,6 +181,60 @@ def _check_xml(file: Path) -> None:
                     f"than {DEEPEST:,} deep. Write it out as N-Triples."
                 )
             depth = min(depth, DEEPEST)
+            line += window.count(b"\n", 0, done)
+            before = window[done:]
+
+
+def _check_json(file: Path) -> None:
+    """`DataError` where objects and lists lie in each other deeper than `DEEPEST_JSON`: the parser
+    calls itself for each of them, until there is no stack left.
+    """
+    line, before, depth, quoted, more = 1, b"", 0, 0, True
+    with open_bytes(file) as handle:
+        while more:
+            chunk = handle.read(_WINDOW)
+            more = bool(chunk)
+            window = before + chunk
+            # A backslash at the end waits for what it escapes.
+            cut = len(window) - (len(window) - len(window.rstrip(b"\\"))) % 2
+            window, before = window[:cut], window[cut:]
+            text = window.replace(b"\\\\", b"").replace(b'\\"', b"")
+            text = text.translate(None, _NO_SIGNS)
+            signs = np.frombuffer(text, np.uint8)
+            quotes = quoted + np.cumsum(signs == _QUOTE)
+            depths = depth + np.cumsum(_STEP[signs] * (quotes % 2 == 0), dtype=np.int64)
+            if signs.size and depths.max() > DEEPEST_JSON:
+                line += text.count(b"\n", 0, int(np.argmax(depths > DEEPEST_JSON)))
+                raise DataError(
+                    f"{file}, line {line:,}: objects and lists of JSON-LD must not lie in each "
+                    f"other more than {DEEPEST_JSON:,} deep. Write it out as N-Triples."
+                )
+            if signs.size:
+                depth, quoted = int(depths[-1]), int(quotes[-1]) % 2
+            line += text.count(b"\n")
+
+
+def _check_quoted(file: Path) -> None:
+    """`DataError` where triples stand in triples, <<( … )>>, deeper than `DEEPEST`, for the same
+    reason. What looks so in literals is counted too.
+    """
+    line, before, depth, more = 1, b"", 0, True
+    with open_bytes(file) as handle:
+        while more:
+            chunk = handle.read(_WINDOW)
+            more = bool(chunk)
+            window = before + chunk
+            done = max(len(window) - 2, 0) if more else len(window)
+            for found in _QUOTED.finditer(window) if depth or b"<<(" in window else ():
+                if found.start() >= done:
+                    break
+                depth = max(depth + (1 if found[0] == b"<<(" else -1), 0)
+                if depth > DEEPEST:
+                    line += window.count(b"\n", 0, found.start())
+                    raise DataError(
+                        f"{file}, line {line:,}: triples must not stand in each other more than "
+                        f"{DEEPEST:,} deep. Write them out one by one."
+                    )
             line += window.count(b"\n", 0, done)
             before = window[done:]
 

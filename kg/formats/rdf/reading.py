@@ -48,8 +48,8 @@ def read_rdf(
     `language` is that of the names. Literals of more than `max_literal` characters are left out.
     `links` is a table of entity_id and item_id (RecBole's .link too) that says which entity is
     which item; an entity may be named in it by the last part of its IRI.
-    Raises `DataError` for a file that is broken, empty, larger than `max_triples`, declares XML
-    entities or names a remote JSON-LD context.
+    Raises `DataError` for a file that is broken, empty, larger than `max_triples`, nested too
+    deeply, declares XML entities or names a remote JSON-LD context, and where no triple remains.
     """
     file = _graph_file(Path(path))
     found = Found(max_literal)
@@ -59,7 +59,7 @@ def read_rdf(
         raise DataError(f"{file} cannot be read: {str(error).rstrip('.')}.") from None
     if not found.nodes:
         raise DataError(f"{file} holds no triple: at least one is needed.")
-    return _tables(found, language, links, syntax_of(file) in ("N_TRIPLES", "N_QUADS"))
+    return _tables(found, file, language, links)
 
 
 def _graph_file(path: Path) -> Path:
@@ -69,14 +69,15 @@ def _graph_file(path: Path) -> Path:
     existing_file(file)
     if syntax_of(file) is None:
         raise UsageError(
-            f"The name of an RDF file must end in {', '.join(SYNTAX)} (or one of them and .gz). "
-            f"Got {file.name!r} instead."
+            f"{file}: the name of an RDF file must end in {', '.join(SYNTAX)} (or one of them and "
+            f".gz). Got {file.name!r} instead."
         )
     return file
 
 
-def _tables(found: Found, language: str, links: Path | None, labelled: bool) -> Tables:
+def _tables(found: Found, file: Path, language: str, links: Path | None) -> Tables:
     notes: list[str] = []
+    labelled = syntax_of(file) in ("N_TRIPLES", "N_QUADS")
     ids = pl.Series("entity_id", _ids(found.nodes, labelled), dtype=pl.String)
     values = pl.Series("value", list(found.values), dtype=pl.String)
     edges = _frame(found.edges, "head", "predicate", "tail").unique()
@@ -94,9 +95,16 @@ def _tables(found: Found, language: str, links: Path | None, labelled: bool) -> 
         attributes.select(ids.gather(attributes["head"]).alias("head"), "relation", "tail"),
     ]).unique().sort("head", "relation", "tail")  # fmt: skip
     entities = _entities(found, ids, values, language, own, notes)
+    _note_shortened(found, relations, notes)
     entities = _with_attributes(entities, attributes)
     entities = _with_items(entities, found, ids, values, links, notes)
     notes += [f"Left out {n:,} {what}." for what, n in sorted(found.odd.items())]
+    if triples.is_empty():
+        lost = "".join(f" {note}" for note in notes if note.startswith("Left out"))
+        raise DataError(
+            f"{file} must hold triples between entities or with values that several share. None "
+            f"remains beside names, types and ids of items.{lost}"
+        )
     return Tables(triples=triples, entities=entities, notes=tuple(notes))
 
 
@@ -159,6 +167,20 @@ def _relation_names(found: Found, edges: pl.DataFrame, literals: pl.DataFrame) -
     used = set(edges["predicate"].unique()) | set(literals["predicate"].unique())
     named = short_names([iri for iri, code in found.predicates.items() if code in used])
     return pl.Series("relation", [named.get(iri, "") for iri in found.predicates], dtype=pl.String)
+
+
+def _note_shortened(found: Found, relations: pl.Series, notes: list[str]) -> None:
+    """Names stand for predicates and classes, and writing RDF makes IRIs of ours of them."""
+    named = dict(zip(found.predicates, relations, strict=True))
+    named |= {iri: local_name(iri) for iri in found.classes}
+    named = {iri: name for iri, name in named.items() if name and not iri.startswith(OWN)}
+    short = [(iri, name) for iri, name in named.items() if name != iri]
+    if short:
+        iri, name = min(short)
+        notes.append(
+            f"Left out the IRIs of {len(short):,} predicates and classes, of which the last part "
+            f"is the name: {name} is {iri}{', …' if len(short) > 1 else ''}."
+        )
 
 
 def _entities(

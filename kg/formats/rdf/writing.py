@@ -56,7 +56,8 @@ def _described(tables: Tables) -> pl.DataFrame:
             if items is not None
             else ends.clear()
         )
-        frame = pl.DataFrame({"entity_id": known, "type": ["item"] * known.len(), "item_id": known})
+        frame = pl.DataFrame({"entity_id": known, "item_id": known})
+        frame = frame.with_columns(pl.lit("item").alias("type"))
     blank = [pl.lit(None, dtype=pl.String).alias(column)
              for column in ("type", "name", "item_id") if column not in frame.columns]  # fmt: skip
     return frame.with_columns(blank)

@@ -1,8 +1,9 @@
 """RecBole's and hopwise's atomic files: a folder with NAME.inter, .user, .item, .kg, .link, .net.
 
 Cells stand between tabs, without quotes; the first line gives each column as `name:type`. A
-column is found by its name, never by its place. Extra files with a column of type float_seq hold
-vectors. NAME.entity (entity_id, type, name) is ours: RecBole passes over it unless it is asked to.
+column is found by its name, never by its place. RecBole looks for NAME.inter in the folder NAME.
+Extra files with a column of type float_seq hold vectors. NAME.entity (entity_id, type, name) is
+ours: RecBole passes over it unless it is asked to.
 
     reading    from files to tables
     writing    from tables to files, and what these cannot hold
@@ -26,10 +27,12 @@ def recognises(path: Path) -> bool:
 
 FORMAT = Format(
     "recbole",
-    "RecBole's and hopwise's atomic files: NAME.inter, .user, .item, .kg, .link and vectors "
-    "(written: a space inside one of several values becomes _)",
+    "RecBole's and hopwise's atomic files: NAME.inter, .user, .item, .kg, .link and vectors; of "
+    ".net, links between users, only the number is told (written: NAME is that of the folder, a "
+    "space inside one of several values becomes _)",
     recognises,
     read,
     write,
     lost,
+    named=True,
 )

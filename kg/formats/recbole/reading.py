@@ -11,7 +11,7 @@ from kg.errors import DataError
 from kg.formats.atomic import LINE, TYPES, Atomic, read_atomic, values_of, vectors_of
 from kg.formats.rows import first_bad
 from kg.formats.tables import EVENTS, Named, Tables
-from kg.tables import open_bytes
+from kg.tables import UNREADABLE, open_bytes
 
 TITLES = ("title", "movie_title", "item_title", "book_title", "name", "item_name")
 TEXTS = ("text", "description")
@@ -49,11 +49,14 @@ def _stem(folder: Path) -> str:
     files = sorted(folder.glob("*.inter")) if folder.is_dir() else []
     if not files:
         raise DataError(f"{folder} must be a folder with a file NAME.inter. There is none.")
+    own = folder.absolute().name
     stems = {_without_part(file.stem) for file in files}
-    if folder.name in stems or (
-        len(stems) > 1 and all(stem.startswith(f"{folder.name}.") for stem in stems)
+    if (
+        own in stems
+        or [file.stem for file in files] == [own]
+        or (len(stems) > 1 and all(stem.startswith(f"{own}.") for stem in stems))
     ):
-        return folder.name
+        return own
     if len(stems) > 1:
         raise DataError(
             f"{folder} must hold the files of one data set. Got {', '.join(sorted(stems))}."
@@ -303,7 +306,7 @@ def _read_extra(
         columns = [] if atomic is None else atomic.of_type("float_seq")
         keys = [] if atomic is None else atomic.of_type("token")
         if atomic is None or not columns or not keys:
-            notes.append(f"{file.name} was left out: it holds no vectors of ids.")
+            notes.append(f"{file.name} was left out: {_why_not(atomic, suffix, stem)}.")
             continue
         atomic.unique(keys[0])
         for column in columns:
@@ -313,10 +316,26 @@ def _read_extra(
         notes.append(f"{count} links between users ({stem}.net) were left out: no table has them.")
 
 
+def _why_not(atomic: Atomic | None, suffix: str, stem: str) -> str:
+    """Why a file that is none of `OWN` and no vectors of ids is passed over."""
+    part, _, kind = suffix.rpartition(".")
+    if atomic is None:
+        return "its first line does not name columns as name:type"
+    if part and kind in OWN:
+        return f"of files .{kind} {stem}.{kind} alone is read, not one of a part ({part})"
+    if not atomic.of_type("float_seq"):
+        return f"it has no vectors (float_seq). Its columns: {', '.join(atomic.types)}"
+    return "its vectors have no column of ids (token)"
+
+
 def _has_header(file: Path) -> bool:
     """Whether the first line is one of names and types (some of these files are binary)."""
-    with open_bytes(file) as handle:
-        cells = handle.readline(1 << 16).removeprefix(_BOM).strip().split(b"\t")
+    try:
+        with open_bytes(file) as handle:
+            first = handle.readline(1 << 16)
+    except UNREADABLE as error:
+        raise DataError(f"{file} cannot be read: {error}.") from None
+    cells = first.removeprefix(_BOM).strip().split(b"\t")
     return all(cell.rpartition(b":")[2].decode("latin-1") in TYPES and b":" in cell
                for cell in cells)  # fmt: skip
 
@@ -339,9 +358,10 @@ def _add(
         own = dict(known.iter_rows())
         rows = [row for row, name in enumerate(found.ids) if name in own]
         vectors[column] = Named(tuple(own[found.ids[row]] for row in rows), found.values[rows])
-        notes.append(
-            f"{len(found.ids) - len(rows)} vectors of {column} were left out: their entity is "
-            "no item."
-        )
+        if len(rows) < len(found.ids):
+            notes.append(
+                f"{len(found.ids) - len(rows)} vectors of {column} were left out: their entity is "
+                "no item."
+            )
     else:
         notes.append(f"{column} was left out: its ids are entities, none of them an item.")

@@ -13,37 +13,47 @@ from kg.formats.tables import Named, Tables
 from kg.times import NO_TIME, to_seconds
 
 
-def write(tables: Tables, folder: Path) -> None:
-    """data.inter and, for what there is, .user, .item, .kg, .link, .entity and vectors.
+def write(tables: Tables, folder: Path, name: str = "") -> None:
+    """NAME.inter and, for what there is, .user, .item, .kg, .link, .entity and vectors, where NAME
+    is `name`, or else that of the folder.
 
     Raises `DataError` if there are no events, a value is no number, or two columns would get the
     same name. What is changed or lost on the way is said by `lost`.
     """
     if tables.events is None or tables.events.height == 0:
         raise DataError("Files for RecBole must hold events. Got tables without any.")
-    _save(_events_out(tables.events), folder / "data.inter")
-    for name, frame in (("user", tables.users), ("item", tables.items)):
+    stem = folder / (name or folder.absolute().name)
+    _save(_events_out(tables.events), _file(stem, "inter"))
+    for suffix, frame in (("user", tables.users), ("item", tables.items)):
         if frame is not None and frame.height:
-            _save(_rows_out(frame), folder / f"data.{name}")
-    _write_graph(tables, folder)
-    for name, vectors in tables.vectors.items():
-        _write_vectors(name, vectors, folder)
+            _save(_rows_out(frame), _file(stem, suffix))
+    _write_graph(tables, stem)
+    for key, vectors in tables.vectors.items():
+        _write_vectors(key, vectors, stem)
+
+
+def _file(stem: Path, suffix: str) -> Path:
+    """NAME.suffix, whatever dots NAME has."""
+    return stem.with_name(f"{stem.name}.{suffix}")
 
 
 def lost(tables: Tables) -> tuple[str, ...]:
     """What `write` changes or leaves out of these tables: a sentence each."""
     said = ["A tab or line break in a cell becomes a space, a colon or space in a column's name _."]
     for name, frame in (("users", tables.users), ("items", tables.items)):
-        several = (
-            [] if frame is None else [c for c in frame.columns if _kind(frame, c) == "several"]
-        )
-        if frame is not None and several:
-            spaces = sum(int(frame[column].str.contains(" ").sum()) for column in several)
+        if frame is not None and (spaced := _with_spaces(frame)):
             said.append(
-                f"In {spaces} cells of {name} ({', '.join(several)}), each space inside a value "
-                "becomes an underscore, since a space stands between values."
+                f"In {sum(spaced.values()):,} cells of {name} ({', '.join(spaced)}), each space "
+                "inside a value becomes an underscore, since a space stands between values."
             )
     return tuple(said)
+
+
+def _with_spaces(frame: pl.DataFrame) -> dict[str, int]:
+    """In how many cells of the columns of several values white space stands inside a value."""
+    several = [column for column in frame.columns if _kind(frame, column) == "several"]
+    counts = {column: int(frame[column].str.contains(r"\s").sum()) for column in several}
+    return {column: count for column, count in counts.items() if count}
 
 
 def _events_out(events: pl.DataFrame) -> dict[str, pl.Series]:
@@ -118,20 +128,20 @@ def _field(name: str) -> str:
     return "".join("_" if letter in ":" or letter.isspace() else letter for letter in name)
 
 
-def _write_graph(tables: Tables, folder: Path) -> None:
+def _write_graph(tables: Tables, stem: Path) -> None:
     triples, entities = tables.triples, tables.entities
     if triples is not None and triples.height:
         ends = {"head_id:token": triples["head"], "relation_id:token": triples["relation"],
                 "tail_id:token": triples["tail"]}  # fmt: skip
-        _save(ends, folder / "data.kg")
+        _save(ends, _file(stem, "kg"))
     if entities is not None and entities.height:
         own = [name for name in ("entity_id", "type", "name") if name in entities.columns]
         entities = entities.unique("entity_id", keep="first", maintain_order=True)
-        _save({f"{name}:token": entities[name] for name in own}, folder / "data.entity")
+        _save({f"{name}:token": entities[name] for name in own}, _file(stem, "entity"))
     links = _links_out(tables)
     if links is not None and links.height:
         _save({f"{name}:token": links[name] for name in ("item_id", "entity_id")},
-              folder / "data.link")  # fmt: skip
+              _file(stem, "link"))  # fmt: skip
 
 
 def _links_out(tables: Tables) -> pl.DataFrame | None:
@@ -149,13 +159,13 @@ def _links_out(tables: Tables) -> pl.DataFrame | None:
     return pl.DataFrame({"item_id": items, "entity_id": items})
 
 
-def _write_vectors(name: str, vectors: Named, folder: Path) -> None:
+def _write_vectors(name: str, vectors: Named, stem: Path) -> None:
     user = name.startswith("user:")
     field = _field(name.removeprefix("user:"))
     numbers = pl.DataFrame({"v": vectors.values.astype(np.float32)})["v"].arr.to_list()
     column = numbers.cast(pl.List(pl.String)).list.join(" ")
     ids = pl.Series(vectors.ids, dtype=pl.String)
-    file = folder / f"data.{field.replace('/', '_')}_{'user' if user else 'item'}emb"
+    file = _file(stem, f"{field.replace('/', '_')}_{'user' if user else 'item'}emb")
     if file.exists():
         raise DataError(f"Two vectors would both be written to {file.name} (one was {name!r}).")
     if vectors.ids:

@@ -89,6 +89,23 @@ def test_items_that_the_catalogue_lacks_are_dropped_and_counted(tmp_path: Path) 
     assert found.dropped == {"item not in the catalogue": 2}
 
 
+def test_an_item_without_an_item_id_is_the_item_of_its_own_id(tmp_path: Path) -> None:
+    """As in GraphML: <node id="7"> of type item, beside one that the catalogue lacks."""
+    found = triples(tmp_path, "7,by,x\n404,by,x\n", "7,item,,\n404,item,,\nx,firm,X,\n")
+    assert facts(found) == {("item", "7", "by", "firm", "x")}
+    assert found.dropped == {"item not in the catalogue": 1}
+
+
+def test_ids_beside_linked_ones_are_items_where_they_can_mean_nothing_else(tmp_path: Path) -> None:
+    ids = Vocab(("7", "s1", "s2"), "item")
+    path = save(tmp_path / "t.csv", "head,relation,tail\ns1,by,x\ns2,by,x\n7,by,x\ne,by,x\n")
+    declared = "entity_id,type,item_id\ns1,item,\ns2,item,\n7,item,\ne,item,s2\nx,firm,\n"
+    found = read_triples(path, ids, entities=save(tmp_path / "e.csv", declared))
+    # the entity e is item s2, and 7 may number entities
+    assert facts(found) == {("item", "s1", "by", "firm", "x"), ("item", "s2", "by", "firm", "x")}
+    assert found.dropped == {"item not in the catalogue": 2}
+
+
 def test_skipped_relations_are_counted(tmp_path: Path) -> None:
     found = triples(tmp_path, "7,by,acme\n7,hidden,x\n", skip_relations=("hidden",))
     assert facts(found) == {("item", "7", "by", "entity", "acme")}

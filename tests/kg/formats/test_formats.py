@@ -1,5 +1,6 @@
 """All formats together: found by what is in a path, and our own folders in other people's files."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -89,6 +90,46 @@ def test_a_graph_goes_out_and_comes_back(folders, tmp_path, to):
     brand = next(edges for relation, edges in triples.edges.items() if relation[1] == "brand")
     assert brand.shape == (2, 2)
     assert not triples.dropped
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "csv.gz", "txt", "parquet"])
+def test_a_file_of_triples_alone_is_read(tmp_path, ending):
+    frame = pl.DataFrame({"head": ["i1", "i2"], "relation": ["by", "by"], "tail": ["x", "x"],
+                          "since": ["2024-01-01", None]})  # fmt: skip
+    file = tmp_path / f"t.{ending}"
+    if ending == "parquet":
+        frame.write_parquet(file)
+    else:
+        text = frame.write_csv(separator="\t" if ending == "tsv" else ",").encode()
+        file.write_bytes(gzip.compress(text) if ending.endswith("gz") else text)
+    assert detected(file).name == "plain"
+    convert(file, tmp_path / "plain")
+    again = read_any(tmp_path / "plain")
+    assert set(again.there()) == {"triples"}
+    assert again.triples.columns == ["head", "relation", "tail", "timestamp"]
+    assert again.triples.rows() == frame.rows()
+    convert(tmp_path / "plain", tmp_path / "rdf", to="rdf")
+    assert read_any(tmp_path / "rdf").triples.rows() == frame.select(frame.columns[:3]).rows()
+
+
+def test_other_files_alone_are_no_plain_form(tmp_path):
+    file = tmp_path / "events.csv"
+    file.write_text("user_id,item_id,timestamp\nu,i,1\n")
+    with pytest.raises(UsageError, match=r"events\.csv must be told: it looks like none of plain"):
+        read_any(file)
+    with pytest.raises(DataError, match=r"events\.csv, line 1, must name a column 'head'"):
+        read_any(file, "plain")
+    file.write_text("head,relation,tail\n")
+    with pytest.raises(DataError, match=r"events\.csv has a header and no rows"):
+        read_any(file)
+
+
+def test_a_frame_is_no_path(tmp_path):
+    frame = pl.DataFrame({"user_id": ["u"], "item_id": ["i"]})
+    for read in (read_any, detected, lambda given: convert(given, tmp_path / "o")):
+        with pytest.raises(UsageError, match=r"path of a file.* Got DataFrame .*EventLog\.read"):
+            read(frame)
+    assert not (tmp_path / "o").exists()
 
 
 def test_vectors_survive_the_plain_form(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import gzip
+import json
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ pytest.importorskip("pyoxigraph")
 
 LABEL = "<http://www.w3.org/2000/01/rdf-schema#label>"
 TYPE = "<http://www.w3.org/1999/02/22-rdf-syntax-ns#type>"
+FACT = "<http://e/a> <http://e/next> <http://e/a> .\n"
 SAME = {
     "g.nt": f"""\
 <http://e/heat> {TYPE} <http://e/o#Film> .
@@ -121,7 +123,8 @@ def test_the_name_is_in_the_language_asked_for(
     tmp_path: Path, language: str, labels: str, name: str
 ) -> None:
     text = "".join(f"<http://e/a> {LABEL} {label} .\n" for label in labels.split("|"))
-    assert _column(_read(tmp_path, text, language=language), "name") == {"http://e/a": name}
+    tables = _read(tmp_path, text + FACT, language=language)
+    assert _column(tables, "name") == {"http://e/a": name}
 
 
 def test_language_goes_before_the_predicate_and_the_predicate_before_the_alphabet(
@@ -133,7 +136,8 @@ def test_language_goes_before_the_predicate_and_the_predicate_before_the_alphabe
         '<http://e/b> <http://xmlns.com/foaf/0.1/name> "B"@en .\n'
         f'<http://e/b> {LABEL} "Y" .\n'
     )
-    assert _column(_read(tmp_path, text), "name") == {"http://e/a": "Z", "http://e/b": "B"}
+    names = _column(_read(tmp_path, text + FACT), "name")
+    assert names == {"http://e/a": "Z", "http://e/b": "B"}
 
 
 def test_types_are_no_triples_and_the_first_by_name_is_taken(tmp_path: Path) -> None:
@@ -181,9 +185,9 @@ def test_a_predicate_whose_values_mostly_differ_is_left_out(
     tmp_path: Path, rows: int, different: int, kept: int
 ) -> None:
     text = "".join(f'<http://e/{n}> <http://e/isbn> "{n % different}" .\n' for n in range(rows))
-    tables = _read(tmp_path, text + text)  # said twice: counted once
-    assert len(_triples(tables)) == kept
-    said = [note for note in tables.notes if "isbn" in note]
+    tables = _read(tmp_path, text + text + FACT)  # said twice: counted once
+    assert len(_triples(tables)) == kept + 1
+    said = [note for note in tables.notes if "isbn" in note and "literals" in note]
     assert (said == []) == (kept > 0)
     assert kept or "Left out 20 literals" in said[0]
 
@@ -454,7 +458,9 @@ def test_written_and_read_again(tmp_path: Path) -> None:
     assert again.triples.equals(local.sort(pl.all()))
     assert again.entities is not None
     assert again.entities.equals(entities.with_columns(pl.col("type").fill_null("entity")))
-    assert again.notes == ()
+    (note,) = again.notes
+    assert "the IRIs of 1 predicates" in note
+    assert "born is http://e/o#born" in note
     text = (tmp_path / "graph.nt").read_text(encoding="utf-8")
     assert "<urn:kgintent:12> <urn:kgintent:directed%20by> <http://e/mann> ." in text
 
@@ -466,6 +472,36 @@ def test_without_entities_the_items_are_marked(tmp_path: Path) -> None:
     again = read_rdf(tmp_path)
     assert _triples(again) == [("7", "genre", "Drama")]
     assert _column(again, "item_id") == {"7": "7", "Drama": None}
+
+
+def test_triples_alone_without_items(tmp_path: Path) -> None:
+    write_rdf(Tables(triples=_table(("head", "relation", "tail"), ("i1", "by", "x"))), tmp_path)
+    again = read_rdf(tmp_path)
+    assert _triples(again) == [("i1", "by", "x")]
+    assert _column(again, "type") == {"i1": "entity", "x": "entity"}
+
+
+def test_where_no_triple_remains_it_is_told_why(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"g\.nt must hold triples .* None remains beside names"):
+        _read(tmp_path, f'<http://e/a> {LABEL} "A" .\n')
+    text = "".join(f'<http://e/{n}> <http://e/isbn> "{n}" .\n' for n in range(30))
+    with pytest.raises(DataError, match=r"g\.nt must .* Left out 30 literals .*: isbn 30\."):
+        _read(tmp_path, text)
+
+
+def test_iris_that_become_names_are_told(tmp_path: Path) -> None:
+    text = (
+        "<http://e/a> <http://dbpedia.org/ontology/director> <http://e/b> .\n"
+        f"<http://e/a> {TYPE} <http://e/o#Film> .\n"
+        f"<http://e/a> <{OWN}made%20by> <http://e/c> .\n"
+    )
+    (note,) = [note for note in _read(tmp_path, text).notes if "IRIs" in note]
+    assert note == (
+        "Left out the IRIs of 2 predicates and classes, of which the last part is the name: "
+        "director is http://dbpedia.org/ontology/director, …."
+    )
+    write_rdf(_read(tmp_path, text), tmp_path)
+    assert not [note for note in read_rdf(tmp_path).notes if "IRIs" in note]
 
 
 def test_an_empty_cell_is_not_written(tmp_path: Path) -> None:
@@ -519,6 +555,50 @@ def test_elements_that_lie_too_deep_are_refused(tmp_path: Path, monkeypatch) -> 
     file.write_text(file.read_text("utf-8").replace(inner, inner + " " * 70_000), "utf-8")
     with pytest.raises(DataError, match=r"deep\.rdf, line 70,020: elements .* more than 40 deep"):
         FORMAT.read(file)
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [('{"@id":"http://a",\n"http://p":', "}"), ('{"http://p":\n', "}")]
+)
+def test_json_that_lies_too_deep_is_refused(tmp_path: Path, start: str, end: str) -> None:
+    """Some thousand objects in each other end the process in the parser."""
+
+    def nested(depth: int, before: str = "") -> Path:
+        text = before + start * depth + '{"@id": "http://b"}' + end * depth
+        return _file(tmp_path, text, "deep.jsonld")
+
+    assert FORMAT.read(nested(999)).triples is not None
+    for depth in (1000, 6000, 60_000):
+        with pytest.raises(DataError, match=r"deep\.jsonld, line 1,001: .* more than 1,000 deep"):
+            FORMAT.read(nested(depth))
+    with pytest.raises(DataError, match=r"deep\.jsonld, line 3,001: .* more than 1,000 deep"):
+        FORMAT.read(nested(6000, "\n" * 2000))
+
+
+@pytest.mark.parametrize("window", [1, 2, 3, 7, 1 << 20])
+def test_brackets_in_texts_of_json_are_not_deep(tmp_path: Path, monkeypatch, window: int) -> None:
+    monkeypatch.setattr("kg.formats.rdf.parsing._WINDOW", window)
+    monkeypatch.setattr("kg.formats.rdf.parsing.DEEPEST_JSON", 3)
+    odd = ["[[[[", '"{{{{', "\\[[[[", '\\"[[[[', '\\\\"[[[[', "]" * 9, "\\", '"\\"']
+    objects = [
+        {"@id": f"http://e/{n}", "http://e/t": text, "http://e/p": {"@id": "e:x"}}
+        for n, text in enumerate(odd)
+    ]
+    assert len(_triples(_read(tmp_path, json.dumps(objects), "wide.jsonld"))) == 2 * len(odd)
+    objects[-1]["http://e/p"] = {"http://e/p": {"@id": "e:x"}}
+    with pytest.raises(DataError, match=r"line 1: objects .* more than 3 deep"):
+        _read(tmp_path, json.dumps(objects), "wide.jsonld")
+
+
+@pytest.mark.parametrize("name", ["deep.nt", "deep.ttl"])
+def test_triples_that_stand_too_deep_in_triples_are_refused(tmp_path: Path, name: str) -> None:
+    def nested(depth: int) -> str:
+        start = "<http://e/a> <http://e/p> " + "<<( <http://e/a> <http://e/p> " * depth
+        return FACT + start + "<http://e/b>" + " )>>" * depth + " .\n"
+
+    assert _triples(_read(tmp_path, nested(50), name)) == [("http://e/a", "next", "http://e/a")]
+    with pytest.raises(DataError, match=rf"{name}, line 2: triples must not .* 10,000 deep"):
+        _read(tmp_path, nested(100_000), name)
 
 
 def test_a_statement_without_end_is_no_traceback(tmp_path: Path) -> None:
