@@ -45,7 +45,7 @@ def column_facts(tables: Tables) -> Tables:
         items=items.drop(one.relation.column for one in made.made),
         triples=pl.concat(rows, how="diagonal").unique(maintain_order=True),
         entities=pl.concat(known, how="diagonal").unique("entity_id", maintain_order=True),
-        notes=(*tables.notes, note),
+        notes=(*tables.notes, note, *(f"{told}." for told in made.notes)),
     )
 
 
