@@ -3,9 +3,11 @@
     python benchmarks/kg/leaks.py --data DIR --out OUT
 
 The split is that of each set's headline; what is put in: all events in the graph; a fact "wishes"
-that is the test part; `also_bought`; a column that counts all events; the title of each person's
-first test item in what is told of them; facts dated after the training part; a whitening of the
-texts (hashed) of all items; an encoder that has read the validation part. Writes OUT/leaks.json.
+that is the test part, also of nodes of another type with the ids of users; `also_bought`; a column
+that counts all events; one that counts those of each category, or other group (and, as clean data,
+one that counts those of the training part); the title of each person's first test item in what is
+told of them; facts dated after the training part; a whitening of the texts (hashed) of all items;
+an encoder that has read the validation part. Writes OUT/leaks.json.
 """
 
 from __future__ import annotations
@@ -66,6 +68,8 @@ def judged(data: Path, name: str, protocol: str) -> dict[str, Any]:
     near = np.stack([np.arange(9), np.arange(1, 10)])
     counts = sum(log.item_counts() for log in (split.train, split.valid, split.test))
     column = Attribute.of("how_often", [[f"{count:g}"] for count in np.asarray(counts).tolist()])
+    known = _by_group(catalog, clean, split.train.item_counts())
+    out["clean"] += [str(leak) for leak in leaks(clean, split, known) if leak.refused]
     first = dict(zip(pairs[0][::-1].tolist(), pairs[1][::-1].tolist(), strict=True))
     users = split.train.users.ids
     texts = {users[user]: f"told: {catalog.title(item)}" for user, item in first.items()}
@@ -74,6 +78,8 @@ def judged(data: Path, name: str, protocol: str) -> dict[str, Any]:
         "wishes": (_with(clean, ("user", "wishes", "item"), pairs), catalog, None),
         "also_bought": (_with(clean, ("item", "also_bought", "item"), near), catalog, None),
         "counts": (clean, replace(catalog, attributes=(*catalog.attributes, column)), None),
+        "wishes of entities": (_of_entities(clean, pairs), catalog, None),
+        "counts of groups": (clean, _by_group(catalog, clean, counts), None),
         "titles": (clean, catalog, texts),
     }
     for what, (graph, table, said) in seeded.items():
@@ -112,6 +118,36 @@ def _all(task: Any) -> Any:
         return split.before_test()
 
     return merged(split.before_test(), split.test)
+
+
+def _by_group(catalog: Any, graph: Any, counts: Any) -> Any:
+    """The catalogue with the sum of `counts` of its group: the attribute, or relation, that
+    tells one of most items and has at most a value for ten of them.
+    """
+    found = [(a.row, a.value) for a in catalog.attributes]
+    found += [tuple(graph.edges[r]) for r in graph.fact_relations
+              if r[0] == "item" and r[2] not in ("item", "user")]  # fmt: skip
+    most = len(catalog) / 10
+    wide = [pair for pair in found if 5 <= len(np.unique(pair[1])) <= most and _single(pair[0])]
+    if not wide:
+        return catalog
+    row, value = max(wide, key=lambda pair: len(pair[0]))
+    sums = np.bincount(value, np.asarray(counts)[row])
+    cells: list[list[str]] = [[] for _ in range(len(catalog))]
+    for item, group in zip(row.tolist(), value.tolist(), strict=True):
+        cells[item] = [f"{sums[group]:g}"]
+    column = Attribute.of("size_of_it", cells)
+    return replace(catalog, attributes=(*catalog.attributes, column))
+
+
+def _single(row: Any) -> bool:
+    return len(np.unique(row)) == len(row)
+
+
+def _of_entities(graph: Any, pairs: np.ndarray) -> Any:
+    users = graph.vocabs["user"]
+    told = replace(graph, vocabs={**graph.vocabs, "somebody": users})
+    return _with(told, ("somebody", "wishes", "item"), pairs)
 
 
 def _with(graph: Any, relation: tuple[str, str, str], edges: np.ndarray) -> Any:

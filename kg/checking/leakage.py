@@ -19,30 +19,32 @@ from scipy.stats import rankdata
 
 from kg.building.hierarchy import folded
 from kg.catalog import Attribute, Catalog
+from kg.checking.counted import counted, parts_of
+from kg.checking.naming import chosen, used
 from kg.checking.reading import Reading, log_hash
 from kg.dates import UNDATED
-from kg.errors import DataError
+from kg.errors import DataError, check_one_of
 from kg.events import EventLog
 from kg.graph import KnowledgeGraph, Relation
 from kg.split import Split
 
-CHOSEN = re.compile(
-    r"also_?(bought|buy|viewed|view)|(bought|buy)_?(together|after)|frequently_?bought|"
-    r"customers?_(who|also)|co_?(purchase|view|click)", re.IGNORECASE,
-)  # fmt: skip
-"""Relations between items that other people's choices made."""
-USED = re.compile(
-    r"(^|_)(tags?|ratings?|popularity|sales|units_sold|clicks|views|purchases|orders|reviews?|"
-    r"likes|(sales|popularity)_rank|best_?sellers?|\w+_counts?|num_\w+)$|"
-    r"(^|_)(median|mean|avg|average)_\w+", re.IGNORECASE,
-)  # fmt: skip
-"""Facts that are known to come from use: tags of users, means over a period, counts."""
 SURE, SUSPECT, LEAST = 0.98, 0.5, 30
 """Rank correlations with what happened later from which a statistic is refused or told, and the
 items that are needed for that."""
 LETTERS = 8
-"""Shorter titles stand in texts by chance."""
+"""Shorter titles, and ids, stand in texts by chance."""
+MET, TIMES, SHARE = 5, 10.0, 0.5
+"""Words that look like ids of people or items are ids where what they tell has come true so often
+at least, with odds so many times those of chance, and of such a share of it.
+"""
+WORDS = re.compile(r"[^\s,;|]*\w")
+"""What an id may be in a text, without the full stop behind it."""
 EXAMPLES = 3
+CHECKS = (
+    "edges", "dated facts", "facts without a date", "facts of people", "chosen by people",
+    "facts from use", "statistics", "titles in texts", "whitening", "pretraining",
+)  # fmt: skip
+"""All that a leak may be found by."""
 
 
 @dataclass(frozen=True)
@@ -72,34 +74,45 @@ def leaks(
     `texts` are what is told of users, by their ids, such as verbalised histories; the attributes of
     `users` are read too. "After the cut" are the validation and test parts.
     """
-    later = _later(split)
+    known = _pairs(split.train)
+    later = _later(split, known)
     told = _told(users) if users is not None else {}
     for user, text in (texts or {}).items():
         told[user] = f"{told.get(user, '')} {folded(text)}"
     found = [
         *_edges(graph, split, later),
         *_dates(graph, split),
-        *_people(graph, split, later),
+        *_people(graph, split, known, later),
         *_by_name(graph),
         *_statistics(catalog, split),
-        *_titles(told, catalog, split, later),
+        *_counts_of_groups(graph, catalog, split),
+        *_titles(told, catalog, split, known, later),
     ]
     return sorted(found, key=lambda leak: not leak.refused)
 
 
 def refuse(found: Sequence[Leak], accepted: Sequence[str] = ()) -> None:
-    """`DataError` with all that is refused, unless the check is accepted by name."""
-    wrong = [str(leak) for leak in found if leak.refused and leak.check not in accepted]
+    """`DataError` with all that is refused, unless the check is accepted by name; `UsageError` for
+    a name that no check has.
+    """
+    check_accepted(accepted)
+    wrong = [f"{leak}." for leak in found if leak.refused and leak.check not in accepted]
     if wrong:
         raise DataError(
             "What is learned from must not know what comes after the cut. " + " ".join(wrong)
         )
 
 
-def _later(split: Split) -> np.ndarray:
+def check_accepted(names: Sequence[str]) -> None:
+    """`UsageError` unless each is a check: a typo must not seem to have passed one over."""
+    for name in names:
+        check_one_of(name, CHECKS, "A check to be passed over")
+
+
+def _later(split: Split, known: np.ndarray) -> np.ndarray:
     """int64 [n]: user · N + item of the pairs that only the held-out parts have."""
     held = [_pairs(log) for log in (split.valid, split.test)]
-    return np.setdiff1d(np.concatenate(held), _pairs(split.train))
+    return np.setdiff1d(np.concatenate(held), known)
 
 
 def _pairs(log: EventLog) -> np.ndarray:
@@ -167,15 +180,21 @@ def _dated(graph: KnowledgeGraph, relation: Relation) -> bool:
     return time is not None and bool((time != UNDATED).all())
 
 
-def _people(graph: KnowledgeGraph, split: Split, later: np.ndarray) -> list[Leak]:
-    """Facts between users and items: they must not be what people go on to do."""
-    out = []
+def _people(
+    graph: KnowledgeGraph, split: Split, known: np.ndarray, later: np.ndarray
+) -> list[Leak]:
+    """Facts between users and items: they must not be what people go on to do. People may stand in
+    them under another type, by their ids.
+    """
+    out, met = [], np.concatenate([known, later])
     for relation in graph.fact_relations:
-        pairs = _between(graph, relation)
+        pairs, proven = _between(graph, relation), True
+        if pairs is None:
+            pairs, proven = _by_ids(graph, relation, split.train, met)
         if pairs is None:
             continue
         hit = np.intersect1d(pairs, later)
-        if len(hit):
+        if len(hit) > (not proven):
             what = f"the fact {relation[1]!r} holds {len(hit):,} held-out pairs"
             out.append(Leak("facts of people", what, True, len(hit), _named(hit, split.train)))
         elif not _dated(graph, relation):
@@ -184,16 +203,59 @@ def _people(graph: KnowledgeGraph, split: Split, later: np.ndarray) -> list[Leak
     return out
 
 
+def _by_ids(
+    graph: KnowledgeGraph, relation: Relation, log: EventLog, met: np.ndarray
+) -> tuple[np.ndarray | None, bool]:
+    """The pairs between items and nodes of another type that are people by their ids, as `_later`,
+    and whether the events prove that they are; None where they are others.
+
+    They are people where most nodes have ids of users, which are no bare numbers: one pair alone
+    may still be met by chance. Of numbers only what people did can tell.
+    """
+    kinds = (relation[0], relation[2])
+    if kinds.count("item") != 1 or "user" in kinds:
+        return None, False
+    side = 1 - kinds.index("item")
+    people, nodes = log.users, graph.vocabs[kinds[side]].ids
+    user = people.encode(nodes, missing="negative")[graph.edges[relation][side]]
+    known = user >= 0
+    if not known.any():
+        return None, False
+    item = graph.edges[relation][1 - side]
+    pairs = np.unique(user[known] * max(len(log.items), 1) + item[known])
+    proven = _come_true(pairs, met, log)
+    every = [nodes[node] for node in np.unique(graph.edges[relation][side]).tolist()]
+    theirs = sum(key in people and not key.isdecimal() for key in every)
+    if proven or theirs >= SHARE * len(every):
+        return pairs, proven
+    return None, False
+
+
+def _come_true(told: np.ndarray, met: np.ndarray, log: EventLog, least: int = MET) -> bool:
+    """Whether so many pairs of what is `told` are `met` that it is not by chance: not because these
+    people, or these items, have many events.
+    """
+    hits = int(np.isin(told, met).sum())
+    if hits < max(least, SHARE * len(told)):
+        return False
+    size = max(len(log.items), 1)
+    of_user = np.bincount(met // size, minlength=len(log.users))
+    of_item = np.bincount(met % size, minlength=size)
+    chance = of_user[told // size] * of_item[told % size] / len(met)
+    by_chance, missed = np.minimum(chance, 1).sum(), len(told) - hits + 0.5
+    return bool(hits * (len(told) - by_chance) >= TIMES * by_chance * missed)
+
+
 def _by_name(graph: KnowledgeGraph) -> list[Leak]:
     out = []
     for relation in graph.fact_relations:
         if _dated(graph, relation):
             continue
         count = graph.edges[relation].shape[1]
-        if CHOSEN.search(relation[1]):
+        if chosen(relation[1]):
             what = f"{relation[1]!r} is what people chose, crawled at a time that is not known"
             out.append(Leak("chosen by people", what, True, count))
-        elif USED.search(relation[1]):
+        elif used(relation[1]):
             what = f"{relation[1]!r} may come from use, also from after the cut: it has no date"
             out.append(Leak("facts from use", what, False, count))
     return out
@@ -216,6 +278,31 @@ def _statistics(catalog: Catalog, split: Split) -> list[Leak]:
                     f"(ρ = {rho:.2f} among {items:,} items met equally often before)")  # fmt: skip
             sure = abs(rho) >= SURE
             out.append(Leak("statistics", what, sure, items))
+    return out
+
+
+def _counts_of_groups(graph: KnowledgeGraph, catalog: Catalog, split: Split) -> list[Leak]:
+    """Numbers that are one within each category, or other group, and count its events of later."""
+    groups = {
+        attribute.name: np.stack([attribute.row, attribute.value])
+        for attribute in catalog.attributes
+    } | {
+        relation[1]: graph.edges[relation] for relation in graph.fact_relations
+        if relation[0] == "item" and relation[2] not in ("item", "user")
+    }  # fmt: skip
+    out, parts = [], parts_of(split)
+    for attribute in catalog.attributes:
+        value = catalog.numbers.get(attribute.name, _numbers(attribute, len(catalog)))
+        if value is None:
+            continue
+        for name, pairs in groups.items():
+            told = None if name == attribute.name else counted(value, pairs, parts)
+            if told is not None:
+                what = (f"{attribute.name!r} is one number within each {name!r} and follows its "
+                        f"events of {told.part} (off by {told.off:.1%}), not those of the "
+                        f"training part ({told.before:.1%})")  # fmt: skip
+                out.append(Leak("statistics", what, told.sure, told.groups))
+                break
     return out
 
 
@@ -263,23 +350,56 @@ def _told(users: Catalog) -> dict[str, str]:
 
 
 def _titles(
-    told: Mapping[str, str], catalog: Catalog, split: Split, later: np.ndarray
+    told: Mapping[str, str], catalog: Catalog, split: Split, known: np.ndarray, later: np.ndarray
 ) -> list[Leak]:
-    """Titles, or ids, of items met only after the cut in what is told of the person."""
+    """Titles, or ids, of items met only after the cut in what is told of the person. Short ids
+    stand there by chance: what they tell must have come true too often for that.
+    """
     if not told:
         return []
     names = [folded(title) for title in catalog.titles]
     size, users = max(len(split.train.items), 1), split.train.users.ids
-    hit = [
+    titles = [
         code for code in later.tolist()
         if len(names[code % size]) >= LETTERS
         and names[code % size] in told.get(users[code // size], "")
     ]  # fmt: skip
-    if not hit:
-        return []
-    what = f"what is told of {len(hit):,} users names an item that they meet only after the cut"
-    codes = np.array(hit, np.int64)
-    return [Leak("titles in texts", what, True, len(hit), _named(codes, split.train))]
+    ids = np.setdiff1d(_ids_in(told, catalog, split), known)
+    met = np.intersect1d(ids, later)
+    long = np.array([len(key) >= LETTERS for key in catalog.ids.ids], bool)
+    short = ids[~long[ids % size]]
+    many = len(np.unique(np.intersect1d(short, later) % size)) >= MET
+    proven = many and _come_true(short, later, split.train)
+    sure = np.union1d(np.array(titles, np.int64), met if proven else met[long[met % size]])
+    out = []
+    if len(sure):
+        what = (
+            f"what is told of {len(sure):,} users names an item that they meet only after the cut"
+        )
+        examples = _named(sure, split.train)
+        out.append(Leak("titles in texts", what, True, len(sure), examples))
+    elif _come_true(short, later, split.train, least=1):
+        what = f"what is told of {len(met):,} users may be the id of an item that they meet later"
+        out.append(Leak("titles in texts", what, False, len(met), _named(met, split.train)))
+    return out
+
+
+def _ids_in(told: Mapping[str, str], catalog: Catalog, split: Split) -> np.ndarray:
+    """int64 [n]: the pairs of people and items whose ids are told of them, as `_later`. An id is a
+    whole value or word, and no short bare number: that is an age as well.
+    """
+    size, users = max(len(split.train.items), 1), split.train.users
+    codes = {
+        folded(key): code for code, key in enumerate(catalog.ids.ids)
+        if len(key) >= LETTERS or not key.isdecimal()
+    }  # fmt: skip
+    out = [
+        user * size + codes[word]
+        for key, user in zip(told, users.encode(told, missing="negative").tolist(), strict=True)
+        if user >= 0
+        for word in {*told[key].split(" ; "), *WORDS.findall(told[key])} & codes.keys()
+    ]
+    return np.unique(np.array(out, np.int64))
 
 
 def reading_leaks(readings: Sequence[Reading], split: Split, log: EventLog) -> list[Leak]:

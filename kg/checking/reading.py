@@ -7,17 +7,21 @@ A text from after the cut may tell what people go on to do, and an encoder that 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from kg.errors import DataError
+from kg.errors import DataError, UsageError, suggest
 from kg.events import EventLog
 from kg.folders import write_text
 
 FILE = "reading.json"
+BUILT_IN = ("hash", "ngram")
+"""Encoders that have read nothing."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,28 @@ def read_readings(folder: Path) -> list[Reading]:
 
 
 def encoder_readings(name: str) -> list[Reading]:
-    """What an encoder has read, by its name; nothing is known of what others trained."""
-    return read_readings(Path(name)) if name else []
+    """What an encoder has read, by its name: a folder, an installed package or one of `BUILT_IN`.
+    Nothing is known of what others trained. `UsageError` where there is none of this name: what it
+    has read cannot be said.
+    """
+    folder = Path(name)
+    if name and folder.is_dir():
+        return read_readings(folder)
+    if name in BUILT_IN or _installed(name):
+        return []
+    packages = (path.parents[1].name.replace("_", "-") for root in sys.path
+                for path in Path(root).glob("*/model/config.json"))  # fmt: skip
+    beside = (str(path.parent) for path in folder.parent.glob("*/config.json"))
+    raise UsageError(
+        f"No folder and no installed package is named {name!r}: give an encoder's folder or "
+        f"package, {' or '.join(BUILT_IN)}.{suggest(name, [*BUILT_IN, *packages, *beside])}"
+    )
+
+
+def _installed(name: str) -> bool:
+    """Whether a package of this name is there; whether it holds an encoder says who loads it."""
+    package = name.replace("-", "_")
+    return package.isidentifier() and importlib.util.find_spec(package) is not None
 
 
 def readings_of(told: Sequence[dict[str, Any]]) -> list[Reading]:

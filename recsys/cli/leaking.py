@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
-from kg.checking.leakage import Leak, leaks, reading_leaks, refuse
+from kg.checking.leakage import Leak, check_accepted, leaks, reading_leaks, refuse
 from kg.checking.reading import encoder_readings
 from kg.errors import DataError, UsageError, check_one_of
 from kg.folders import kind_of
@@ -21,6 +21,7 @@ def report_leaks(
 ) -> None:
     """A row for each leak of a data folder or a run; `DataError` if one is refused."""
     held = None if hold_out is None else checked_hold_out(hold_out)
+    check_accepted(accept)
     if kind_of(place) == "run":
         if encoder is not None:
             raise UsageError("A run has an encoder of its own: leave --encoder out.")
@@ -44,7 +45,7 @@ def _of_run(place: Path, held: HoldOut | None) -> list[Leak]:
     own = checked_hold_out(told.get("hold_out") or held or "none")
     if held is not None and held != own:
         raise UsageError(f"{place} was trained with --hold-out {own}. Got {held!r} instead.")
-    return run_leaks(rec, own, told.get("trained") or {})
+    return run_leaks(rec, own, told.get("trained") or {}, told.get("facts_told"))
 
 
 def data_leaks(dataset: Dataset, held: HoldOut, encoder: str | None = None) -> list[Leak]:

@@ -8,12 +8,14 @@ the training part give one mean and unit variances, others do not.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kg.checking.leakage import Leak, leaks, reading_leaks
-from kg.checking.reading import Reading, encoder_readings, readings_of
+from kg.checking.reading import Reading, read_readings, readings_of
 from kg.split import HoldOut, Split, make_split
 from models.whitening import Whitening
 from recsys.recommender import Recommender
@@ -24,26 +26,46 @@ CLOSE, ALIKE = 1e-6, 1e-3
 """How far the means, and the variances, of one fit on the same vectors may be apart."""
 
 
-def run_leaks(rec: Recommender, hold_out: HoldOut, trained: Mapping[str, Any]) -> list[Leak]:
-    """What is found in a run of this hold-out; `trained` as its manifest says. Items and events
-    that came since the training are no part of it.
+def run_leaks(
+    rec: Recommender, hold_out: HoldOut, trained: Mapping[str, Any], facts_told: int | None = None
+) -> list[Leak]:
+    """What is found in a run of this hold-out; `trained` and `facts_told` as its manifest says.
+    Items and events that came since the training are no part of it, and what may be one of the
+    facts that came since is only told.
     """
     rec = as_learned(rec)
     split = make_split(rec.log, hold_out)
     if trained.get("again"):
         split = split.refitted()
     found = [
-        *leaks(rec.model.graph, split, rec.catalog, rec.model.features.users),
+        *(
+            _told_since(leak, facts_told)
+            for leak in leaks(rec.model.graph, split, rec.catalog, rec.model.features.users)
+        ),
         *_whitenings(rec, split, own="from" not in trained),
         *reading_leaks(_readings(rec, trained), split, rec.log),
     ]
     return sorted(found, key=lambda leak: not leak.refused)
 
 
+def _told_since(leak: Leak, facts_told: int | None) -> Leak:
+    """A leak that may be what `kgintent kg add` told the run, which does not keep which facts these
+    were: a training leaves facts of later out, and of others no more came than were told.
+    """
+    if not leak.refused or facts_told is None:
+        return leak
+    few = leak.check == "facts of people" and leak.count <= facts_told
+    if leak.check != "dated facts" and not few:
+        return leak
+    what = f"{leak.what}; the run was told facts ({facts_told:,} new) since its training"
+    return replace(leak, what=what, refused=False)
+
+
 def _readings(rec: Recommender, trained: Mapping[str, Any]) -> list[Reading]:
     if "read" in trained:
         return readings_of(trained["read"])
-    return encoder_readings(getattr(rec.encoder, "name", None) or "")
+    name = getattr(rec.encoder, "name", None)
+    return read_readings(Path(name)) if name else []
 
 
 def _whitenings(rec: Recommender, split: Split, own: bool) -> Iterator[Leak]:

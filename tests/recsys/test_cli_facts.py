@@ -268,6 +268,48 @@ def test_a_run_is_checked_as_it_was_trained(world, call, tmp_path):
     assert (code, "an encoder of its own" in err) == (2, True)
 
 
+def test_facts_that_a_run_was_told_since_its_training_are_no_refusal(world, call, tmp_path):
+    ids = pl.read_csv(world / ITEMS, infer_schema=False)["item_id"].to_list()
+    file, run = tmp_path / "t.csv", tmp_path / "r"
+    file.write_text(f"head,relation,tail,time\n{ids[0]},made_by,X,1000000000\n", encoding="utf-8")
+    code, _, err = call("build", world / EVENTS, world / ITEMS, "--triples", file,
+                        "-o", tmp_path / "d")  # fmt: skip
+    assert code == 0, err
+    code, _, err = call("train", tmp_path / "d", "-o", run, "--encoder", "hash", "--hold-out",
+                        "time", "--max-epochs", "1")  # fmt: skip
+    assert code == 0, err
+    file.write_text(f"head,relation,tail,time\n{ids[1]},made_by,X,2026-11-01\n", encoding="utf-8")
+    code, _, err = call("kg", "add", run, file)
+    assert code == 0, err
+    code, out, err = call("check-leakage", run, "--json")
+    assert code == 0, err
+    (row,) = rows_of(out)
+    assert (row["check"], row["refused"]) == ("dated facts", False)
+    assert "the run was told facts (1 new) since its training" in row["what"]
+    rec = Recommender.load(run)
+    rec.save(tmp_path / "other", hold_out="time", trained={"again": 1})  # nothing was told since
+    assert call("check-leakage", tmp_path / "other")[0] == 1
+
+
+def test_what_is_misspelled_is_told_and_what_is_refused_ends_with_a_stop(world, call, tmp_path):
+    data, run = world / "data", tmp_path / "r"
+    for words in (["check-leakage", data], ["train", data, "-o", run]):
+        code, _, err = call(*words, "--encoder", "ngarm")
+        assert (code, "Did you mean 'ngram'?" in err) == (2, True), err
+        code, _, err = call(*words, "--accept", "statistic")
+        assert (code, "Did you mean 'statistics'?" in err) == (2, True), err
+        assert "whitening or pretraining" in err
+    assert not run.exists()
+    ids = pl.read_csv(world / ITEMS, infer_schema=False)["item_id"].to_list()
+    file = tmp_path / "t.csv"
+    file.write_text(f"head,relation,tail\n{ids[0]},also_bought,{ids[1]}\n", encoding="utf-8")
+    code, _, err = call("build", world / EVENTS, world / ITEMS, "--triples", file,
+                        "-o", tmp_path / "d")  # fmt: skip
+    assert code == 0, err
+    code, _, err = call("check-leakage", tmp_path / "d")
+    assert (code, "is not known. Leave out what knows it" in err) == (1, True), err
+
+
 def test_an_encoder_that_has_read_the_future_is_refused(world, call, tmp_path, make_bert):
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "red", "music", "guitar", "viewed"]
     bert = make_bert(words, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,

@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 
 from kg.checking.leakage import reading_leaks
-from kg.checking.reading import FILE, Reading, log_hash, read_readings, write_readings
-from kg.errors import DataError
+from kg.checking.reading import (
+    FILE,
+    Reading,
+    encoder_readings,
+    log_hash,
+    read_readings,
+    write_readings,
+)
+from kg.errors import DataError, UsageError
 from kg.split import leave_one_out, temporal_split
 from kg.testing import tiny
 
@@ -62,3 +69,18 @@ def test_a_folder_keeps_them(tmp_path, log):
     (tmp_path / FILE).write_text('[{"source": "x"}]', encoding="utf-8")
     with pytest.raises(DataError, match=r"reading\.json cannot be read"):
         read_readings(tmp_path)
+
+
+def test_an_encoder_that_is_nowhere_is_told(tmp_path):
+    for name in ("hash", "ngram", "numpy", str(tmp_path)):
+        assert encoder_readings(name) == []
+    with pytest.raises(UsageError, match=r"named 'ngarm'.*Did you mean 'ngram'\?"):
+        encoder_readings("ngarm")
+    beside = tmp_path / "encoder"
+    beside.mkdir()
+    (beside / "config.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"Did you mean '.*encoder'"):
+        encoder_readings(str(tmp_path / "encodr"))
+    for name in ("nosuch", "", "a b"):
+        with pytest.raises(UsageError, match="No folder and no installed package"):
+            encoder_readings(name)
