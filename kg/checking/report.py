@@ -28,15 +28,16 @@ UPWARDS = re.compile(
     r"instance_?of", re.IGNORECASE,
 )  # fmt: skip
 """Relations that lead from a node to one above it."""
-HUB = 1 / 3
-"""A target that more than this share of a relation's sources have, two of them at least, is told:
-in a column of three values or more one of them stands out."""
+HUB = 0.5
+"""A target that more than this share of all nodes of a relation's source type lead to, two of them
+at least, is told: to know it tells little apart."""
 
 
 @dataclass(frozen=True)
 class RelationFacts:
     """Of one relation: edges, the sources and targets that have any, edges a source has in the
-    mean, and the target with most of the edges: its share of them, and how many sources it joins.
+    mean, and the target with most of the edges: its share of them, how many sources it joins, and
+    which share of all nodes of their type that is.
     """
 
     source: str
@@ -50,11 +51,15 @@ class RelationFacts:
     hub: str
     hub_share: float
     hub_joins: int
+    hub_joined: float
 
     @property
     def has_hub(self) -> bool:
-        """Whether the largest target joins so many of the sources that it is told (`HUB`)."""
-        return self.hub_joins > max(1, HUB * self.sources)
+        """Whether the largest target joins so many nodes that it is told (`HUB`); what leads
+        upwards is meant to.
+        """
+        upwards = UPWARDS.fullmatch(self.name) is not None
+        return not self.events and not upwards and self.hub_joins > 1 and self.hub_joined > HUB
 
 
 @dataclass(frozen=True)
@@ -143,11 +148,12 @@ def _relation(graph: KnowledgeGraph, relation: Relation) -> RelationFacts:
     counts = np.bincount(tails, minlength=1)
     total, sources = len(heads), len(np.unique(heads))
     top = int(counts.argmax())
+    joins, nodes = len(np.unique(heads[tails == top])), graph.num_nodes[relation[0]]
     return RelationFacts(
         *relation, relation in graph.events, total, sources, int((counts > 0).sum()),
         total / max(sources, 1), graph.name(relation[2], top) if total else "",
         float(counts.max() / total) if total else 0.0,
-        len(np.unique(heads[tails == top])),
+        joins, joins / max(nodes, 1),
     )  # fmt: skip
 
 
@@ -238,6 +244,8 @@ def _components(graph: KnowledgeGraph) -> tuple[int, float]:
     if not ends:
         return 0, 0.0
     pairs = np.concatenate(ends, axis=1)
+    if not pairs.size:
+        return 0, 0.0
     matrix = sparse.coo_matrix((np.ones(pairs.shape[1], bool), tuple(pairs)), shape=(total, total))
     label = connected_components(matrix, directed=False)[1][np.unique(pairs)]
     counts = np.bincount(label)
@@ -353,13 +361,12 @@ def lines(found: GraphReport) -> list[str]:
            + (f"; those without{some}" if found.linked < 1 else "")]  # fmt: skip
     out += [f"{count:,} nodes of type {kind} have no edge" for kind, count in found.lonely.items()]
     for one in found.relations:
-        if not one.events and one.has_hub:
-            joined = one.hub_joins / one.sources
-            share = f"{one.hub_joins:,} of {one.sources:,}, {joined:.0%}"
-            many = "most" if joined > 0.5 else "many"
-            little = "nothing" if one.targets == 1 else "little"
-            out.append(f"{one.source} – {one.name}: {many} lead to {one.hub!r} ({share}), which "
-                       f"tells {little} apart")  # fmt: skip
+        if one.has_hub:
+            what = "nothing" if one.hub_joined == 1 and one.targets == 1 else "little"
+            out.append(
+                f"{one.name}: {one.hub_joins:,} of the {one.source}s "
+                f"({one.hub_joined:.0%}) lead to {one.hub!r}, which tells {what} apart"
+            )
     for odd in found.no_items:
         some = ", ".join(odd.some) + (", …" if odd.count > len(odd.some) else "")
         out.append(f"{odd.relation} joins items, but {odd.count:,} of its ends are none of the "

@@ -170,7 +170,8 @@ def check_ids(frame: pl.DataFrame, columns: Sequence[str], file: Path, once: boo
         bad = empty | (again & ~frame[name].is_first_distinct() if once else empty)
         if bad.any():
             row = int(bad.arg_true()[0])
-            line = frame["line"][row] if "line" in frame.columns else None
+            numbered = "line" in frame.columns and frame["line"].dtype.is_integer()
+            line = frame["line"][row] if numbered else None  # a user's column may be called so too
             where = place(file, row + 1) if line is None else f"{file}, line {line}"
             if empty[row]:
                 raise DataError(f"{where}: the {name} must not be empty.")

@@ -91,14 +91,17 @@ def _known(
         hint = f" ({zeros_told(pairs)})" if pairs else ""
         left += f"; {count:,} {kind}s of it are in no file{hint}"
     facts = graph.facts()
-    if (facts.num_edges and not found.num_edges) or (_of_items(facts) and not _of_items(found)):
+    about_items = _of_items(facts) and not _of_items(found)
+    if about_items or (facts.num_edges and not found.num_edges):
+        kind = "item" if about_items else "user"
         theirs, ours = (
-            f" such as {vocab.ids[0]!r}" if len(vocab) else ""
-            for vocab in (graph.vocabs.get("item", Vocab((), "item")), items)
+            f"{vocab.ids[0]!r}" if len(vocab) else "none"
+            for vocab in (graph.vocabs.get(kind, Vocab((), kind)), known[kind])
         )
+        where = file if about_items else "the log"
         raise DataError(
-            f"{name}: no fact about an item is left{left}. The graph names items{theirs}, "
-            f"{file} names items{ours}: they must be the same ids."
+            f"{name}: no fact{' about an item' if about_items else ''} is left{left}. The graph's "
+            f"{kind}s ({theirs} first) and those of {where} ({ours} first) must have the same ids."
         )
     return found, f"{name}: {found.num_edges:,} facts in place of the attributes{left}"
 

@@ -97,10 +97,10 @@ def tell_nothing(what: str, why: str) -> None:
 
 def tell_fewer(
     found: int, k: int, allowed: np.ndarray | None, at_most: Mapping[str, int] | None = None, *,
-    avoiding: bool = False, unseen: bool = False,
+    wished: bool = False, avoiding: bool = False, met: bool = False,
 ) -> None:  # fmt: skip
-    """Warns where caps, a filter, bool [N], intents to avoid or items met before are why a list is
-    shorter than k, and where there is none. A small catalogue is no reason.
+    """Warns where caps, a filter, bool [N], intents to avoid or items `met` before are why a list
+    is shorter than k, and where there is none. A small catalogue is no reason.
     """
     if found >= k:
         return
@@ -114,10 +114,12 @@ def tell_fewer(
         why = "the filter leaves no more"
     elif avoiding:
         why = "no more are without the intents to avoid"
-    elif unseen:
-        why = "the others were met before"
+    elif met:
+        why = "items met before are left out, and there are no others"
+    elif not found and wished:
+        why = "nothing fits what was asked for"
     elif not found:
-        why = "each was met before, turned down, removed or is out of stock"
+        why = "there is none that may be shown"
     else:
         return
     warnings.warn(f"{found} of the {k} items asked for: {why}.", FewerItems, stacklevel=3)

@@ -54,13 +54,16 @@ class Spread:
     ) -> list[int]:
         """Places in a list of scores float32 [M], highest first: at most k of them, taken one by
         one by the largest (1 - d) s - d max_j cos(v, v_j) over those taken before, s the score
-        scaled to [0, 1] within the list, as far as the caps on `values` (by fact and place) allow.
+        scaled so that it is in [0, 1] within the first `pool(k)`, as far as the caps on `values`
+        (by fact and place) allow.
 
         Maximal marginal relevance: Carbonell and Goldstein, SIGIR 1998.
         """
-        width = float(np.ptp(scores)) if len(scores) else 0.0
-        good = (scores - scores.min()) / width if width > 0 else np.zeros(len(scores))
-        unit, near = unit_rows(vectors), np.zeros(len(scores))
+        first = scores[: self.pool(k)]
+        width = float(np.ptp(first)) if len(first) else 0.0
+        good = (scores - first.min()) / width if width > 0 else np.zeros(len(scores))
+        unit = unit_rows(vectors) if self.diversity else vectors
+        near = np.zeros(len(scores))
         left = np.ones(len(scores), bool)
         sharing = {name: _places(values[name]) for name in self.at_most}
         counts: Counter[tuple[str, str]] = Counter()

@@ -144,6 +144,25 @@ class Facets:
             }
         return [set(furthest(out[int(code)])) for code in codes]
 
+    def longest(self, at_most: Mapping[str, int]) -> int:
+        """How many items a list may hold at most under such caps, as far as the values that there
+        are tell: an item without one is under no cap.
+        """
+        counts = [self._values_in_all.get(name) for name in at_most]
+        for name, count in zip(at_most, counts, strict=True):
+            if count is None:
+                held = self.values(name, np.flatnonzero(self.items.living))
+                self._values_in_all[name] = len(set().union(*held)) if all(held) else -1
+        told = [self._values_in_all[name] * most for name, most in at_most.items()]
+        return min((most for most in told if most >= 0), default=len(self.items))
+
+    @cached_property
+    def _values_in_all(self) -> dict[str, int]:
+        """By name of a fact, filled as it is asked for: how many values the items have in all; -1
+        where an item has none.
+        """
+        return {}
+
     def _current(self, codes: np.ndarray) -> np.ndarray:
         """Those of trained items that were not replaced since: newer rows tell of themselves."""
         return codes[self.items.newest[codes] == codes]

@@ -133,12 +133,12 @@ def test_a_graph_of_other_ids_is_refused(build, graph, tmp_path):
         err
     )
     assert "no fact about an item is left" in err
-    assert "names items such as '01'" in err
-    assert "items.csv names items such as '1'" in err
+    assert "The graph's items ('01' first) and those of" in err
+    assert "items.csv ('1' first) must have the same ids" in err
     assert not (tmp_path / "data").exists()
     folder, _ = graph("item_id,brand\na,x\nb,x\nc,y\n", "--relations", "brand")
     err = build(EVENTS, NUMBERED, "--graph", folder, code=1)
-    assert "3 items of it are in no file. The graph names items such as 'a'" in err
+    assert "3 items of it are in no file. The graph's items ('a' first)" in err
 
 
 def test_zeros_in_front_of_ids_of_a_graph_are_told(build, graph):

@@ -35,8 +35,8 @@ _STEP = np.zeros(256, np.int8)
 """How much deeper what follows a byte of JSON lies than what stands before it."""
 _STEP[list(b"{[")], _STEP[list(b"}]")] = 1, -1
 _NO_SIGNS = bytes(set(range(256)) - set(b'"{[]}\n'))
-_QUOTED = re.compile(rb"<<\(|\)>>")
-"""Where a triple that stands in another begins or ends."""
+_QUOTED = re.compile(rb"<<\(|\)>>|\.[ \t\r]*\n")
+"""Where a triple that stands in another begins or ends, or a statement ends."""
 _GROWTH = 16
 """So many times as long as it is may a part of a file become by its entities."""
 
@@ -216,7 +216,7 @@ def _check_json(file: Path) -> None:
 
 def _check_quoted(file: Path) -> None:
     """`DataError` where triples stand in triples, <<( … )>>, deeper than `DEEPEST`, for the same
-    reason. What looks so in literals is counted too.
+    reason. What looks so in the literals of one statement is counted too.
     """
     line, before, depth, more = 1, b"", 0, True
     with open_bytes(file) as handle:
@@ -229,6 +229,8 @@ def _check_quoted(file: Path) -> None:
                 if found.start() >= done:
                     break
                 depth = max(depth + (1 if found[0] == b"<<(" else -1), 0)
+                if found[0][:1] == b".":
+                    depth = 0
                 if depth > DEEPEST:
                     line += window.count(b"\n", 0, found.start())
                     raise DataError(

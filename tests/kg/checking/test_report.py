@@ -26,8 +26,9 @@ def hubs(graph):
 @pytest.mark.parametrize(
     ("counts", "told"),
     [
-        ([1000], ["most lead to 'b0' (1,000 of 1,000, 100%), which tells nothing apart"]),
-        ([45] + [1] * 55, ["many lead to 'b0' (45 of 100, 45%), which tells little apart"]),
+        ([1000], ["1,000 of the items (100%) lead to 'b0', which tells nothing apart"]),
+        ([55] + [1] * 45, ["55 of the items (55%) lead to 'b0', which tells little apart"]),
+        ([50, 50], []),  # the most that two values can tell
         ([20] * 5, []),
         ([1, 1, 1], []),
         ([10, 10, 10], []),
@@ -35,7 +36,23 @@ def hubs(graph):
     ],
 )  # fmt: skip
 def test_a_node_that_joins_many_is_named(counts, told):
-    assert hubs(of_brands(*counts)) == [f"item – brand: {line}" for line in told]
+    assert hubs(of_brands(*counts)) == [f"brand: {line}" for line in told]
+
+
+def test_what_few_items_have_joins_few_of_all():
+    """A flag that two of fifty items have tells these apart, and what leads upwards is meant to."""
+    graph = of_brands(*[1] * 50)
+    flags, above = Vocab.of(["yes"], "flag"), ("brand", "part_of", "brand")
+    edges = {("item", "flag", "flag"): np.array([[0, 1], [0, 0]]),
+             above: np.stack([np.arange(1, 50), np.zeros(49, np.int64)])}  # fmt: skip
+    vocabs = {**graph.vocabs, "flag": flags}
+    assert hubs(KnowledgeGraph(vocabs, {**graph.edges, **edges})) == []
+
+
+def test_a_graph_of_relations_without_an_edge_is_reported():
+    none = of_brands(1, 1)
+    none = KnowledgeGraph(none.vocabs, {r: e[:, :0] for r, e in none.edges.items()})
+    assert (report(none).components, report(none).linked) == (0, 0)
 
 
 def test_a_hub_is_counted_by_the_items_it_joins():
@@ -47,7 +64,7 @@ def test_a_hub_is_counted_by_the_items_it_joins():
     found = report(graph)
     (tag,) = found.relations
     assert (tag.hub, tag.hub_joins, tag.hub_share) == ("0", 8, 0.2)
-    assert "most lead to '0' (8 of 8, 100%)" in hubs(graph)[0]
+    assert "8 of the items (100%) lead to '0', which tells little apart" in hubs(graph)[0]
     assert found.as_dict()["relations"][0]["hub_joins"] == 8
 
 

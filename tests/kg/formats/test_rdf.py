@@ -590,6 +590,12 @@ def test_brackets_in_texts_of_json_are_not_deep(tmp_path: Path, monkeypatch, win
         _read(tmp_path, json.dumps(objects), "wide.jsonld")
 
 
+def test_what_looks_like_a_triple_in_texts_of_many_statements_is_not_deep(tmp_path: Path) -> None:
+    line = '<http://x/{}> <http://x/says> "std::cout <<(a1) " .\n'
+    file = _file(tmp_path, "".join(line.format(n) for n in range(10_050)), "code.nt")
+    assert read_rdf(file).triples is not None or read_rdf(file).entities is not None
+
+
 @pytest.mark.parametrize("name", ["deep.nt", "deep.ttl"])
 def test_triples_that_stand_too_deep_in_triples_are_refused(tmp_path: Path, name: str) -> None:
     def nested(depth: int) -> str:

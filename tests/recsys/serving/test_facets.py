@@ -221,26 +221,36 @@ def test_caps_look_as_far_as_it_takes(rec, monkeypatch):
     assert len(whole) == 9
     monkeypatch.setattr(Spread, "pool", lambda self, k: 4)  # in earnest at least a hundred
     assert [r.item for r in rec.recommend("u1", **asked)] == whole
+    ranked = []
+    find = Recommender._ranked
+    monkeypatch.setattr(
+        Recommender, "_ranked", lambda self, *told: ranked.append(told[2]) or find(self, *told)
+    )
     with pytest.warns(FewerItems, match="9 of the 10 .* no more fit with at most 3 of one brand"):
         assert len(rec.recommend("u1", **asked | {"k": 10})) == 9
+    assert ranked == [4, 40]  # and no further: three brands hold nine items
+    two = {"k": 5, "at_most": {"brand": 1}, "filter_seen": False}
+    assert len(rec.recommend("u1", **two)) == 3
 
 
 def test_a_short_list_is_told_whatever_left_the_others_out(rec):
     every = ["Home", "Garden"]
     with pytest.warns(FewerItems, match="0 of the 5 .* without the intents to avoid"):
         assert rec.recommend("u1", k=5, avoid=every) == []
-    with pytest.warns(FewerItems, match="of the 30 .* the others were met before"):
+    with pytest.warns(FewerItems, match="of the 30 .* items met before are left out"):
         assert rec.recommend("u1", k=30, filter_seen=True)
     with pytest.warns(FewerItems, match="20 of the 20 lists hold fewer than the 3 items"):
         list(rec.recommend_all(3, only=["i01", "i02"], filter_seen=False))
     with pytest.warns(FewerItems, match="20 of the 20 lists hold fewer than the 5"):
         list(rec.recommend_all(5, avoid=every))
-    with pytest.warns(FewerItems, match="0 of the 5 .* removed or is out of stock"):
+    with pytest.warns(FewerItems, match="0 of the 5 .* none that may be shown"):
         assert rec.without_items(rec.items.ids).recommend("u1", k=5) == []
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(rec.recommend("u1", k=100, filter_seen=False)) == 30  # there are no more
         list(rec.recommend_all(2, only=["i01", "i02"], filter_seen=False))
+        list(rec.recommend_all(100, diversity=0.3, users=["u1"]))
+        rec.recommend(history=[], k=100, filter_seen=True)
 
 
 def test_diversity_takes_what_is_unlike_what_stands_above(rec):
