@@ -228,6 +228,9 @@ def test_there_is_a_sample_of_every_format() -> None:
     assert {form_of(name).name for name in NAMES} == set(FORMATS)
 
 
+CUT_OFF = gzip.compress(b"a" * 99, mtime=0)[:20]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_what_every_reader_gives(tmp_path: Path, name: str) -> None:
     (tmp_path / "in").mkdir()
@@ -267,7 +270,7 @@ def test_a_path_that_is_not_what_it_should_be_is_named(tmp_path: Path, name: str
         ("plain", "items.csv", "i2", "i1", r"items\.csv, line 3: each item_id .* 'i1' again"),
         ("plain", "users.csv", "v,", ",", r"users\.csv, line 3: the user_id must not be empty"),
         ("plain", "triples.csv", "by", "", r"triples\.csv, line 2: the relation must not be empty"),
-        ("recbole", "x.useremb", "", gzip.compress(b"a" * 99, mtime=0)[:20], r"x\.useremb cannot be read"),
+        ("recbole", "x.useremb", "", CUT_OFF, r"x\.useremb cannot be read"),
         ("movielens", "movies.csv", "7,Up", "31,Up", r"movies\.csv, line 3: each movieId .*'31'"),
         ("movielens-100k", "u.item", "302|", "242|", r"u\.item, line 2: each item_id .*'242'"),
         ("movielens-100k", "u.user", "196|", "|", r"u\.user, line 1: the user_id must not be"),
