@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -237,16 +237,11 @@ class Recommender:
         gone = None if user is None else self._declined_by(user)
         if wish is not None:
             wish = self._shared(wish, user, history)
-        pool = k if spread is None else spread.pool(k)
-        found = self._ranked(query, one, pool, filter_seen, allowed, gone, wish)
-        if spread is not None:
-            most = min(k, self.facets.longest(spread.at_most))
-            chosen = self._spread(spread, found, k)
-            while len(chosen) < most and len(found) == pool:  # the caps leave out most of them
-                pool *= 10
-                found = self._ranked(query, one, pool, filter_seen, allowed, gone, wish)
-                chosen = self._spread(spread, found, k)
-            found = chosen
+
+        def ranked(count: int) -> list[tuple[int, float]]:
+            return self._ranked(query, one, count, filter_seen, allowed, gone, wish)
+
+        found = ranked(k) if spread is None else self._spread(spread, ranked, k)
         tell_fewer(
             len(found), k, self._living(allowed), at_most,
             wished=wish is not None, avoiding=avoid is not None,
@@ -298,14 +293,20 @@ class Recommender:
         return [(code, float(scores[code])) for code in codes]
 
     def _spread(
-        self, spread: Spread, found: list[tuple[int, float]], k: int
+        self, spread: Spread, ranked: Callable[[int], list[tuple[int, float]]], k: int
     ) -> list[tuple[int, float]]:
-        """At most k of these that are not too much alike."""
-        codes = np.array([code for code, _ in found], np.int64)
-        scores = np.array([score for _, score in found])
-        values = {name: self.facets.values(name, codes) for name in spread.at_most}
-        places = spread.chosen(scores, self.items.vectors[codes], values, k)
-        return [found[place] for place in places]
+        """At most k that are not too much alike, of as many of the best `ranked` as it takes."""
+        pool = spread.pool(k)
+        while True:
+            found = ranked(pool)
+            codes = np.array([code for code, _ in found], np.int64)
+            scores = np.array([score for _, score in found])
+            values = {name: self.facets.values(name, codes) for name in spread.at_most}
+            places = spread.chosen(scores, self.items.vectors[codes], values, k)
+            every = len(found) < pool or len(places) == k
+            if every or len(places) >= self.facets.longest(spread.at_most):
+                return [found[place] for place in places]
+            pool *= 10  # the caps leave out most of them
 
     @cached_property
     def facets(self) -> Facets:

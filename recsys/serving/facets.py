@@ -148,9 +148,8 @@ class Facets:
         """How many items a list may hold at most under such caps, as far as the values that there
         are tell: an item without one is under no cap.
         """
-        counts = [self._values_in_all.get(name) for name in at_most]
-        for name, count in zip(at_most, counts, strict=True):
-            if count is None:
+        for name in at_most:
+            if name not in self._values_in_all:
                 held = self.values(name, np.flatnonzero(self.items.living))
                 self._values_in_all[name] = len(set().union(*held)) if all(held) else -1
         told = [self._values_in_all[name] * most for name, most in at_most.items()]
