@@ -19,10 +19,11 @@ import polars as pl
 from kg import given
 from kg.alike import ByValue
 from kg.amounts import Amounts, read_amounts, read_known
-from kg.errors import DataError, UsageError
+from kg.broken import Broken
+from kg.errors import BrokenLine, DataError, UsageError
 from kg.events import CHINESE_ITEMS, CHINESE_USERS, EVENT_COLUMNS
 from kg.ids import Vocab
-from kg.tables import Table, pick_columns, place, read_cells, table_name
+from kg.tables import Table, pick_columns, place, read_cells, table_name, without_empty
 from kg.vectors import Vectors
 
 ITEM_COLUMNS: dict[str, tuple[str, ...]] = {
@@ -211,9 +212,10 @@ class CatalogFile:
 
 def read_catalog(
     path: Table, *, columns: Mapping[str, str] | None = None, kind: str = "item",
-    facts: Collection[str] = (), numbers: Collection[str] = (),
+    facts: Collection[str] = (), numbers: Collection[str] = (), broken: Broken | None = None,
 ) -> CatalogFile:  # fmt: skip
-    """As `Catalog.read`, with what was made of the file.
+    """As `Catalog.read`, with what was made of the file. Lines that have another number of cells,
+    or no id, go to `broken`, if given.
 
     Columns that are known by name to hold `facts` or `numbers` do so whatever a few rows look like:
     a cell of numbers that is none is empty, and told.
@@ -224,22 +226,24 @@ def read_catalog(
     mapping = dict(columns or {})
     main = {role: name for role, name in mapping.items() if role in wanted}
     own = [name for role, name in mapping.items() if role in main or role not in _ROLES]
-    frame, odd = read_cells(path, own)
+    frame, odd = read_cells(path, own, broken)
     where = table_name(path)
     key = f"{kind}_id"
     roles = pick_columns(frame, wanted, main, needed=(key,), where=where)
     renamed = {n: r for r, n in mapping.items() if r not in _ROLES and n in frame.columns}
+    rows = np.arange(1, frame.height + 1)
+    if broken is not None:
+        frame, rows = without_empty(frame, [roles[key]], where, broken)
     keys = frame[roles[key]].str.strip_chars()
     ids = keys.fill_null("").to_list()
     if "" in ids:
-        raise DataError(
+        raise BrokenLine(
             f"{place(where, ids.index('') + 1)}: column {roles[key]!r} must not be empty."
         )
     if not (once := keys.is_first_distinct()).all():
         row = int(np.flatnonzero(~once.to_numpy())[0])
-        raise DataError(
-            f"{place(where, row + 1)}: each {kind} id must stand once. Got {ids[row]!r} again."
-        )
+        line = place(where, int(rows[row]))
+        raise DataError(f"{line}: each {kind} id must stand once. Got {ids[row]!r} again.")
     frame, said = without_nulls(frame, roles[key])
     found = _columns(frame, set(roles.values()), renamed, facts, numbers)
     found.unused |= {name: f"of the type {kind.partition('(')[0]}" for name, kind in odd.items()}
@@ -366,7 +370,8 @@ def _cells(text: pl.Series, amounts: Amounts, name: str, *, keep: bool) -> list[
     distinct = len({value for cell in cells for value in cell})
     if distinct == 0:
         return "empty"
-    lonely = filled > FEW_ROWS and distinct > MAX_SHARE * filled
+    told = sum(map(len, cells))  # of lists each value counts: a circle of friends is no identifier
+    lonely = filled > FEW_ROWS and distinct > MAX_SHARE * told
     return "nearly one value a row" if lonely and not keep else cells
 
 

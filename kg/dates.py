@@ -38,6 +38,20 @@ def dates(column: pl.Series, where: str) -> np.ndarray:
     year alone is none, for nobody knows when in it.
     """
     text = column.cast(pl.String).str.strip_chars().replace("", None)
+    out, bad = read_dates(text, where)
+    if bad.size:
+        row = int(bad[0])
+        raise DataError(
+            f"{place(where, row + 1)}: {column.name!r} {DATE}. Got {text[row]!r} instead."
+        )
+    return out
+
+
+DATE = "must be a date (2024-05-31, ISO 8601) or UTC seconds"
+
+
+def read_dates(text: pl.Series, where: str) -> tuple[np.ndarray, np.ndarray]:
+    """The dates of cells (null where empty) as `dates` gives them, and the rows of bad cells."""
     out = np.full(len(text), UNDATED)
     short = text.str.contains(r"^\d{1,4}$").fill_null(False).to_numpy()
     plain = text.cast(pl.Float64, strict=False).is_not_null().to_numpy() & ~short
@@ -45,11 +59,4 @@ def dates(column: pl.Series, where: str) -> np.ndarray:
     for cells in (np.flatnonzero(plain), np.flatnonzero(filled & ~plain & ~short)):
         with contextlib.suppress(DataError):  # not one can be read: told below
             out[cells] = to_seconds(text[cells], where) if cells.size else UNDATED
-    bad = np.flatnonzero(filled & (out == UNDATED))
-    if bad.size:
-        row = int(bad[0])
-        raise DataError(
-            f"{place(where, row + 1)}: {column.name!r} must be a date (2024-05-31, ISO 8601) or "
-            f"UTC seconds. Got {text[row]!r} instead."
-        )
-    return out
+    return out, np.flatnonzero(filled & (out == UNDATED))

@@ -18,6 +18,10 @@ class DataError(ValueError):
     """The data are wrong: another file, or a mended one, would make it right."""
 
 
+class BrokenLine(DataError):
+    """A line cannot be read that may be left out: the reader takes a `kg.broken.Broken`."""
+
+
 def check_one_of(name: object, known: Sequence[str], what: str) -> None:
     """`UsageError` unless the name is one of these: a typo must not choose something else."""
     if not isinstance(name, str) or name not in known:

@@ -16,6 +16,7 @@ import polars as pl
 
 from kg import given
 from kg.alike import ByValue
+from kg.broken import Broken
 from kg.errors import DataError
 from kg.ids import Vocab
 from kg.schema import BEHAVIOURS, Behaviour, behaviour_named, says_no
@@ -307,12 +308,15 @@ def read_events(
     use_time: bool = True,
     own: tuple[Behaviour, ...] = (),
     ordered: bool = True,
+    broken: Broken | None = None,
 ) -> EventFile:
-    """As `EventLog.read`, with what was made of the file."""
+    """As `EventLog.read`, with what was made of the file. Lines that have another number of cells
+    go to `broken`, if given.
+    """
     if isinstance(path, str | Path) and _is_sequences(Path(path)):
         return EventFile(read_sequences(path, own=own, ordered=ordered), {})
     mapping = {role: name for role, name in (columns or {}).items() if role in EVENT_COLUMNS}
-    frame, odd = read_cells(path, mapping.values())
+    frame, odd = read_cells(path, mapping.values(), broken)
     where = table_name(path)
     roles = pick_columns(frame, EVENT_COLUMNS, mapping, needed=("user", "item"), where=where)
     if not (use_time and ordered):

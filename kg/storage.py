@@ -13,6 +13,7 @@ from zipfile import BadZipFile
 import numpy as np
 import polars as pl
 
+from kg.broken import Broken
 from kg.catalog import Attribute, Catalog
 from kg.clean import CleanReport
 from kg.declined import Declined
@@ -80,9 +81,11 @@ def save_dataset(
     facts: Mapping[str, Any] | None = None,
     report: CleanReport | None = None,
     vectors_aside: pl.DataFrame | None = None,
+    broken: Broken | None = None,
 ) -> None:
     """Publish `data` as a folder; `facts` say how it was made. What cleaning kept aside goes to
-    `set_aside.csv` in it, rows of vector files that are not used to `set_aside_vectors.csv`.
+    `set_aside.csv` in it, rows of vector files that are not used to `set_aside_vectors.csv`, lines
+    that could not be read to `set_aside_lines.csv`.
     """
 
     def write(folder: Path) -> None:
@@ -91,6 +94,8 @@ def save_dataset(
             report.aside.write_csv(folder / "set_aside.csv")
         if vectors_aside is not None and len(vectors_aside):
             vectors_aside.write_csv(folder / "set_aside_vectors.csv")
+        if broken:
+            broken.frame().write_csv(folder / "set_aside_lines.csv")
 
     publish(path, write, {"kind": "data", **(facts or {})})
 

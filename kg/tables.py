@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from kg.errors import DataError, UsageError, suggest
+from kg.broken import Broken
+from kg.errors import BrokenLine, DataError, UsageError, suggest
 from kg.given import Frame, as_text, frame_of, is_frame
 
 UNREADABLE = (OSError, EOFError, zlib.error)
@@ -37,24 +38,27 @@ def table_name(table: Table, of_frame: str = "the frame") -> str:
     return of_frame if is_frame(table) else str(table)
 
 
-def read_table(path: Table) -> pl.DataFrame:
+def read_table(path: Table, broken: Broken | None = None) -> pl.DataFrame:
     """Every column of the file or frame as text (null where empty).
 
     Columns without a name (the row numbers that pandas writes) and empty rows at the end are left
-    out. Raises `UsageError` if there is no such file, `DataError` if it is empty or cannot be read,
-    or holds a column that is no text (a struct).
+    out, and to `broken`, if given, goes each line of a CSV that has another number of cells. Raises
+    `UsageError` if there is no such file, `DataError` if it is empty or cannot be read, or holds a
+    column that is no text (a struct).
     """
-    frame, odd = read_cells(path)
+    frame, odd = read_cells(path, broken=broken)
     for name, kind in odd.items():
         raise _no_cells(path, name, kind)
     return frame
 
 
-def read_cells(path: Table, asked: Collection[str] = ()) -> tuple[pl.DataFrame, dict[str, str]]:
+def read_cells(
+    path: Table, asked: Collection[str] = (), broken: Broken | None = None
+) -> tuple[pl.DataFrame, dict[str, str]]:
     """As `read_table`, without the columns that are no text, and those with their types; one that
     is `asked` for is an error.
     """
-    frame, odd = _read_file(existing_file(path)) if isinstance(path, str | Path) else (
+    frame, odd = _read_file(existing_file(path), broken) if isinstance(path, str | Path) else (
         _read_frame(path))  # fmt: skip
     for name in asked:
         if name in odd:
@@ -65,12 +69,12 @@ def read_cells(path: Table, asked: Collection[str] = ()) -> tuple[pl.DataFrame, 
     return frame, odd
 
 
-def _read_file(file: Path) -> tuple[pl.DataFrame, dict[str, str]]:
+def _read_file(file: Path, broken: Broken | None) -> tuple[pl.DataFrame, dict[str, str]]:
     raw = _bytes(file)
     if _is_parquet(raw, file):
         return _read_parquet(raw, file)
     _check_kind(raw, file)
-    return _read_csv(raw, file), {}
+    return _read_csv(raw, file, broken), {}
 
 
 def _read_frame(table: Frame) -> tuple[pl.DataFrame, dict[str, str]]:
@@ -163,19 +167,54 @@ def open_bytes(file: Path) -> gzip.GzipFile | io.BufferedReader:
 
 def place(path: str | Path, row: int) -> str:
     """'FILE, line L' for a row of a text file that `read_table` has read, else 'FILE, row N'."""
+    lines = lines_of(path, [row])
+    return f"{path}, row {row}" if lines is None else f"{path}, line {lines[0]}"
+
+
+def lines_of(path: str | Path, rows: Sequence[int]) -> list[int] | None:
+    """The lines of a text file in which these rows (ascending) begin; None where it has none."""
     file = Path(path)
     if not file.is_file() or _is_parquet(raw := _bytes(file), file):
-        return f"{path}, row {row}"
+        return None
     raw = _plain(raw)
-    lines = io.StringIO(raw.decode("utf-8", "replace"), newline="")
-    reader = csv.reader(lines, delimiter=_separator(raw.partition(b"\n")[0]))
+    text = io.StringIO(raw.decode("utf-8", "replace"), newline="")
+    reader = csv.reader(text, delimiter=_separator(raw.partition(b"\n")[0]))
     width, line, seen = len(next(reader)), reader.line_num + 1, 0
+    found: list[int] = []
     for cells in reader:
-        seen += len(cells) == width  # others are blank lines
-        if seen == row:
+        seen += len(cells) == width  # others are blank or broken lines
+        if len(found) < len(rows) and seen == rows[len(found)]:
+            found.append(line)
+        if len(found) == len(rows):
             break
         line = reader.line_num + 1
-    return f"{path}, line {line}"
+    return found + [line] * (len(rows) - len(found))
+
+
+def put_aside(
+    broken: Broken, where: str, bad: pl.DataFrame, rows: Sequence[int], rule: str
+) -> None:
+    """Tell `broken` of these rows (ascending) of the table `where`, which break the rule."""
+    cells = ([cell or "" for cell in row] for row in bad.iter_rows())
+    for line, row in zip(lines_of(where, rows) or rows, cells, strict=True):
+        broken.add(where, line, rule, ",".join(row))
+
+
+def without_empty(
+    frame: pl.DataFrame, columns: Sequence[str], where: str, broken: Broken
+) -> tuple[pl.DataFrame, np.ndarray]:
+    """The rows of the table `where` in which none of these cells is empty, and their numbers from
+    1; the others go to `broken`. `DataError` if there is none.
+    """
+    row = np.arange(1, frame.height + 1)
+    for name in columns:
+        empty = (frame[name].str.strip_chars().fill_null("") == "").to_numpy()
+        rows = row[empty].tolist()
+        put_aside(broken, where, frame.filter(empty), rows, f"the {name} must not be empty")
+        frame, row = frame.filter(~empty), row[~empty]
+    if frame.height == 0:
+        raise DataError(f"{where} holds no row that can be read: {broken}.")
+    return frame, row
 
 
 def _bytes(file: Path) -> bytes:
@@ -218,7 +257,7 @@ def _read_parquet(raw: bytes, file: Path) -> tuple[pl.DataFrame, dict[str, str]]
 # CSV and TSV
 
 
-def _read_csv(raw: bytes, file: Path) -> pl.DataFrame:
+def _read_csv(raw: bytes, file: Path, broken: Broken | None) -> pl.DataFrame:
     raw = _plain(raw)
     if not raw.strip():
         raise DataError(f"{file} is empty: a header and at least one row are needed.")
@@ -231,7 +270,7 @@ def _read_csv(raw: bytes, file: Path) -> pl.DataFrame:
     names = _header(text, mark, file)
     frame = _quickly(raw, mark, len(names))
     if frame is None:
-        frame = _row_by_row(text, mark, len(names), file)
+        frame = _row_by_row(text, mark, len(names), file, broken)
     frame.columns = [name or f"\x00{number}" for number, name in enumerate(names)]
     return frame.select(
         name for name in frame.columns if not (name.startswith("\x00") or _unnamed(name))
@@ -339,7 +378,9 @@ def _quickly(raw: bytes, mark: str, width: int) -> pl.DataFrame | None:
     return frame if full and width > 1 and b'"' not in raw else None
 
 
-def _row_by_row(text: str, mark: str, width: int, file: Path) -> pl.DataFrame:
+def _row_by_row(
+    text: str, mark: str, width: int, file: Path, broken: Broken | None
+) -> pl.DataFrame:
     """The same by Python's csv: slower, forgives blank lines and inch marks, names a bad line."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
     rows: list[list[str]] = []
@@ -349,10 +390,10 @@ def _row_by_row(text: str, mark: str, width: int, file: Path) -> pl.DataFrame:
             if len(row) == width:
                 rows.append(row)
             elif any(cell.strip() for cell in row) or len(row) > 1:
-                raise DataError(
-                    f"{file}, line {line}, must have {width} cells as the header has. "
-                    f"Got {len(row)} instead."
-                )
+                rule = f"must have {width} cells as the header has"
+                if broken is None:
+                    raise BrokenLine(f"{file}, line {line}, {rule}. Got {len(row)} instead.")
+                broken.add(file, line, rule, mark.join(row))
             line = reader.line_num + 1
     except csv.Error as error:
         raise DataError(f"{file}, line {line}, cannot be read as CSV: {error}.") from None

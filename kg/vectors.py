@@ -18,6 +18,7 @@ import polars as pl
 
 from kg import given
 from kg.alike import ByValue
+from kg.broken import Broken
 from kg.errors import DataError, UsageError
 from kg.ids import Vocab
 from kg.tables import Table, existing_file, numbers, pick_columns, read_table, table_name
@@ -122,19 +123,21 @@ def read_vectors(
     *,
     spellings: tuple[str, ...] = ("id",),
     columns: Mapping[str, str] | None = None,
+    broken: Broken | None = None,
 ) -> tuple[Vectors, VectorReport]:
     """The vectors of a file or frame, numbered by `known`, and a report of the rows not used.
 
     Set aside are ids that `known` lacks and rows of zeros, which say nothing. `spellings` are names
     of the id column of a table; `columns` ({"item_id": NAME}) overrules them by role. `DataError`
     names file, row, rule and value of an id that stands twice, of a number that is not finite, of
-    rows of different widths.
+    rows of different widths. Lines of a table with another number of cells go to `broken`, if
+    given.
     """
     check_name(name)
     if isinstance(path, str | Path) and Path(path).suffix == ".npz":
         ids, values = _from_npz(existing_file(path))
     else:
-        ids, values = _from_table(path, f"{known.name}_id", spellings, columns or {})
+        ids, values = _from_table(path, f"{known.name}_id", spellings, columns or {}, broken)
     return _matched(name, ids, values, known, table_name(path))
 
 
@@ -171,9 +174,10 @@ def _from_npz(file: Path) -> tuple[list[str], np.ndarray]:
 
 
 def _from_table(
-    table: Table, role: str, spellings: tuple[str, ...], columns: Mapping[str, str]
-) -> tuple[list[str], np.ndarray]:
-    frame, file = read_table(table), table_name(table)
+    table: Table, role: str, spellings: tuple[str, ...], columns: Mapping[str, str],
+    broken: Broken | None,
+) -> tuple[list[str], np.ndarray]:  # fmt: skip
+    frame, file = read_table(table, broken), table_name(table)
     wanted = {role: (role, *spellings)}
     asked = {r: name for r, name in columns.items() if r == role and name in frame.columns}
     key = pick_columns(frame, wanted, asked, needed=(role,), where=file)[role]

@@ -171,7 +171,7 @@ def _of_words(name: str, text: pl.Series, distinct: int) -> Guess:
     for mark in _LIST_MARKS:
         if text.str.contains(mark, literal=True).any():
             cut = text.str.split(mark).list.eval(pl.element().str.strip_chars()).explode()
-            if cut.n_unique() <= MAX_SHARE * filled or filled <= FEW_ROWS:
+            if cut.n_unique() <= MAX_SHARE * len(cut) or filled <= FEW_ROWS:
                 return Guess(name, ColumnRelation(name, "list", mark), f"lists with {mark!r}")
     if int(text.str.len_chars().sum()) > LONG * filled:
         return Guess(name, None, "long texts")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Literal
 
 import numpy as np
@@ -16,11 +17,12 @@ import polars as pl
 
 from kg import given
 from kg.alike import ByValue
-from kg.dates import UNDATED, dates, distinct
-from kg.errors import DataError, UsageError
+from kg.broken import Broken
+from kg.dates import DATE, UNDATED, distinct, read_dates
+from kg.errors import BrokenLine, DataError, UsageError
 from kg.graph import Relation
 from kg.ids import Vocab
-from kg.tables import Table, pick_columns, place, read_table, table_name
+from kg.tables import Table, pick_columns, place, put_aside, read_table, table_name
 
 TRIPLE_COLUMNS: dict[str, tuple[str, ...]] = {
     "head": ("head", "head_id", "subject", "source_id", "h"),
@@ -97,6 +99,7 @@ def read_triples(
     entities: Table | None = None,
     triple_ids: Literal["item"] | None = None,
     skip_relations: tuple[str, ...] = (),
+    broken: Broken | None = None,
 ) -> Triples:
     """The triples of a file or frame, in terms of the catalogue's items.
 
@@ -105,9 +108,10 @@ def read_triples(
     "entity_user": the users are those of the log.
     A column of times says when each fact came to be known.
     Raises `DataError` naming the line of an empty cell, of a time that is none, or of an entity
-    that is not declared, or the id that could be read both ways.
+    that is not declared, or the id that could be read both ways. To `broken`, if given, go the
+    lines of the first three, and of another number of cells, and the rest is read.
     """
-    frame, where = read_table(path), table_name(path, "the triples")
+    frame, where = read_table(path, broken), table_name(path, "the triples")
     roles = pick_columns(
         frame, TRIPLE_COLUMNS, {}, needed=("head", "relation", "tail"), where=where
     )
@@ -117,10 +121,11 @@ def read_triples(
     )
     for role in ("head", "relation", "tail"):
         empty = np.flatnonzero((frame[role] == "").to_numpy())
-        if empty.size:
-            raise DataError(f"{place(where, int(empty[0]) + 1)}: '{role}' must not be empty.")
+        frame = _without(frame, empty, f"'{role}' must not be empty", None, where, broken)
     if "time" in roles:
-        frame = frame.with_columns(time=pl.Series(dates(frame["time"], where)))
+        seconds, odd = read_dates(frame["time"].replace("", None), where)
+        frame = frame.with_columns(seconds=pl.Series(seconds))
+        frame = _without(frame, odd, f"'{roles['time']}' {DATE}", "time", where, broken)
     unwanted = frame["relation"].is_in(list(skip_relations))
     frame = frame.filter(~unwanted)
     if frame.height == 0:
@@ -129,8 +134,30 @@ def read_triples(
         kind, key, names = _matched_to_items(frame, items, triple_ids, where)
         lost: set[str] = set()
     else:
-        kind, key, names, lost = _declared(frame, items, entities, where)
+        kind, key, names, lost = _declared(items, entities, broken)
+        for role in ("head", "tail"):
+            unknown = np.flatnonzero([end not in kind for end in frame[role].to_list()])
+            rule = f"the {role} must be declared in {table_name(entities, 'the entities')}"
+            frame = _without(frame, unknown, rule, role, where, broken)
     return _grouped(frame, items, kind, key, names, int(unwanted.sum()), lost)
+
+
+def _without(
+    frame: pl.DataFrame, bad: np.ndarray, rule: str, role: str | None, where: str,
+    broken: Broken | None,
+) -> pl.DataFrame:  # fmt: skip
+    """The frame without these rows, which go to `broken`; `DataError` if there is none."""
+    if bad.size == 0:
+        return frame
+    gone = frame[bad]
+    if broken is None:
+        got = f" Got {gone[role][0]!r} instead." if role else ""
+        raise BrokenLine(f"{place(where, gone['row'][0])}: {rule}.{got}")
+    cells = gone.select(name for name in TRIPLE_COLUMNS if name in frame.columns)
+    put_aside(broken, where, cells, gone["row"].to_list(), rule)
+    if len(bad) == frame.height:
+        raise DataError(f"{where} holds no triple that can be read: {broken}.")
+    return frame.filter(~np.isin(np.arange(frame.height), bad))
 
 
 def _matched_to_items(
@@ -160,9 +187,9 @@ def _such_as(items: Vocab) -> str:
 
 
 def _declared(
-    frame: pl.DataFrame, items: Vocab, source: Table, where: str
+    items: Vocab, source: Table, broken: Broken | None
 ) -> tuple[dict[str, str], dict[str, str], dict[str, str], set[str]]:
-    table, file = read_table(source), table_name(source, "the entities")
+    table, file = read_table(source, broken), table_name(source, "the entities")
     roles = pick_columns(table, ENTITY_COLUMNS, {}, needed=("entity_id",), where=file)
     columns = {
         role: table[name].str.strip_chars().fill_null("").to_list() for role, name in roles.items()
@@ -185,15 +212,6 @@ def _declared(
         else:
             kind[entity], key[entity] = _TAKEN.get(type_, type_) or UNTYPED, entity
             names[entity] = name
-    for role in ("head", "tail"):
-        unknown = np.flatnonzero([end not in kind for end in frame[role].to_list()])
-        if unknown.size:
-            row = int(unknown[0])
-            stranger = frame[role][row]
-            raise DataError(
-                f"{place(where, frame['row'][row])}: the {role} {stranger!r} "
-                f"is not declared in {file}."
-            )
     return kind, key, names, lost
 
 
@@ -226,9 +244,10 @@ def _grouped(
     heads, tails = frame["head"].to_list(), frame["tail"].to_list()
     members: dict[str, set[str]] = {}
     groups: dict[Relation, tuple[list[str], list[str], list[int]]] = {}
-    times = frame["time"].to_list() if "time" in frame.columns else [int(UNDATED)] * len(frame)
+    with_dates = "seconds" in frame.columns
+    dates = frame["seconds"].to_list() if with_dates else repeat(int(UNDATED))
     dropped = 0
-    for head, name, tail, time in zip(heads, frame["relation"], tails, times, strict=True):
+    for head, name, tail, time in zip(heads, frame["relation"], tails, dates, strict=False):
         if head in lost or tail in lost:
             dropped += 1
             continue
@@ -245,7 +264,7 @@ def _grouped(
     dated: dict[Relation, np.ndarray] = {}
     for r, (a, b, t) in groups.items():
         ends = np.stack([vocabs[r[0]].encode(a), vocabs[r[2]].encode(b)])
-        edges[r], time = distinct(ends, np.array(t, np.int64) if "time" in frame.columns else None)
+        edges[r], time = distinct(ends, np.array(t, np.int64) if with_dates else None)
         if time is not None:
             dated[r] = time
     called = {t: tuple(names.get(k, k) for k in v.ids) for t, v in vocabs.items() if t != "item"}

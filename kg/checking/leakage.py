@@ -18,7 +18,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from kg.building.hierarchy import folded
-from kg.catalog import Attribute, Catalog
+from kg.catalog import Catalog
 from kg.checking.counted import counted, parts_of
 from kg.checking.naming import chosen, used
 from kg.checking.reading import Reading, log_hash
@@ -84,7 +84,7 @@ def leaks(
         *_dates(graph, split),
         *_people(graph, split, known, later),
         *_by_name(graph),
-        *_statistics(catalog, split),
+        *_statistics(graph, catalog, split),
         *_counts_of_groups(graph, catalog, split),
         *_titles(told, catalog, split, known, later),
     ]
@@ -261,20 +261,17 @@ def _by_name(graph: KnowledgeGraph) -> list[Leak]:
     return out
 
 
-def _statistics(catalog: Catalog, split: Split) -> list[Leak]:
+def _statistics(graph: KnowledgeGraph, catalog: Catalog, split: Split) -> list[Leak]:
     """Numbers of items that tell how often an item is met after the cut, beyond what the training
     part tells: Spearman's ρ within items that training met equally often.
     """
     before = split.train.item_counts()
     after = split.valid.item_counts() + split.test.item_counts()
     out = []
-    for attribute in catalog.attributes:
-        value = _numbers(attribute, len(catalog))
-        if value is None:
-            continue
+    for name, value in _columns(graph, catalog).items():
         rho, items = _within(value, after, before)
         if items >= LEAST and abs(rho) >= SUSPECT:
-            what = (f"{attribute.name!r} goes with how often items are met after the cut "
+            what = (f"{name!r} goes with how often items are met after the cut "
                     f"(ρ = {rho:.2f} among {items:,} items met equally often before)")  # fmt: skip
             sure = abs(rho) >= SURE
             out.append(Leak("statistics", what, sure, items))
@@ -291,14 +288,12 @@ def _counts_of_groups(graph: KnowledgeGraph, catalog: Catalog, split: Split) -> 
         if relation[0] == "item" and relation[2] not in ("item", "user")
     }  # fmt: skip
     out, parts = [], parts_of(split)
-    for attribute in catalog.attributes:
-        value = catalog.numbers.get(attribute.name, _numbers(attribute, len(catalog)))
-        if value is None:
-            continue
+    for column, bands in _columns(graph, catalog).items():
+        value = catalog.numbers.get(column, bands)
         for name, pairs in groups.items():
-            told = None if name == attribute.name else counted(value, pairs, parts)
+            told = None if name == column else counted(value, pairs, parts)
             if told is not None:
-                what = (f"{attribute.name!r} is one number within each {name!r} and follows its "
+                what = (f"{column!r} is one number within each {name!r} and follows its "
                         f"events of {told.part} (off by {told.off:.1%}), not those of the "
                         f"training part ({told.before:.1%})")  # fmt: skip
                 out.append(Leak("statistics", what, told.sure, told.groups))
@@ -306,13 +301,31 @@ def _counts_of_groups(graph: KnowledgeGraph, catalog: Catalog, split: Split) -> 
     return out
 
 
-def _numbers(attribute: Attribute, rows: int) -> np.ndarray | None:
-    """float64 [rows], NaN without a value; bands count as their lower end. None for words."""
-    parsed = [_number(name) for name in attribute.values.ids]
-    if not parsed or any(number is None for number in parsed):
+def _columns(graph: KnowledgeGraph, catalog: Catalog) -> dict[str, np.ndarray]:
+    """float64 [N] by name: numbers of items, NaN without one; of the table, and of facts that lead
+    to numbers and have no dates. Bands count as their lower end.
+    """
+    found = {one.name: _numbers(one.values.ids, one.row, one.value, len(catalog))
+             for one in catalog.attributes}  # fmt: skip
+    for relation in graph.fact_relations:
+        source, name, target = relation
+        if source == "item" and target not in ("item", "user") and not _dated(graph, relation):
+            names = graph.names.get(target, graph.vocabs[target].ids)
+            row, node = graph.edges[relation]
+            found.setdefault(name, _numbers(names, row, node, len(catalog)))
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _numbers(
+    names: Sequence[str], row: np.ndarray, value: np.ndarray, rows: int
+) -> np.ndarray | None:
+    """float64 [rows] of the named values of these rows; None for words."""
+    used = np.unique(value)
+    parsed = {code: _number(names[code]) for code in used.tolist()}
+    if not parsed or any(number is None for number in parsed.values()):
         return None
     out = np.full(rows, np.nan)
-    out[attribute.row] = np.array(parsed, float)[attribute.value]
+    out[row] = np.array(list(parsed.values()), float)[np.searchsorted(used, value)]
     return out
 
 

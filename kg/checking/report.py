@@ -354,6 +354,20 @@ def _table(heads: list[str], rows: list[list[Any]]) -> str:
     return f"<table>\n<thead><tr>{top}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n"
 
 
+def relation_lines(found: GraphReport) -> list[str]:
+    """A line for each relation, most edges first: edges, edges a node has, the largest target."""
+    out = []
+    for one in sorted(found.relations, key=lambda one: -one.edges):
+        line = (f"{one.source} – {one.name} – {one.target}: {one.edges:,} edges, {one.mean:.1f} "
+                f"for each of {one.sources:,}, to {one.targets:,} nodes")  # fmt: skip
+        if one.events:
+            line += " (events)"
+        elif one.edges:
+            line += f", {one.hub_share:.0%} of them to {one.hub!r}"
+        out.append(line)
+    return out
+
+
 def lines(found: GraphReport) -> list[str]:
     """The report in sentences, what is wrong among them."""
     some = f", such as {', '.join(found.unlinked)}" if found.unlinked else ""

@@ -14,7 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kg.errors import DataError, UsageError, suggest
+from kg.broken import Broken
+from kg.errors import BrokenLine, DataError, UsageError, suggest
 from kg.folders import fresh_folder, place_of
 from kg.formats import (
     amazon,
@@ -50,6 +51,7 @@ PLAIN = Format(
     read_plain,
     write_plain,
     dated=True,
+    skips=True,
 )
 FORMATS: dict[str, Format] = {
     form.name: form
@@ -100,10 +102,26 @@ def form_named(name: str) -> Format:
     return FORMATS[name]
 
 
-def read_any(path: str | Path, form: str | None = None) -> Tables:
-    """The tables at a path, in this format, or in the one it is recognised as."""
+def read_any(path: str | Path, form: str | None = None, *, broken: Broken | None = None) -> Tables:
+    """The tables at a path, in this format, or in the one it is recognised as.
+
+    Lines that cannot be read go to `broken`, if given; `UsageError` where the format is not one
+    that can go on after such a line.
+    """
     place = _there(path)
-    tables = (detected(place) if form is None else form_named(form)).read(place)
+    reads = detected(place) if form is None else form_named(form)
+    if broken is not None and not reads.skips:
+        able = ", ".join(one.name for one in FORMATS.values() if one.skips)
+        raise UsageError(
+            f"Broken lines can be left out of these formats alone: {able}. {place} is in the "
+            f"format {reads.name}."
+        )
+    try:
+        tables = reads.read(place) if broken is None else reads.read(place, broken=broken)
+    except BrokenLine as error:
+        if reads.skips:
+            raise
+        raise DataError(str(error)) from None
     empty: dict[str, Any] = {
         name: None for name, frame in tables.there().items() if frame.is_empty()
     }
@@ -114,18 +132,20 @@ def read_any(path: str | Path, form: str | None = None) -> Tables:
 
 
 def convert(
-    source: str | Path, out: str | Path, form: str | None = None, to: str = "plain"
-) -> Tables:
+    source: str | Path, out: str | Path, form: str | None = None, to: str = "plain",
+    *, broken: Broken | None = None,
+) -> Tables:  # fmt: skip
     """Read `source` and write it in another format to a new folder, whole or not at all.
 
     The plain form has the items of the events where the source has no table of items; formats that
-    hold facts alone have the columns of items as facts. Returned is what was written.
+    hold facts alone have the columns of items as facts. Returned is what was written. `broken` as
+    in `read_any`; what it holds is written beside, to set_aside_lines.csv.
     """
     target = form_named(to)
     if target.write is None:
         writable = ", ".join(name for name, one in FORMATS.items() if one.write is not None)
         raise UsageError(f"The format {to!r} can only be read. These can be written: {writable}.")
-    tables = read_any(source, form)
+    tables = read_any(source, form, broken=broken)
     if target is PLAIN:
         tables = with_items(tables)
     if target.facts_only:
@@ -133,4 +153,6 @@ def convert(
     called = [place_of(out).name] if target.named else []  # `folder` has a name for the time
     with fresh_folder(out) as folder:
         target.write(tables, folder, *called)
+        if broken:
+            broken.frame().write_csv(folder / "set_aside_lines.csv")
     return tables

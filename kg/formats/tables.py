@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from kg.broken import Broken
 from kg.building.triples import ENTITY_COLUMNS, TRIPLE_COLUMNS
 from kg.catalog import ITEM_COLUMNS, USER_COLUMNS
-from kg.errors import DataError, UsageError
+from kg.errors import BrokenLine, DataError, UsageError
 from kg.events import EVENT_COLUMNS
-from kg.tables import column_names, pick_columns, place, read_table
+from kg.tables import column_names, pick_columns, place, read_table, without_empty
 
 EVENTS = ("user_id", "item_id", "behaviour", "timestamp", "value", "query")
 TRIPLES = ("head", "relation", "tail")
@@ -95,13 +96,14 @@ class Format:
     name: str
     what: str
     recognises: Callable[[Path], bool]
-    read: Callable[[Path], Tables]
+    read: Callable[..., Tables]
     write: Callable[..., None] | None = None
     lost: Callable[[Tables], tuple[str, ...]] = lambda tables: ()
     dated: bool = False
     bags: bool = False
     facts_only: bool = False
     named: bool = False
+    skips: bool = False
 
     def left_out(self, tables: Tables) -> tuple[str, ...]:
         """`lost`, and the dates of facts where the format has no place for them (`dated`)."""
@@ -142,9 +144,9 @@ _OURS = {"user": "user_id", "item": "item_id", "time": "timestamp"}
 """Roles of events that are called otherwise here."""
 
 
-def _called(name: str, file: Path) -> pl.DataFrame:
+def _called(name: str, file: Path, broken: Broken | None = None) -> pl.DataFrame:
     """The table with our names for the columns whose role is seen."""
-    frame = read_table(file)
+    frame = read_table(file, broken)
     roles = pick_columns(frame, _SPELLED[name], {}, needed=(), where=str(file))
     ours = {column: _OURS.get(role, role) for role, column in roles.items()}
     found = frame.rename({k: v for k, v in ours.items() if v == k or v not in frame.columns})
@@ -154,16 +156,23 @@ def _called(name: str, file: Path) -> pl.DataFrame:
                 f"{file}, line 1, must name a column {column!r}, or as build knows it. "
                 f"Got {', '.join(frame.columns[:12])} instead."
             )
+    rows = None
+    if broken is not None and name != "events":
+        found, rows = without_empty(found, NEEDED[name], str(file), broken)
     if name == "triples":
         check_ids(found, TRIPLES, file, once=False)
     elif name != "events":
-        check_ids(found, NEEDED[name], file)
+        check_ids(found, NEEDED[name], file, rows=rows)
     return found
 
 
-def check_ids(frame: pl.DataFrame, columns: Sequence[str], file: Path, once: bool = True) -> None:
-    """`DataError` naming the line (that of `frame`, or else by its row) of the first cell of these
-    columns that is empty or, unless not `once`, stands there again.
+def check_ids(
+    frame: pl.DataFrame, columns: Sequence[str], file: Path, once: bool = True,
+    rows: np.ndarray | None = None,
+) -> None:  # fmt: skip
+    """`DataError` naming the line (that of `frame`, or else by its row, which is that of `rows`, in
+    the file) of the first cell of these columns that is empty or, unless not `once`, stands there
+    again.
     """
     for name in columns:
         empty, again = frame[name].is_null(), frame[name].is_duplicated()
@@ -172,9 +181,10 @@ def check_ids(frame: pl.DataFrame, columns: Sequence[str], file: Path, once: boo
             row = int(bad.arg_true()[0])
             numbered = "line" in frame.columns and frame["line"].dtype.is_integer()
             line = frame["line"][row] if numbered else None  # a user's column may be called so too
-            where = place(file, row + 1) if line is None else f"{file}, line {line}"
+            number = row + 1 if rows is None else int(rows[row])
+            where = place(file, number) if line is None else f"{file}, line {line}"
             if empty[row]:
-                raise DataError(f"{where}: the {name} must not be empty.")
+                raise BrokenLine(f"{where}: the {name} must not be empty.")
             raise DataError(
                 f"{where}: each {name} must stand once. Got {frame[name][row]!r} again."
             )
@@ -193,14 +203,17 @@ def looks_plain(path: Path) -> bool:
     return all(names.intersection(TRIPLE_COLUMNS[role]) for role in TRIPLES)
 
 
-def read_plain(path: Path) -> Tables:
+def read_plain(path: Path, broken: Broken | None = None) -> Tables:
     """The inverse of `write_plain`, or a file of triples alone; columns may be called as
-    `kgintent build` finds them.
+    `kgintent build` finds them. To `broken`, if given, go lines with another number of cells, or
+    without an id.
     """
     if not path.is_dir():
-        return Tables(triples=_called("triples", path))
+        return Tables(triples=_called("triples", path, broken))
     files = {name: path / f"{name}.csv" for name in NEEDED}
-    found: dict[str, Any] = {n: _called(n, file) for n, file in files.items() if file.is_file()}
+    found: dict[str, Any] = {
+        name: _called(name, file, broken) for name, file in files.items() if file.is_file()
+    }
     if not found:
         raise DataError(f"{path} holds none of {', '.join(f'{n}.csv' for n in NEEDED)}.")
     for file in sorted(path.glob("*.npz")):

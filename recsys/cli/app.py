@@ -31,10 +31,12 @@ from recsys.cli.options import (
     Phrases,
     Run,
     Seed,
+    SkipBroken,
     User,
     Where,
     Without,
 )
+from recsys.cli.output import skippable
 
 app = typer.Typer(
     name="kgintent",
@@ -118,14 +120,16 @@ def build(
     graph: Annotated[
         Path | None, typer.Option(help="A graph of `kg from-table`, in place of the attributes.")
     ] = None,
+    skip_broken: SkipBroken = False,
 ) -> None:
     """Read, clean and join events, items and facts into a data folder."""
     from recsys.cli.building import build_folder
 
-    build_folder(
-        events, items, out, users, triples, entities, triple_ids, columns, no_time, no_order,
-        least_value, vectors or [], user_vectors or [], graph,
-    )  # fmt: skip
+    with skippable(skip_broken):
+        build_folder(
+            events, items, out, users, triples, entities, triple_ids, columns, no_time, no_order,
+            least_value, vectors or [], user_vectors or [], graph, skip_broken,
+        )  # fmt: skip
 
 
 @app.command("check-leakage")
@@ -152,11 +156,13 @@ def convert(
     out: Annotated[Path, typer.Argument(help="The folder to make.")],
     form: Annotated[str | None, typer.Option("--from", help="Its format, if not seen.")] = None,
     to: Annotated[str, typer.Option("--to", help="plain: the files that build takes.")] = "plain",
+    skip_broken: SkipBroken = False,
 ) -> None:
     """From one format of the field to another; docs/data.md lists them."""
     from recsys.cli.graphs import convert_files
 
-    convert_files(source, out, form, to)
+    with skippable(skip_broken):
+        convert_files(source, out, form, to, skip_broken)
 
 
 @app.command()

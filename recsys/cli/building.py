@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from kg.broken import Broken
 from kg.building.build import build_graph
 from kg.building.joined import renumbered
 from kg.building.triples import read_triples
@@ -33,7 +34,7 @@ def build_folder(
     events: Path, items: Path, out: Path, users: Path | None, triples: Path | None,
     entities: Path | None, triple_ids: str | None, columns: str | None, no_time: bool,
     no_order: bool, least_value: float | None, vectors: list[str], user_vectors: list[str],
-    graph: Path | None,
+    graph: Path | None, skip_broken: bool,
 ) -> None:  # fmt: skip
     """Read, clean, join, publish; every step is told."""
     if triple_ids not in (None, "item"):
@@ -43,10 +44,12 @@ def build_folder(
     made = load_graph(graph) if graph is not None else None
     mapping = columns_of(columns)
     _check_mapping(mapping, events, items, users)
-    table = read_catalog(items, columns=mapping)
+    broken = Broken() if skip_broken else None
+    table = read_catalog(items, columns=mapping, broken=broken)
     say_item_columns(items, table)
-    catalog, aside = with_vectors(table.catalog, vectors, mapping)
-    read = read_events(events, columns=mapping, use_time=not no_time, ordered=not no_order)
+    catalog, aside = with_vectors(table.catalog, vectors, mapping, broken)
+    read = read_events(events, columns=mapping, use_time=not no_time, ordered=not no_order,
+                       broken=broken)  # fmt: skip
     say_event_columns(events, read, not no_time)
     rules = CleanConfig(least_value=least_value)
     log, report = clean(read.log, catalog.ids, rules, written=read.times)
@@ -54,12 +57,12 @@ def build_folder(
     say_events(log)
     if least_value is None:
         say_ratings(log, read.roles.get("value", ""))
-    people, more = _people(users, user_vectors, log, mapping)
+    people, more = _people(users, user_vectors, log, mapping, broken)
     facts = None
     if triples is not None:
         facts = read_triples(
             triples, catalog.ids, entities=entities,
-            triple_ids="item" if triple_ids == "item" else None,
+            triple_ids="item" if triple_ids == "item" else None, broken=broken,
         )  # fmt: skip
         lost = ", ".join(f"{n:,} {why}" for why, n in facts.dropped.items())
         say(f"{triples}: {sum(e.shape[1] for e in facts.edges.values()):,} facts"
@@ -70,7 +73,9 @@ def build_folder(
     whole = build_graph(log, catalog, people, facts, made)
     sources = {"events": events.name, "items": items.name}
     data = Dataset(log, catalog, whole, people, report.declined)
-    save_dataset(out, data, {"sources": sources}, report, pl.concat([aside, more]))
+    if broken is not None:
+        say(f"{broken}." + (f" All are in {out}/set_aside_lines.csv." if broken else ""))
+    save_dataset(out, data, {"sources": sources}, report, pl.concat([aside, more]), broken)
     kinds = ", ".join(f"{n:,} {kind}" for kind, n in whole.num_nodes.items())
     say(f"{out}: {kinds}; {whole.num_edges:,} edges of {len(whole.edges)} relations.")
     say(f"Next: kgintent train {out} -o runs/a")
@@ -112,18 +117,23 @@ def _of_items(graph: KnowledgeGraph) -> int:
 
 
 def _people(
-    users: Path | None, options: list[str], log: EventLog, columns: dict[str, str]
+    users: Path | None,
+    options: list[str],
+    log: EventLog,
+    columns: dict[str, str],
+    broken: Broken | None,
 ) -> tuple[Catalog | None, pl.DataFrame]:
     """The table of users with their vectors; without a file it has the people of the log."""
     people = None
     if users is not None:
-        table = read_catalog(users, columns=columns, kind="user")
+        table = read_catalog(users, columns=columns, kind="user", broken=broken)
         people = table.catalog
         there = int((log.users.encode(people.ids.ids, missing="negative") >= 0).sum())
         say_table(users, table, f"{len(people):,} users, {there:,} of them in the events")
     if not options:
         return people, _NONE
-    return with_vectors(people or Catalog.of(log.users.ids, name="user"), options, columns)
+    people = people or Catalog.of(log.users.ids, name="user")
+    return with_vectors(people, options, columns, broken)
 
 
 _NONE = pl.DataFrame(
@@ -132,13 +142,14 @@ _NONE = pl.DataFrame(
 
 
 def with_vectors(
-    table: Catalog, options: list[str], columns: dict[str, str]
+    table: Catalog, options: list[str], columns: dict[str, str], broken: Broken | None = None
 ) -> tuple[Catalog, pl.DataFrame]:
     """The items (or users) with the vectors of these NAME=FILE options, and the rows set aside."""
     aside = [_NONE]
     spellings = ITEM_COLUMNS["item_id"] if table.ids.name == "item" else USER_COLUMNS["user_id"]
     for name, file in _named_files(options):
-        found, report = read_vectors(name, file, table.ids, spellings=spellings, columns=columns)
+        found, report = read_vectors(name, file, table.ids, spellings=spellings, columns=columns,
+                                     broken=broken)  # fmt: skip
         say(f"{file}: {name}: {report}")
         table = table.with_vectors(found)
         aside.append(report.aside)

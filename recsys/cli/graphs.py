@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import typer
 
+from kg.broken import Broken
 from kg.building.from_table import FromTable, from_table
 from kg.building.matched import Misfit, UnknownRelation, fact_place
 from kg.building.triples import read_triples
 from kg.catalog import Catalog
 from kg.checking.diff import difference
-from kg.checking.report import lines, page, report
+from kg.checking.report import lines, page, relation_lines, report
 from kg.errors import DataError, UsageError
 from kg.folders import check_place, kind_of, manifest, write_text
 from kg.graph import KnowledgeGraph
@@ -105,7 +106,9 @@ def report_graph(
             raise UsageError(f"{option} must be a share in [0, 1]. Got {limit:g} instead.")
     graph, catalog = _graph_at(path)
     found = report(graph, catalog)
-    told = [json.dumps(found.as_dict(), ensure_ascii=False)] if as_json else lines(found)
+    told = [*relation_lines(found), *lines(found)]
+    if as_json:
+        told = [json.dumps(found.as_dict(), ensure_ascii=False)]
     with stdout() as out:
         out.writelines(f"{line}\n" for line in told)
     if html is not None:
@@ -211,17 +214,20 @@ def _graph_at(path: Path) -> tuple[KnowledgeGraph, Catalog | None]:
     return data.graph.with_events(data.log), data.catalog
 
 
-def convert_files(source: Path, out: Path, form: str | None, to: str) -> None:
+def convert_files(source: Path, out: Path, form: str | None, to: str, skip_broken: bool) -> None:
     """Read, write, and say what was found, what was lost, and what to type next."""
     from kg.formats import FORMATS, convert, detected
 
-    tables = convert(source, out, form, to)
+    broken = Broken() if skip_broken else None
+    tables = convert(source, out, form, to, broken=broken)
     told = ", ".join(f"{len(frame):,} rows of {name}" for name, frame in tables.there().items())
     if tables.vectors:
         told += f", vectors {', '.join(tables.vectors)}"
     say(f"{source}: {told}")
     for note in (*tables.notes, *FORMATS[to].left_out(tables)):
         say(f"  {note}")
+    if broken is not None:
+        say(f"  {broken}." + (f" All are in {out}/set_aside_lines.csv." if broken else ""))
     if to != "plain":
         say(f"{out}: in the format {to}")
         return

@@ -18,6 +18,9 @@ ItemVectors = Annotated[
     list[str] | None,
     typer.Option("--vectors", help="NAME=FILE: vectors of items (.npz or table); repeatable."),
 ]
+SkipBroken = Annotated[
+    bool, typer.Option("--skip-broken", help="Leave out and tell lines that cannot be read.")
+]
 Columns = Annotated[str | None, typer.Option("--columns", help="role=NAME,…")]
 Where = Annotated[
     list[str] | None,

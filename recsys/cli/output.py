@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TextIO
 
+from kg.errors import BrokenLine, DataError
+
 
 class Stopped(Exception):
     """Ctrl-C, with a sentence on how to go on."""
@@ -17,6 +19,16 @@ class Stopped(Exception):
 def say(text: str) -> None:
     """Talk."""
     print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def skippable(skipped: bool) -> Iterator[None]:
+    """Of a verb with --skip-broken: a line that it would leave out is told with how to."""
+    try:
+        yield
+    except BrokenLine as error:
+        hint = "" if skipped else " --skip-broken leaves out such lines, and keeps them beside."
+        raise DataError(f"{error}{hint}") from None
 
 
 @contextlib.contextmanager

@@ -274,3 +274,11 @@ def test_numbers_of_a_column_called_an_id_are_no_bands(tmp_path: Path, name: str
     told = Catalog.read(file).attribute(name)
     assert told is not None
     assert len(told.values) == 250
+
+
+def test_lists_are_identifiers_only_if_their_values_hardly_repeat(tmp_path: Path) -> None:
+    """As many different values as rows, and each stands in three cells: they group."""
+    circles = [f"p{n}|p{(n + 1) % 60}|p{(n + 2) % 60}" for n in range(60)]
+    assert wide(tmp_path, "friends", circles).attribute("friends") is not None
+    alone = [f"p{3 * n}|p{3 * n + 1}|p{3 * n + 2}" for n in range(60)]
+    assert wide(tmp_path, "friends", alone).attribute("friends") is None

@@ -1,5 +1,8 @@
 """What `kgintent build` says of the files that it reads."""
 
+import re
+
+import polars as pl
 import pytest
 
 ITEMS = "item,title\na,Anvil\nb,Bell\n"
@@ -154,3 +157,20 @@ def test_cells_of_a_table_that_are_taken_as_empty_are_told(graph):
     _, err = graph("item_id,brand\n1,NULL\n2,x\n3,N/A\n", "--relations", "brand")
     assert "2 cells that read N/A, NULL are taken as empty: brand.\n" in err
     assert ": 3 item, 1 brand; 1 edges" in err
+
+
+def test_broken_lines_are_left_out_if_asked(call, tmp_path):
+    (tmp_path / "e.csv").write_text("user,item,time\nu,a,10\nu,b\nv,b,20\nv,a,30\nu,c,40\n")
+    (tmp_path / "i.csv").write_text("item_id,title\na,One\nb,Two\nc,Three\n")
+    (tmp_path / "t.csv").write_text("head,relation,tail\na,by,acme\nb,by\n")
+    words = ["build", tmp_path / "e.csv", tmp_path / "i.csv", "--triples", tmp_path / "t.csv",
+             "-o", tmp_path / "d"]  # fmt: skip
+    code, _, err = call(*words)
+    assert code == 1
+    assert re.search(r"e\.csv, line 3, must have 3 cells.*--skip-broken leaves out", err)
+    assert not (tmp_path / "d").exists()
+    code, _, err = call(*words, "--skip-broken")
+    assert code == 0, err
+    assert "2 broken lines were left out" in err
+    kept = pl.read_csv(tmp_path / "d" / "set_aside_lines.csv")
+    assert kept["text"].to_list() == ["u,b", "b,by"]

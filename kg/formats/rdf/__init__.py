@@ -48,4 +48,5 @@ FORMAT = Format(
     write_rdf,
     not_facts,
     facts_only=True,
+    skips=True,
 )

@@ -6,7 +6,7 @@ import contextlib
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -16,8 +16,9 @@ from xml.parsers import expat
 
 import numpy as np
 
-from kg.errors import DataError
-from kg.formats.rdf.terms import ITEM_ID, NAMES, TYPE, oxigraph, syntax_of
+from kg.broken import Broken
+from kg.errors import BrokenLine, DataError, UsageError
+from kg.formats.rdf.terms import ITEM_ID, NAMES, SYNTAX, TYPE, oxigraph, syntax_of
 from kg.tables import open_bytes
 
 DEEPEST = 10_000
@@ -103,9 +104,15 @@ class Found:
 _NAME_RANK = {iri: rank for rank, iri in enumerate(NAMES)}
 
 
-def read_into(found: Found, file: Path, max_triples: int) -> None:
+def read_into(found: Found, file: Path, max_triples: int, broken: Broken | None = None) -> None:
+    """What the file states; to `broken`, if given, go the lines that cannot be read."""
     ox = oxigraph()
     syntax = syntax_of(file)
+    if broken is not None and syntax not in BY_LINES:
+        raise UsageError(
+            f"{file}: broken lines can be left out where each statement has a line of its own, as "
+            f"in N-Triples and N-Quads ({', '.join(_ends(BY_LINES))}). Got {file.name!r} instead."
+        )
     if syntax == "RDF_XML":
         _check_xml(file)
     elif syntax == "JSON_LD":
@@ -120,7 +127,10 @@ def read_into(found: Found, file: Path, max_triples: int) -> None:
         base = f"file:///{quote(file.name)}"
         form = getattr(ox.RdfFormat, str(syntax))
         try:
-            quads = ox.parse(handle, form, base_iri=base, lenient=True)
+            if broken is None:
+                quads = ox.parse(handle, form, base_iri=base, lenient=True)
+            else:
+                quads = _sound(handle, file, ox, form, broken)
             _collect(found, islice(quads, max_triples), ox)
             more = next(quads, None) is not None
         except SyntaxError as error:
@@ -133,6 +143,30 @@ def read_into(found: Found, file: Path, max_triples: int) -> None:
         raise DataError(
             f"{file} must hold at most {max_triples:,} triples (max_triples). It holds more."
         )
+
+
+BY_LINES = ("N_TRIPLES", "N_QUADS")
+"""Syntaxes in which a broken line says nothing of the next."""
+
+
+def _ends(syntaxes: Collection[str]) -> list[str]:
+    return [end for end, name in SYNTAX.items() if name in syntaxes]
+
+
+def _sound(handle: Any, file: Path, ox: Any, form: Any, broken: Broken) -> Iterator[Any]:
+    """The quads of the lines that can be read; the others go to `broken`."""
+    before = 0
+    while lines := handle.readlines(_WINDOW):
+        try:
+            yield from list(ox.parse(b"".join(lines), form, lenient=True))
+        except SyntaxError:
+            for number, line in enumerate(lines, before + 1):
+                try:
+                    yield from list(ox.parse(line, form, lenient=True))
+                except SyntaxError as error:
+                    text = line.decode("utf-8", "replace").strip()
+                    broken.add(file, number, _complaint(error), text)
+        before += len(lines)
 
 
 def _collect(found: Found, quads: Iterator[Any], ox: Any) -> None:
@@ -295,14 +329,19 @@ def _broken(file: Path, error: SyntaxError) -> DataError:
             f"{file} names a remote JSON-LD @context{_context_of(file)}, which is not fetched: "
             "write the context itself into the file, or convert it to N-Triples."
         )
-    what = re.sub(r"^Parser error [^:]*: ", "", error.msg).rstrip(".")
+    what = _complaint(error)
     line = error.lineno or (_xml_line(file) if syntax_of(file) == "RDF_XML" else None)
     if line is None:
         return DataError(f"{file} cannot be read: {what}.")
     with open_bytes(file) as handle:
         text = next(islice(handle, line - 1, None), b"").decode("utf-8", "replace").strip()
     got = text if len(text) <= 100 else f"{text[:100]}…"
-    return DataError(f"{file}, line {line:,}: {what}. Got {got!r}.")
+    kind = BrokenLine if syntax_of(file) in BY_LINES else DataError
+    return kind(f"{file}, line {line:,}: {what}. Got {got!r}.")
+
+
+def _complaint(error: SyntaxError) -> str:
+    return re.sub(r"^Parser error [^:]*: ", "", error.msg).rstrip(".")
 
 
 def _context_of(file: Path) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from kg.broken import Broken
 from kg.errors import DataError, UsageError
 from kg.formats.rdf.parsing import Found, read_into
 from kg.formats.rdf.terms import (
@@ -42,6 +43,7 @@ def read_rdf(
     max_literal: int = 200,
     max_triples: int = 50_000_000,
     links: Path | None = None,
+    broken: Broken | None = None,
 ) -> Tables:
     """The triples and entities of an RDF file, or of the graph.nt in a folder; sorted.
 
@@ -50,15 +52,17 @@ def read_rdf(
     which item; an entity may be named in it by the last part of its IRI.
     Raises `DataError` for a file that is broken, empty, larger than `max_triples`, nested too
     deeply, declares XML entities or names a remote JSON-LD context, and where no triple remains.
+    Of N-Triples and N-Quads the broken lines go to `broken`, if given, and the rest is read.
     """
     file = _graph_file(Path(path))
     found = Found(max_literal)
     try:
-        read_into(found, file, max_triples)
+        read_into(found, file, max_triples, broken)
     except UNREADABLE as error:
         raise DataError(f"{file} cannot be read: {str(error).rstrip('.')}.") from None
     if not found.nodes:
-        raise DataError(f"{file} holds no triple: at least one is needed.")
+        why = f": {broken}" if broken else ": at least one is needed"
+        raise DataError(f"{file} holds no triple{why}.")
     return _tables(found, file, language, links)
 
 

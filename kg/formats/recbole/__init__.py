@@ -6,6 +6,7 @@ Extra files with a column of type float_seq hold vectors. NAME.entity (entity_id
 ours: RecBole passes over it unless it is asked to.
 
     reading    from files to tables
+    links      the links between users
     writing    from tables to files, and what these cannot hold
 """
 
@@ -27,9 +28,9 @@ def recognises(path: Path) -> bool:
 
 FORMAT = Format(
     "recbole",
-    "RecBole's and hopwise's atomic files: NAME.inter, .user, .item, .kg, .link and vectors; of "
-    ".net, links between users, only the number is told (written: NAME is that of the folder, a "
-    "space inside one of several values becomes _)",
+    "RecBole's and hopwise's atomic files: NAME.inter, .user, .item, .kg, .link and vectors; .net, "
+    "links between users, is their column friends (written: NAME is that of the folder, a space "
+    "inside one of several values becomes _)",
     recognises,
     read,
     write,

@@ -9,6 +9,7 @@ import polars as pl
 
 from kg.errors import DataError
 from kg.formats.atomic import LINE, TYPES, Atomic, read_atomic, values_of, vectors_of
+from kg.formats.recbole.links import with_friends
 from kg.formats.rows import first_bad
 from kg.formats.tables import EVENTS, Named, Tables
 from kg.tables import UNREADABLE, open_bytes
@@ -39,6 +40,7 @@ def read(folder: Path) -> Tables:
     vectors: dict[str, Named] = {}
     items = _read_rows(folder / f"{stem}.item", item, "item_id", vectors, notes)
     users = _read_rows(folder / f"{stem}.user", user, "user_id", vectors, notes)
+    users = with_friends(folder / f"{stem}.net", users, notes)
     items = _with_text(folder / f"{stem}.text", item, items)
     _read_extra(folder, stem, entities, vectors, notes)
     return Tables(events, items, users, triples, entities, vectors, tuple(notes))
@@ -311,9 +313,6 @@ def _read_extra(
         atomic.unique(keys[0])
         for column in columns:
             _add(vectors, column, keys[0], vectors_of(atomic, column, keys[0]), entities, notes)
-    if (folder / f"{stem}.net").is_file():
-        count = read_atomic(folder / f"{stem}.net").frame.height
-        notes.append(f"{count} links between users ({stem}.net) were left out: no table has them.")
 
 
 def _why_not(atomic: Atomic | None, suffix: str, stem: str) -> str:

@@ -9,13 +9,14 @@ import numpy as np
 import polars as pl
 
 from kg.errors import DataError
+from kg.formats.recbole.links import ENDS, FRIENDS, friends_of
 from kg.formats.tables import Named, Tables
 from kg.times import NO_TIME, to_seconds
 
 
 def write(tables: Tables, folder: Path, name: str = "") -> None:
-    """NAME.inter and, for what there is, .user, .item, .kg, .link, .entity and vectors, where NAME
-    is `name`, or else that of the folder.
+    """NAME.inter and, for what there is, .user, .item, .kg, .link, .net, .entity and vectors, where
+    NAME is `name`, or else that of the folder.
 
     Raises `DataError` if there are no events, a value is no number, or two columns would get the
     same name. What is changed or lost on the way is said by `lost`.
@@ -24,12 +25,22 @@ def write(tables: Tables, folder: Path, name: str = "") -> None:
         raise DataError("Files for RecBole must hold events. Got tables without any.")
     stem = folder / (name or folder.absolute().name)
     _save(_events_out(tables.events), _file(stem, "inter"))
-    for suffix, frame in (("user", tables.users), ("item", tables.items)):
+    users = tables.users
+    if users is not None and (links := friends_of(users, _people(tables))) is not None:
+        _save({f"{end}:token": links[end] for end in ENDS}, _file(stem, "net"))
+        users = users.drop(FRIENDS)
+    for suffix, frame in (("user", users), ("item", tables.items)):
         if frame is not None and frame.height:
             _save(_rows_out(frame), _file(stem, suffix))
     _write_graph(tables, stem)
     for key, vectors in tables.vectors.items():
         _write_vectors(key, vectors, stem)
+
+
+def _people(tables: Tables) -> pl.Series:
+    """The ids of users in the events and the table of users."""
+    frames = (tables.events, tables.users)
+    return pl.concat([frame["user_id"] for frame in frames if frame is not None]).drop_nulls()
 
 
 def _file(stem: Path, suffix: str) -> Path:

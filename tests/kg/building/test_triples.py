@@ -78,7 +78,9 @@ def test_entity_12_is_not_item_12(tmp_path: Path) -> None:
 
 def test_an_undeclared_entity_names_its_line_in_the_file(tmp_path: Path) -> None:
     text = "0,skip,0\n0,by,1\n0,by,99\n"
-    with pytest.raises(DataError, match=r"triples.csv, line 4: the tail '99' is not declared in"):
+    with pytest.raises(
+        DataError, match=r"triples.csv, line 4: the tail must be declared in .* Got '99'"
+    ):
         triples(tmp_path, text, "0,film,,12\n1,person,Ann,\n", skip_relations=("skip",))
 
 
@@ -161,7 +163,7 @@ def test_a_column_of_times_dates_the_facts(tmp_path: Path) -> None:
 @pytest.mark.parametrize("bad", ["soon", "2024", "2024-13-01", "-"])
 def test_a_date_that_is_none_is_named_with_its_line(tmp_path: Path, bad: str) -> None:
     path = save(tmp_path / "t.csv", DATED.replace("2023-01-01", bad))
-    rule = rf"t\.csv, line 3: 'time' must be a date .* Got '{bad}' instead"
+    rule = rf"t\.csv, line 3: 'since' must be a date .* Got '{bad}' instead"
     with pytest.raises(DataError, match=rule):
         read_triples(path, ITEMS)
 

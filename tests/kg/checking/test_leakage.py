@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kg.building.build import build_graph
+from kg.building.triples import Triples
 from kg.catalog import Attribute, Catalog
 from kg.checking.leakage import leaks, refuse
 from kg.errors import DataError, UsageError
@@ -165,6 +166,21 @@ def test_a_statistic_that_counts_what_comes_later(world, split):
         catalog = with_numbers(world, values)
         found = leaks(build_graph(split.train, catalog), split, catalog)
         assert [one.refused for one in found if one.check == "statistics"] == kinds
+
+
+def test_a_statistic_that_stands_in_triples_alone(world, split):
+    later = split.valid.item_counts() + split.test.item_counts()
+    rng = np.random.default_rng(1)
+    for values, kinds in ((later, [True]), (rng.permutation(later), [])):
+        rows = [(key, "weight", f"{value}") for key, value in
+                zip(world.catalog.ids.ids, values, strict=True)]  # fmt: skip
+        graph = build_graph(split.train, world.catalog, triples=Triples.of(rows, world.catalog.ids))
+        found = leaks(graph, split, world.catalog)
+        assert [one.refused for one in found if one.check == "statistics"] == kinds
+        relation = ("item", "weight", "entity")
+        day = np.zeros(graph.edges[relation].shape[1], np.int64)
+        dated = replace(graph, edge_time={relation: day})  # known before the cut: `dated facts`
+        assert not [one for one in leaks(dated, split, world.catalog) if one.check == "statistics"]
 
 
 def in_groups(world, log):

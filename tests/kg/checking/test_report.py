@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from kg.checking.report import lines, page, report
+from kg.checking.report import lines, page, relation_lines, report
 from kg.graph import KnowledgeGraph
 from kg.ids import Vocab
 
@@ -37,6 +37,16 @@ def hubs(graph):
 )  # fmt: skip
 def test_a_node_that_joins_many_is_named(counts, told):
     assert hubs(of_brands(*counts)) == [f"brand: {line}" for line in told]
+
+
+def test_relations_are_told_with_their_edges_and_their_largest_target():
+    graph = of_brands(3, 1)
+    assert relation_lines(report(graph)) == [
+        "item – brand – brand: 4 edges, 1.0 for each of 4, to 2 nodes, 75% of them to 'b0'"
+    ]
+    none = KnowledgeGraph(graph.vocabs, {r: e[:, :0] for r, e in graph.edges.items()})
+    (line,) = relation_lines(report(none))
+    assert line.endswith("0 edges, 0.0 for each of 0, to 0 nodes")
 
 
 def test_what_few_items_have_joins_few_of_all():

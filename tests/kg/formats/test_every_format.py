@@ -61,7 +61,7 @@ SAMPLES: dict[str, tuple[dict[str, str | bytes], str]] = {
             "x.ent": "ent_id:token\te:float_seq\nm1\t1 2\nm2\t3 4\n",
             "x.useremb": "uid:token\tw:float_seq\nu\t1\n",
         },
-        r"1 links between users .* left out",
+        r"1 links between users .* became their column friends",
     ),
     "kgat": (
         {

@@ -1,5 +1,7 @@
 """RecBole's atomic files: what each cell becomes, the way back, each mistake with its line."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -62,7 +64,10 @@ def test_every_cell_of_a_folder(tmp_path):
         ("0302", '"L.A. Confidential', "1997", "Crime|Film-Noir|Mystery"),
         ("9", "Toy Story|2", None, None),
     ]
-    assert found.users.rows() == [("196", "49", "writer"), ("186", "39", "ex ecutive")]
+    assert found.users.columns == ["user_id", "age", "occupation", "friends"]
+    assert found.users.rows() == [
+        ("196", "49", "writer", "186"), ("186", "39", "ex ecutive", None),
+    ]  # fmt: skip
     assert found.triples.columns == ["head", "relation", "tail"]
     assert found.triples.rows() == [("m.1", "film.genre", "m.9"), ("m.2", "film.genre", "m.9")]
     assert found.entities.columns == ["entity_id", "item_id"]
@@ -82,13 +87,44 @@ def test_vectors_of_items_users_and_entities_that_are_items(tmp_path):
 
 def test_what_was_left_out_is_said(tmp_path):
     notes = "\n".join(FORMAT.read(sample(tmp_path)).notes)
-    assert "1 links between users (ml.net)" in notes
+    assert "1 links between users (ml.net) became their column friends" in notes
     assert "1 lines of ml.link were left out" in notes
     assert "1 vectors of ent_emb were left out" in notes
     assert "ml.feat1CLS was left out: its first line does not name columns as name:type." in notes
     assert (
         "ml.test.item was left out: of files .item ml.item alone is read, not one of a part (test)."
     ) in notes
+
+
+def test_links_between_users_travel_both_ways(tmp_path):
+    net = "a:token\tb:token\tw:float\n7\t196\t1\n196\t186\t1\n196\t7\t1\n196\t186\t2\n\t7\t1\n"
+    found = FORMAT.read(folder(tmp_path, inter=INTER, user=USER, net=net))
+    assert dict(found.users.select("user_id", "friends").iter_rows()) == {
+        "196": "186|7", "186": None, "7": "196",
+    }  # fmt: skip
+    (tmp_path / "out").mkdir()
+    FORMAT.write(found, tmp_path / "out", "ml")
+    assert (tmp_path / "out" / "ml.net").read_text().splitlines() == [
+        "source_id:token\ttarget_id:token", "196\t186", "196\t7", "7\t196",
+    ]  # fmt: skip
+    assert "friends" not in (tmp_path / "out" / "ml.user").read_text()
+    again = FORMAT.read(tmp_path / "out")
+    assert again.users.sort("user_id").equals(found.users.sort("user_id"))
+
+
+def test_links_without_a_table_of_users_and_friends_who_are_none(tmp_path):
+    found = FORMAT.read(folder(tmp_path, inter=INTER, net=NET))
+    assert found.users.rows() == [("196", "186")]
+    strangers = replace(found, users=found.users.with_columns(friends=pl.lit("Ann|Ben")))
+    (tmp_path / "out").mkdir()
+    FORMAT.write(strangers, tmp_path / "out", "ml")
+    assert not (tmp_path / "out" / "ml.net").exists()
+    assert "friends:token_seq" in (tmp_path / "out" / "ml.user").read_text()
+    text = USER.replace("age:token", "friends:token")
+    own = FORMAT.read(folder(tmp_path, "own", inter=INTER, user=text, net=NET))
+    assert "the users have a column friends already" in "".join(own.notes)
+    with pytest.raises(DataError, match=r"ml\.net, line 1, must name two columns of users"):
+        FORMAT.read(folder(tmp_path, "one", inter=INTER, net="source_id:token\n196\n"))
 
 
 def test_why_a_file_is_passed_over(tmp_path):

@@ -1,0 +1,136 @@
+"""Lines that cannot be read are left out and kept, if the caller says so; else they are refused."""
+
+import gzip
+
+import polars as pl
+import pytest
+
+from kg.broken import Broken
+from kg.building.triples import read_triples
+from kg.catalog import read_catalog
+from kg.errors import BrokenLine, DataError, UsageError
+from kg.events import read_events
+from kg.formats import convert, read_any
+from kg.ids import Vocab
+
+ITEMS = Vocab.of(["a", "b", "c"], "item")
+TRIPLES = """head,relation,tail,since
+a,made_by,acme,2024-01-01
+b,made_by
+
+b,made_by,acme,2024-01-02
+,made_by,acme,2024-01-03
+c,made_by,acme,soon
+c,made_by,"acme
+and sons",2024-01-04
+a,made_by,acme,2024-01-05,more
+"""
+FACTS = b"""<http://e/a> <http://e/by> <http://e/x> .
+<http://e/b> <http://e/by> .
+<http://e/b> <http://e/by> "not closed .
+<http://e/b> <http://e/by> <http://e/x> .
+
+# a remark
+<http://e/c> <http://e/by> "\xff" .
+<http://e/c> <http://e/by> <http://e/y> .
+"""
+
+
+def test_of_a_table_of_triples_the_lines_are_those_of_the_file(tmp_path):
+    file = tmp_path / "t.csv"
+    file.write_text(TRIPLES)
+    broken = Broken()
+    found = read_triples(file, ITEMS, broken=broken)
+    assert sum(edges.shape[1] for edges in found.edges.values()) == 3
+    told = broken.frame()
+    assert told["line"].to_list() == [3, 6, 7, 10]
+    assert told["why"].to_list() == [
+        "must have 4 cells as the header has",
+        "'head' must not be empty",
+        "'since' must be a date (2024-05-31, ISO 8601) or UTC seconds",
+        "must have 4 cells as the header has",
+    ]
+    assert told["text"].to_list()[2] == "c,made_by,acme,soon"
+    assert f"4 broken lines were left out, first {file}, line 3: must have 4 cells" in str(broken)
+
+
+def test_without_being_asked_the_first_is_refused(tmp_path):
+    file = tmp_path / "t.csv"
+    file.write_text(TRIPLES)
+    with pytest.raises(BrokenLine, match=r"t\.csv, line 3, must have 4 cells .* Got 2 instead"):
+        read_triples(file, ITEMS)
+
+
+def test_ends_that_are_not_declared_are_left_out(tmp_path):
+    triples, entities = tmp_path / "t.csv", tmp_path / "e.csv"
+    triples.write_text("head,relation,tail\n1,by,2\n1,by,3\n4,by,2\n")
+    entities.write_text("entity_id,type,item_id\n1,item,a\n2,maker,\n2,maker\n")
+    broken = Broken()
+    found = read_triples(triples, ITEMS, entities=entities, broken=broken)
+    assert {relation: edges.shape[1] for relation, edges in found.edges.items()} == {
+        ("item", "by", "maker"): 1
+    }
+    told = [(file[-5:], line) for file, line, *_ in broken.frame().iter_rows()]
+    assert told == [("e.csv", 4), ("t.csv", 3), ("t.csv", 4)]
+
+
+def test_a_table_of_which_nothing_is_left_is_refused():
+    frame = pl.DataFrame({"head": ["", ""], "relation": ["by", "by"], "tail": ["x", "y"]})
+    with pytest.raises(DataError, match="no triple that can be read: 2 broken lines"):
+        read_triples(frame, ITEMS, broken=Broken())
+
+
+def test_events_and_items_with_another_number_of_cells(tmp_path):
+    events, items = tmp_path / "e.csv", tmp_path / "i.csv"
+    events.write_text("user,item,time\nu,a,10\nu,b\nu,c,30\n")
+    items.write_text("item_id,title\na,One\n,Two\nb,Two,and more\nc,Three\nc,Four\n")
+    broken = Broken()
+    log = read_events(events, broken=broken).log
+    assert (len(log), log.row.tolist()) == (2, [1, 2])
+    with pytest.raises(DataError, match=r"i\.csv, line 6: each item id must stand once"):
+        read_catalog(items, broken=broken)
+    assert [line for _, line, *_ in broken.frame().iter_rows()] == [3, 3, 4]
+    items.write_text(items.read_text().replace("c,Four\n", ""))
+    assert read_catalog(items, broken=Broken()).catalog.ids.ids == ("a", "c")
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_of_n_triples_each_line_stands_alone(tmp_path, zipped):
+    file = tmp_path / ("g.nt.gz" if zipped else "g.nt")
+    file.write_bytes(gzip.compress(FACTS, mtime=0) if zipped else FACTS)
+    with pytest.raises(BrokenLine, match=r", line 2: .*object"):
+        read_any(file)
+    broken = Broken()
+    tables = convert(file, tmp_path / "out", broken=broken)
+    assert tables.triples is not None
+    assert sorted(tables.triples.select("head", "tail").rows()) == [
+        ("http://e/a", "http://e/x"), ("http://e/b", "http://e/x"), ("http://e/c", "http://e/y"),
+    ]  # fmt: skip
+    assert broken.frame()["line"].to_list() == [2, 3, 7]
+    kept = pl.read_csv(tmp_path / "out" / "set_aside_lines.csv")
+    assert kept["line"].to_list() == [2, 3, 7]
+    assert kept["text"][0] == "<http://e/b> <http://e/by> ."
+
+
+def test_broken_lines_far_into_a_file_have_their_line(tmp_path):
+    lines = [f"<http://e/{n}> <http://e/by> <http://e/x{n % 7}> .\n" for n in range(90_000)]
+    lines[70_001] = "<http://e/b> <http://e/by> .\n"
+    lines[89_999] = "nothing\n"
+    (tmp_path / "g.nt").write_text("".join(lines))
+    broken = Broken()
+    tables = read_any(tmp_path / "g.nt", broken=broken)
+    assert tables.triples is not None
+    assert tables.triples.height == 89_998
+    assert broken.frame()["line"].to_list() == [70_002, 90_000]
+
+
+def test_where_a_line_says_something_of_the_next_it_is_refused(tmp_path):
+    (tmp_path / "g.ttl").write_text("<http://e/a> <http://e/by> .\n")
+    with pytest.raises(UsageError, match=r"as in N-Triples and N-Quads \(\.nt, \.nq\)"):
+        read_any(tmp_path / "g.ttl", broken=Broken())
+    (tmp_path / "r.csv").write_text("userID,itemID,rating,timestamp\nu,i,1\n")
+    with pytest.raises(UsageError, match=r"these formats alone: plain, rdf"):
+        read_any(tmp_path / "r.csv", "ms-recommenders", broken=Broken())
+    with pytest.raises(DataError, match="must have 4 cells") as caught:
+        read_any(tmp_path / "r.csv", "ms-recommenders")
+    assert not isinstance(caught.value, BrokenLine)
