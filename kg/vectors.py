@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile
 
 import numpy as np
 import polars as pl
@@ -135,13 +134,14 @@ def read_vectors(
     """
     check_name(name)
     if isinstance(path, str | Path) and Path(path).suffix == ".npz":
-        ids, values = _from_npz(existing_file(path))
+        ids, values = read_npz(existing_file(path))
     else:
         ids, values = _from_table(path, f"{known.name}_id", spellings, columns or {}, broken)
     return _matched(name, ids, values, known, table_name(path))
 
 
-def _from_npz(file: Path) -> tuple[list[str], np.ndarray]:
+def read_npz(file: Path) -> tuple[list[str], np.ndarray]:
+    """The ids [M] and vectors [M, W] of a file; `DataError` where it is broken or holds others."""
     try:
         with np.load(file, allow_pickle=False) as stored:
             missing = [key for key in ("ids", "vectors") if key not in stored.files]
@@ -153,7 +153,7 @@ def _from_npz(file: Path) -> tuple[list[str], np.ndarray]:
             ids, values = stored["ids"], stored["vectors"]
     except DataError:
         raise
-    except (OSError, ValueError, BadZipFile, EOFError) as error:
+    except Exception as error:  # a broken archive, or one of something else, may raise nearly any
         raise DataError(
             f"{file} is no readable .npz of plain numbers and texts (object arrays need pickle, "
             f"which is never read): {error}."

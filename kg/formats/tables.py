@@ -22,6 +22,7 @@ from kg.catalog import ITEM_COLUMNS, USER_COLUMNS
 from kg.errors import BrokenLine, DataError, UsageError
 from kg.events import EVENT_COLUMNS
 from kg.tables import column_names, pick_columns, place, read_table, without_empty
+from kg.vectors import read_npz
 
 EVENTS = ("user_id", "item_id", "behaviour", "timestamp", "value", "query")
 TRIPLES = ("head", "relation", "tail")
@@ -134,7 +135,7 @@ def write_plain(tables: Tables, folder: Path) -> None:
         frame.write_csv(folder / f"{name}.csv")
     for name, vectors in tables.vectors.items():
         np.savez_compressed(
-            folder / vector_file(name), ids=np.array(vectors.ids), vectors=vectors.values
+            folder / vector_file(name), ids=np.array(vectors.ids, str), vectors=vectors.values
         )
 
 
@@ -219,22 +220,6 @@ def read_plain(path: Path, broken: Broken | None = None) -> Tables:
     for file in sorted(path.glob("*.npz")):
         kind, dash, name = file.stem.partition("-")
         own = f"user:{name}" if (kind, dash) == ("user", "-") else file.stem
-        found.setdefault("vectors", {})[own] = _vectors(file)
+        ids, values = read_npz(file)
+        found.setdefault("vectors", {})[own] = Named(tuple(ids), values.astype(np.float32))
     return Tables(**found)
-
-
-def _vectors(file: Path) -> Named:
-    """The ids and vectors of an .npz; `DataError` where it is broken or holds something else."""
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            ids, values = arrays["ids"].astype(str), arrays["vectors"].astype(np.float32)
-    except Exception as error:  # a broken archive, or one of something else, may raise nearly any
-        raise DataError(
-            f"{file} must be an .npz of the arrays 'ids' (texts) and 'vectors' (numbers): {error}."
-        ) from None
-    if ids.ndim != 1 or values.shape[:1] != ids.shape or values.ndim != 2:
-        raise DataError(
-            f"{file}: 'vectors' must have a row for each of the 'ids'. Got the shapes "
-            f"{list(values.shape)} and {list(ids.shape)} instead."
-        )
-    return Named(tuple(ids.tolist()), values)
