@@ -20,7 +20,7 @@ from kg.alike import ByValue
 from kg.broken import Broken
 from kg.errors import DataError, UsageError
 from kg.ids import Vocab
-from kg.tables import Table, existing_file, numbers, pick_columns, read_table, table_name
+from kg.tables import Table, existing_file, numbers, pick_columns, place, read_table, table_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -204,8 +204,8 @@ def _joined(column: pl.Series, file: str) -> np.ndarray:
     odd = np.flatnonzero(widths != widths[0])
     if odd.size:
         raise DataError(
-            f"{file}, row {odd[0] + 1}: column {column.name!r} must hold {widths[0]} numbers as "
-            f"row 1 does. Got {widths[odd[0]]} instead."
+            f"{place(file, int(odd[0]) + 1)}: column {column.name!r} must hold {widths[0]} numbers "
+            f"as the first row does. Got {widths[odd[0]]} instead."
         )
     flat = cells.explode(empty_as_null=True).rename(column.name)
     values = flat.str.strip_chars().cast(pl.Float32, strict=False).to_numpy()
@@ -217,9 +217,14 @@ def _joined(column: pl.Series, file: str) -> np.ndarray:
 
 def _bad(file: str, row: int, column: object, found: str) -> DataError:
     return DataError(
-        f"{file}, row {row + 1}: column {str(column)!r} must be a finite number. "
+        f"{place(file, row + 1)}: column {str(column)!r} must be a finite number. "
         f"Got {found} instead."
     )
+
+
+def _at(where: str, row: int) -> str:
+    """The line of a table, or the row of arrays."""
+    return f"{where}, row {row + 1}" if where.endswith(".npz") else place(where, row + 1)
 
 
 def _matched(
@@ -236,15 +241,15 @@ def _matched(
     if bad.size:
         row, column = bad[0].tolist()
         raise DataError(
-            f"{where}, row {row + 1} (id {ids[row]!r}): number {column + 1} must be finite. "
+            f"{_at(where, row)} (id {ids[row]!r}): number {column + 1} must be finite. "
             f"Got {values[row, column]} instead."
         )
     if len(set(ids)) != len(ids):
         first: dict[str, int] = {}
         row, key = next((n, k) for n, k in enumerate(ids) if first.setdefault(k, n) != n)
         raise DataError(
-            f"{where}, row {row + 1}: each id must stand once. "
-            f"Got {key!r} again, after row {first[key] + 1}."
+            f"{_at(where, row)}: each id must stand once. Got {key!r} again, after "
+            f"{_at(where, first[key]).removeprefix(f'{where}, ')}."
         )
     code = known.encode(ids, missing="negative")
     told = values.any(1)

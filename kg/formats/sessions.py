@@ -16,7 +16,7 @@ import polars as pl
 from kg.errors import DataError
 from kg.formats.rows import events_frame, headed_table, header_of, member
 from kg.formats.tables import Format, Tables, check_ids
-from kg.tables import numbers, read_table
+from kg.tables import numbers, place, read_table
 
 # RetailRocket
 
@@ -64,7 +64,7 @@ def _visits(file: Path) -> pl.DataFrame:
     if wrong.size:
         row = int(wrong[0])
         raise DataError(
-            f"{file}, row {row + 1}: an event must be one of {', '.join(_BEHAVIOURS)}. "
+            f"{place(file, row + 1)}: an event must be one of {', '.join(_BEHAVIOURS)}. "
             f"Got {frame['event'][row]!r} instead."
         )
     frame = frame.with_columns(_whole(frame["timestamp"], file).alias("ms"))
@@ -77,13 +77,13 @@ def _visits(file: Path) -> pl.DataFrame:
 
 
 def _whole(column: pl.Series, file: Path) -> pl.Series:
-    """Whole numbers; `DataError` names the row of what is none or is empty."""
+    """Whole numbers; `DataError` names the line of what is none or is empty."""
     found = column.cast(pl.Int64, strict=False)
     wrong = np.flatnonzero(found.is_null().to_numpy())
     if wrong.size:
         row = int(wrong[0])
         raise DataError(
-            f"{file}, row {row + 1}: column {column.name!r} must be a whole number. "
+            f"{place(file, row + 1)}: column {column.name!r} must be a whole number. "
             f"Got {column[row]!r} instead."
         )
     return found
@@ -216,7 +216,7 @@ def _table(file: Path, names: tuple[str, ...]) -> pl.DataFrame:
     if wrong.size:
         row = int(wrong[0])
         raise DataError(
-            f"{file}, row {row + 1}: column 'eventdate' must be a day such as 2016-05-09. "
+            f"{place(file, row + 1)}: column 'eventdate' must be a day such as 2016-05-09. "
             f"Got {frame['eventdate'][row]!r} instead."
         )
     day = days.cast(pl.Datetime("ms")).dt.epoch("ms")

@@ -13,7 +13,7 @@ import polars as pl
 from kg import given
 from kg.alike import ByValue
 from kg.errors import DataError, UsageError
-from kg.tables import Table, pick_columns, read_table, table_name
+from kg.tables import Table, pick_columns, place, read_table, table_name
 
 PARTS = {"train": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid",
          "test": "test"}  # fmt: skip
@@ -218,7 +218,7 @@ def read_labelled(
         labels = set(labels_in(cell))
         if not labels:
             raise DataError(
-                f"{where}, row {row}: each text must have a label in column {label!r}. "
+                f"{place(where, row)}: each text must have a label in column {label!r}. "
                 f"Got none for {said[:40]!r}."
             )
         into = found.setdefault(name, ([], []))
@@ -237,7 +237,7 @@ def _parts(frame: pl.DataFrame, column: str | None, where: str) -> list[str]:
     for row, name in enumerate(names, start=1):
         if name.lower() not in PARTS:
             raise DataError(
-                f"{where}, row {row}: column {column!r} must be train, valid or test. "
+                f"{place(where, row)}: column {column!r} must be train, valid or test. "
                 f"Got {name!r} instead."
             )
     return [PARTS[name.lower()] for name in names]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 import typer
 
 from kg.broken import Broken
@@ -235,13 +236,21 @@ def convert_files(source: Path, out: Path, form: str | None, to: str, skip_broke
     say(f"Next: kgintent {_next_command(out, tables, bags)}")
 
 
+def _names_items(entities: pl.DataFrame | None) -> bool:
+    """Whether the entities say which of them are items, as build reads it."""
+    if entities is None:
+        return False
+    typed = "type" in entities.columns and bool((entities["type"] == "item").any())
+    return "item_id" in entities.columns or typed
+
+
 def _next_command(out: Path, tables: Tables, bags: bool) -> str:
     """What makes a data folder of plain tables, EVENTS and ITEMS where these have none."""
     from kg.formats.tables import vector_file
 
     there = tables.there()
     entities = tables.entities
-    if "items" not in there and (entities is None or "item_id" not in entities.columns):
+    if "items" not in there and not _names_items(entities):
         if entities is not None and "name" in entities.columns:
             return f"kg link ITEMS {out} -o links.csv --apply {out}-linked"
         return f"build EVENTS ITEMS --triples {out}/triples.csv -o DATA"

@@ -8,7 +8,7 @@ from pathlib import Path
 from kg.catalog import ITEM_COLUMNS
 from kg.errors import DataError, UsageError
 from kg.ids import but_for_zeros, zeros_told
-from kg.tables import pick_columns, read_table
+from kg.tables import pick_columns, place, read_table
 from recsys.cli.output import say
 from recsys.serving.items import ItemStore
 from recsys.serving.stock import in_stock
@@ -83,12 +83,12 @@ def _read(file: Path, columns: Mapping[str, str]) -> dict[str, bool]:
         there = in_stock(cell)
         if there is None:
             raise DataError(
-                f"{file}, row {row}: column {roles['in_stock']!r} must be yes, no or a number. "
+                f"{place(file, row)}: column {roles['in_stock']!r} must be yes, no or a number. "
                 f"Got {cell!r} instead."
             )
         if flags.get(key, there) != there:
             raise DataError(
-                f"{file}, row {row}: {key!r} is in stock in one row and not in another."
+                f"{place(file, row)}: {key!r} is in stock in one row and not in another."
             )
         flags[key] = there
     return flags

@@ -66,17 +66,20 @@ def test_a_row_of_zeros_says_nothing_and_numbers_are_ids(tmp_path):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("id,x\na,1\nb,\n", "row 2: column 'x' must be a finite number. Got an empty cell"),
+        ("id,x\na,1\nb,\n", "line 3: column 'x' must be a finite number. Got an empty cell"),
         ("id,x\na,1\nb,far\n", "line 3: column 'x' must be a number. Got 'far'"),
-        ("id,x\na,1\nb,nan\n", "row 2: column 'x' must be a finite number"),
-        ("id,v\na,1|2\nb,1|2|3\n", "row 2: column 'v' must hold 2 numbers as row 1 does. Got 3"),
-        ("id,v\na,1|2\nb,1|inf\n", "row 2: column 'v' must be a finite number. Got 'inf'"),
-        ("id,x\na,1\nb,2\na,3\n", "row 3: each id must stand once. Got 'a' again, after row 1"),
+        ("id,x\na,1\nb,nan\n", "line 3: column 'x' must be a finite number"),
+        (
+            "id,v\na,1|2\nb,1|2|3\n",
+            "line 3: column 'v' must hold 2 numbers as the first row does. Got 3",
+        ),
+        ("id,v\na,1|2\nb,1|inf\n", "line 3: column 'v' must be a finite number. Got 'inf'"),
+        ("id,x\na,1\nb,2\na,3\n", "line 4: each id must stand once. Got 'a' again, after line 2"),
         ("name,x\na,1\n", "no column for 'item_id'"),
         ("id\na\n", "must have columns of numbers beside 'id'"),
     ],
 )
-def test_a_bad_table_is_named_by_file_row_rule_and_value(tmp_path, text, told):
+def test_a_bad_table_is_named_by_file_line_rule_and_value(tmp_path, text, told):
     file = table(tmp_path, text)
     with pytest.raises(DataError) as caught:
         read_vectors("image", file, ITEMS)

@@ -144,7 +144,7 @@ def test_the_columns_of_a_stock_table_can_be_named(call, run):
 @pytest.mark.parametrize(
     ("cells", "said"),
     [
-        ("sku,stock\ni0001,maybe\n", "row 1: column 'stock' must be yes, no or a number"),
+        ("sku,stock\ni0001,maybe\n", "line 2: column 'stock' must be yes, no or a number"),
         ("sku,price\ni0001,3\n", "in_stock"),
         ("sku,stock\ni0001,1\ni0001,0\n", "in stock in one row and not in another"),
         ("sku,stock\ni7777,1\n", "none of its items can be used: 1 not known ('i7777')"),

@@ -80,10 +80,10 @@ def test_labels_whose_parts_are_labels_are_found():
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("text,intent\na,\n", "row 1: each text must have a label in column 'intent'"),
+        ("text,intent\na,\n", "line 2: each text must have a label in column 'intent'"),
         ("text,intent\na,Buy\nb,buy\n", "Got 'Buy' and 'buy'"),
         ("text,label\na,x\n", "no column 'intent'"),
-        ("text,intent,split\na,x,trian\n", "row 1: column 'split' must be train, valid or test"),
+        ("text,intent,split\na,x,trian\n", "line 2: column 'split' must be train, valid or test"),
         ("text,intent\n,x\n", "must hold at least one text"),
         (b"text,intent\n\xff\xfe,x\n", "data.csv"),
         ("", "is empty"),
