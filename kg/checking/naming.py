@@ -10,7 +10,7 @@ import re
 from kg.building.hierarchy import folded
 
 _CHOSEN = re.compile(
-    r"also_?(bought|buy|viewed|view)|(bought|buy)_?(together|after)|frequently_?bought|"
+    r"also_?(bought|buy|viewed|view)|(bought|buy)_?(together|after)|frequently_?(bought|together)|"
     r"customers?_(who|also)|co_?(purchase|view|click)|"
     r"[还還也又][买買看]|也?会买|[购購][买買]了|一起[购購]?[买買]|(共同|一同)[购購][买買]|看了又看"
 )  # fmt: skip

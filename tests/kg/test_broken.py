@@ -1,6 +1,7 @@
 """Lines that cannot be read are left out and kept, if the caller says so; else they are refused."""
 
 import gzip
+import re
 
 import polars as pl
 import pytest
@@ -122,6 +123,36 @@ def test_broken_lines_far_into_a_file_have_their_line(tmp_path):
     assert tables.triples is not None
     assert tables.triples.height == 89_998
     assert broken.frame()["line"].to_list() == [70_002, 90_000]
+
+
+@pytest.mark.parametrize(
+    "line", ["<http://e/a", "<http://e/2> <http://e/by", "<http://e/2> <http://e/by>",
+             "<http://e/2> <http://e/by> <http://e/x>", '<http://e/2> <http://e/by> "x'],
+)  # fmt: skip
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("name", ["g.nt", "g.nq"])
+def test_a_line_that_is_cut_takes_in_nothing_of_the_next(tmp_path, line, end, name):
+    sound = "<http://e/{}> <http://e/by> <http://e/x> ."
+    file = tmp_path / name
+    file.write_text(end.join([sound.format(1), line, sound.format(3), ""]), newline="")
+    with pytest.raises(BrokenLine, match=rf"{name}, line 2: .*Got '{re.escape(line)}'"):
+        read_any(file)
+    broken = Broken()
+    tables = read_any(file, broken=broken)
+    assert tables.triples is not None
+    assert tables.triples["head"].to_list() == ["http://e/1", "http://e/3"]
+    assert [(n, text) for _, n, _, text in broken.frame().iter_rows()] == [(2, line)]
+
+
+def test_a_line_without_end_is_left_out_by_itself(tmp_path):
+    sound = "<http://e/{}> <http://e/by> <http://e/x> .\n"
+    text = '<http://e/2> <http://e/by> "' + "A" * 36_000_000 + '" .\n'
+    (tmp_path / "g.nt").write_text(sound.format(1) + text + sound.format(3) + "odd\n")
+    broken = Broken()
+    tables = read_any(tmp_path / "g.nt", broken=broken)
+    assert tables.triples is not None
+    assert tables.triples["head"].to_list() == ["http://e/1", "http://e/3"]
+    assert broken.frame()["line"].to_list() == [2, 4]
 
 
 def test_where_a_line_says_something_of_the_next_it_is_refused(tmp_path):

@@ -127,10 +127,10 @@ def read_into(found: Found, file: Path, max_triples: int, broken: Broken | None 
         base = f"file:///{quote(file.name)}"
         form = getattr(ox.RdfFormat, str(syntax))
         try:
-            if broken is None:
-                quads = ox.parse(handle, form, base_iri=base, lenient=True)
+            if syntax in BY_LINES:
+                quads = _by_lines(handle, file, _Reader(ox, form, base), broken)
             else:
-                quads = _sound(handle, file, ox, form, broken)
+                quads = ox.parse(handle, form, base_iri=base, lenient=True)
             _collect(found, islice(quads, max_triples), ox)
             more = next(quads, None) is not None
         except SyntaxError as error:
@@ -153,20 +153,71 @@ def _ends(syntaxes: Collection[str]) -> list[str]:
     return [end for end, name in SYNTAX.items() if name in syntaxes]
 
 
-def _sound(handle: Any, file: Path, ox: Any, form: Any, broken: Broken) -> Iterator[Any]:
-    """The quads of the lines that can be read; the others go to `broken`."""
+@dataclass(frozen=True)
+class _Reader:
+    """Reads whole statements."""
+
+    ox: Any
+    form: Any
+    base: str
+
+    def read(self, text: bytes) -> list[Any]:
+        """The quads; `SyntaxError` or `MemoryError` as pyoxigraph has it, and where a `<` without
+        its end has taken in the next line, which is not for the lenient to forgive.
+        """
+        found = list(self.ox.parse(text, self.form, base_iri=self.base, lenient=True))
+        if _OPEN.search(text) and any(
+            type(term) is self.ox.NamedNode and "\n" in term.value
+            for quad in found
+            for term in (quad.subject, quad.predicate, quad.object, quad.graph_name)
+        ):
+            raise SyntaxError("an IRI must end in its line")
+        return found
+
+
+_OPEN = re.compile(rb"<[^>\n]*\n")
+
+
+def _by_lines(handle: Any, file: Path, reader: _Reader, broken: Broken | None) -> Iterator[Any]:
+    """The quads of lines that stand alone, a part of the file at a time. Of a part that cannot be
+    read each line is read by itself: one that cannot goes to `broken`, or is a `BrokenLine`.
+    """
     before = 0
-    while lines := handle.readlines(_WINDOW):
+    while chunk := handle.read(_WINDOW):
+        end = handle.readline(LONGEST_LINE)
+        lines = (chunk + end).splitlines(keepends=True)
+        if len(end) == LONGEST_LINE and not end.endswith(b"\n"):
+            _left_out(file, before + len(lines), _TOO_LONG, lines.pop(), broken)
+            while len(end) == LONGEST_LINE and not end.endswith(b"\n"):
+                end = handle.readline(LONGEST_LINE)
+            before += 1
         try:
-            yield from list(ox.parse(b"".join(lines), form, lenient=True))
-        except SyntaxError:
+            yield from reader.read(b"".join(lines))
+        except (SyntaxError, MemoryError):
             for number, line in enumerate(lines, before + 1):
                 try:
-                    yield from list(ox.parse(line, form, lenient=True))
+                    yield from reader.read(line)
                 except SyntaxError as error:
-                    text = line.decode("utf-8", "replace").strip()
-                    broken.add(file, number, _complaint(error), text)
+                    _left_out(file, number, _complaint(error), line, broken)
+                except MemoryError:
+                    _left_out(file, number, _TOO_LONG, line, broken)
         before += len(lines)
+
+
+LONGEST_LINE = 1 << 24
+"""More bytes than the parser takes for one statement."""
+_TOO_LONG = "a statement must be no longer than 16 MiB"
+
+
+def _left_out(file: Path, line: int, why: str, text: bytes, broken: Broken | None) -> None:
+    got = text[:_SHOWN_BYTES].decode("utf-8", "replace").strip()
+    if broken is None:
+        short = got if len(got) <= 100 else f"{got[:100]}…"
+        raise BrokenLine(f"{file}, line {line:,}: {why}. Got {short!r}.")
+    broken.add(file, line, why, got)
+
+
+_SHOWN_BYTES = 100_000
 
 
 def _collect(found: Found, quads: Iterator[Any], ox: Any) -> None:
@@ -336,8 +387,7 @@ def _broken(file: Path, error: SyntaxError) -> DataError:
     with open_bytes(file) as handle:
         text = next(islice(handle, line - 1, None), b"").decode("utf-8", "replace").strip()
     got = text if len(text) <= 100 else f"{text[:100]}…"
-    kind = BrokenLine if syntax_of(file) in BY_LINES else DataError
-    return kind(f"{file}, line {line:,}: {what}. Got {got!r}.")
+    return DataError(f"{file}, line {line:,}: {what}. Got {got!r}.")
 
 
 def _complaint(error: SyntaxError) -> str:

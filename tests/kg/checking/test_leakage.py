@@ -256,3 +256,54 @@ def test_the_title_of_a_later_item_in_what_is_told_of_a_person(world, split):
     met = int(log.item[log.user == user][0])
     fine = {key: f"viewed {world.catalog.titles[met]}", other: "viewed nothing"}
     assert leaks(graph_of(world, split), split, world.catalog, texts=fine) == []
+
+
+def _facts(world, rows):
+    """Triples of these heads and tails, called heat."""
+    return Triples.of([(head, "heat", tail) for head, tail in rows], world.catalog.ids)
+
+
+@pytest.mark.parametrize("form", ["{}", "{} pcs", "€{}.50", "1,{:03d}", "{}%", "reversed", "words"])
+def test_a_statistic_is_seen_however_it_is_written(world, split, form):
+    later = (split.valid.item_counts() + split.test.item_counts()).tolist()
+    rows = list(zip(world.catalog.ids.ids, later, strict=True))
+    if form == "reversed":
+        pairs = [(f"{n}", key) for key, n in rows]
+    elif form == "words":
+        pairs = [(key, "many" if place % 9 == 0 else f"{n}") for place, (key, n) in enumerate(rows)]
+    else:
+        pairs = [(key, form.format(n)) for key, n in rows]
+    graph = build_graph(split.train, world.catalog, triples=_facts(world, pairs))
+    (leak,) = [one for one in leaks(graph, split, world.catalog) if one.check == "statistics"]
+    assert leak.refused
+    assert "'heat'" in leak.what
+
+
+def test_a_second_number_and_a_column_of_the_same_name_hide_nothing(world, split):
+    later = split.valid.item_counts() + split.test.item_counts()
+    pairs = [(key, f"{n}") for key, n in zip(world.catalog.ids.ids, later, strict=True)]
+    pairs += [(key, "9999") for key in world.catalog.ids.ids]
+    shade = Attribute.of("heat", [["warm" if n % 2 else "cold"] for n in range(len(world.catalog))])
+    catalog = replace(world.catalog, attributes=(*world.catalog.attributes, shade))
+    graph = build_graph(split.train, catalog, triples=_facts(world, pairs))
+    (leak,) = [one for one in leaks(graph, split, catalog) if one.check == "statistics"]
+    assert leak.refused
+
+
+def test_a_number_that_is_a_fact_of_the_category(world):
+    split = temporal_split(world.log)
+    groups = [cell[0] for cell in world.catalog.attribute("category").cells(len(world.catalog))]
+    for log, kinds in ((world.log, [True]), (split.train, [])):
+        count = log.item_counts()
+        size = {key: sum(count[n] for n, one in enumerate(groups) if one == key) for key in groups}
+        graph = build_graph(split.train, world.catalog)
+        numbers = sorted({f"{n}" for n in size.values()})
+        kinds_of = graph.vocabs["category"].ids
+        edges = np.stack([np.arange(len(kinds_of)),
+                          [numbers.index(f"{size[key]}") for key in kinds_of]])  # fmt: skip
+        told = replace(
+            graph, vocabs={**graph.vocabs, "number": Vocab(tuple(numbers), "number")},
+            edges={**graph.edges, ("category", "sold_in", "number"): edges},
+        )  # fmt: skip
+        found = [one for one in leaks(told, split, world.catalog) if one.check == "statistics"]
+        assert [one.refused for one in found if "within each" in one.what] == kinds

@@ -611,7 +611,9 @@ def test_a_statement_without_end_is_no_traceback(tmp_path: Path) -> None:
     file = tmp_path / "huge.nt"
     with open(file, "w") as handle:
         handle.write('<http://e/x> <http://e/p> "' + "A" * 18_000_000 + '" .\n')
-    with pytest.raises(DataError, match=r"huge\.nt holds a statement that is too long to read"):
+    with pytest.raises(
+        DataError, match=r"huge\.nt, line 1: a statement must be no longer than 16 MiB"
+    ):
         FORMAT.read(file)
 
 
