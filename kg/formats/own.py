@@ -13,6 +13,7 @@ from kg.events import EventLog
 from kg.folders import kind_of
 from kg.formats.facts import facts, text_frame
 from kg.formats.tables import Format, Named, Tables
+from kg.graph import KnowledgeGraph
 from kg.graph_store import KIND, load_graph
 from kg.storage import load_dataset
 
@@ -31,21 +32,43 @@ def read_graph(path: Path) -> Tables:
 def read_data(path: Path) -> Tables:
     """Cleaned events, items, users, and the facts that are not attributes of either."""
     data = load_dataset(path)
-    named = {a.name for table in (data.catalog, data.users) if table for a in table.attributes}
-    graph = data.graph.facts()
-    kept = {r: e for r, e in graph.edges.items() if r[1] not in named or "item" not in r[::2]}
-    triples, entities = facts(replace(graph, edges=kept))
-    tables = [(data.catalog, "")] + ([(data.users, "user:")] if data.users is not None else [])
+    tables = [("item", data.catalog, "")]
+    tables += [("user", data.users, "user:")] if data.users is not None else []
+    kept, notes = data.graph.facts(), list[str]()
+    for kind, table, _ in tables:
+        kept, others = _without_columns(kept, kind, table)
+        if others:
+            notes.append(
+                f"The facts {', '.join(others)} of {kind}s were made by `kg from-table`: here are "
+                "the columns, as the table has them. Give build the graph again (--graph)."
+            )
+    triples, entities = facts(kept)
     vectors = {
         f"{prefix}{one.name}": Named(tuple(table.ids.decode(one.row)), one.values)
-        for table, prefix in tables
+        for _, table, prefix in tables
         for one in table.vectors
     }
     return Tables(
         events=_events(data.log), items=_rows(data.catalog, "item_id"),
         users=None if data.users is None else _rows(data.users, "user_id"),
-        triples=triples, entities=entities, vectors=vectors,
+        triples=triples, entities=entities, vectors=vectors, notes=tuple(notes),
     )  # fmt: skip
+
+
+def _without_columns(
+    graph: KnowledgeGraph, kind: str, table: Catalog
+) -> tuple[KnowledgeGraph, list[str]]:
+    """The graph without the facts that columns of a table of this kind state, and which of these
+    columns state it otherwise: as bands, years or paths that `kg from-table` made.
+    """
+    columns = {attribute.name: attribute for attribute in table.attributes}
+    own = [r for r in graph.edges if r[0] == kind and r[1] in columns]
+    made = {r[2] for r in own}
+    above = [r for r in graph.edges if r[0] == r[2] and r[0] in made]
+    stated = {name for _, name, type_ in own if graph.vocabs[type_] == columns[name].values}
+    kept = {r: edges for r, edges in graph.edges.items() if r not in (*own, *above)}
+    dates = {r: time for r, time in graph.edge_time.items() if r in kept}
+    return replace(graph, edges=kept, edge_time=dates), sorted({r[1] for r in own} - stated)
 
 
 def _events(log: EventLog) -> pl.DataFrame:

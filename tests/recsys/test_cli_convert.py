@@ -184,3 +184,42 @@ def test_the_command_of_the_docs_and_the_next_one_work(form, command, call, tmp_
         data = load_dataset("DATA")
         assert len(data.log)
         assert data.log.ordered == (form != "kgat")
+
+
+def test_a_data_folder_comes_back_as_it_was(call, tmp_path):
+    """Columns of people too stand in one place alone: in their table, not among the facts."""
+    (tmp_path / "e.csv").write_text(
+        "user,item,time\n" + "".join(f"u{n % 3},i{n % 4},{10**9 + n}\n" for n in range(12))
+    )
+    (tmp_path / "i.csv").write_text(
+        "item_id,title,kind,city\n"
+        + "".join(f"i{n},Thing {n},k{n % 2},c{n % 3}\n" for n in range(4))
+    )
+    (tmp_path / "u.csv").write_text("user_id,city\nu0,Bern\nu1,Rome\nu2,Bern\n")
+    (tmp_path / "t.csv").write_text("head,relation,tail\ni0,near,i1\ni0,by,Ann\n")
+    first = ["build", tmp_path / "e.csv", tmp_path / "i.csv", "--users", tmp_path / "u.csv",
+             "--triples", tmp_path / "t.csv", "-o", tmp_path / "one"]  # fmt: skip
+    assert call(*first)[0] == 0
+    code, _, err = call("convert", tmp_path / "one", tmp_path / "plain")
+    assert code == 0, err
+    code, _, err = call(*next_command(err, tmp_path / "two"))
+    assert code == 0, err
+    one, two = (load_dataset(tmp_path / name).graph.facts() for name in ("one", "two"))
+    assert {r: e.shape[1] for r, e in one.edges.items()} == {
+        r: e.shape[1] for r, e in two.edges.items()
+    }
+
+
+def test_facts_of_a_graph_that_was_given_are_told(call, tmp_path):
+    (tmp_path / "e.csv").write_text("user,item,time\nu,i0,10\nu,i1,20\nv,i0,30\nv,i1,40\n")
+    (tmp_path / "i.csv").write_text(
+        "item_id,title,kind\n" + "".join(f"i{n},Thing {n},a > b{n % 2}\n" for n in range(4))
+    )
+    assert call("kg", "from-table", tmp_path / "i.csv", "--relations", "kind:hierarchy(>)",
+                "-o", tmp_path / "g")[0] == 0  # fmt: skip
+    assert call("build", tmp_path / "e.csv", tmp_path / "i.csv", "--graph", tmp_path / "g",
+                "-o", tmp_path / "d")[0] == 0  # fmt: skip
+    code, _, err = call("convert", tmp_path / "d", tmp_path / "plain")
+    assert code == 0, err
+    assert "The facts kind of items were made by `kg from-table`" in err
+    assert not (tmp_path / "plain" / "triples.csv").exists()
