@@ -15,7 +15,7 @@ import itertools
 import re
 import shlex
 import zlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +65,8 @@ def read_cells(
             raise _no_cells(path, name, odd[name])
     frame = frame.head(_filled_height(frame))
     if frame.height == 0:
-        raise DataError(f"{table_name(path)} has a header and no rows: at least one row is needed.")
+        why = f" that can be read: {broken}" if broken else ": at least one row is needed"
+        raise DataError(f"{table_name(path)} has a header and no rows{why}.")
     return frame, odd
 
 
@@ -176,18 +177,18 @@ def lines_of(path: str | Path, rows: Sequence[int]) -> list[int] | None:
     file = Path(path)
     if not file.is_file() or _is_parquet(raw := _bytes(file), file):
         return None
-    raw = _plain(raw)
-    text = io.StringIO(raw.decode("utf-8", "replace"), newline="")
-    reader = csv.reader(text, delimiter=_separator(raw.partition(b"\n")[0]))
-    width, line, seen = len(next(reader)), reader.line_num + 1, 0
+    raw = b"".join(_blanked(_plain(raw))[0])  # as it is read where such lines are left out
+    text, mark = raw.decode("utf-8"), _separator(raw.partition(b"\n")[0])
+    width = len(_header(text, mark, file))
+    strict = _quickly(raw, mark, width) is None
+    seen, line = -1, 1  # -1: the header
     found: list[int] = []
-    for cells in reader:
-        seen += len(cells) == width  # others are blank or broken lines
+    for line, cells, wrong in _rows_of(_lines(text), mark, strict):
+        seen += wrong is None and len(cells) == width  # others are blank or broken lines
         if len(found) < len(rows) and seen == rows[len(found)]:
             found.append(line)
         if len(found) == len(rows):
             break
-        line = reader.line_num + 1
     return found + [line] * (len(rows) - len(found))
 
 
@@ -261,11 +262,7 @@ def _read_csv(raw: bytes, file: Path, broken: Broken | None) -> pl.DataFrame:
     raw = _plain(raw)
     if not raw.strip():
         raise DataError(f"{file} is empty: a header and at least one row are needed.")
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise bad_byte(file, line, raw[error.start]) from None
+    raw, text = _decoded(raw, file, broken)
     mark = _separator(raw[:65536].partition(b"\n")[0])
     names = _header(text, mark, file)
     frame = _quickly(raw, mark, len(names))
@@ -275,6 +272,39 @@ def _read_csv(raw: bytes, file: Path, broken: Broken | None) -> pl.DataFrame:
     return frame.select(
         name for name in frame.columns if not (name.startswith("\x00") or _unnamed(name))
     )
+
+
+def _decoded(raw: bytes, file: Path, broken: Broken | None) -> tuple[bytes, str]:
+    """The bytes and the text of them; lines that are not UTF-8 go to `broken` and are blank."""
+    try:
+        return raw, raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        first, byte = raw.count(b"\n", 0, error.start) + 1, raw[error.start]
+    lines, bad = _blanked(raw)
+    if first == 1 or len(bad) > max(MANY_BAD, 0.01 * len(lines)):  # the file is no UTF-8
+        raise bad_byte(file, first, byte)
+    if broken is None:
+        raise BrokenLine(f"{bad_byte(file, first, byte)}")
+    for number, gone in bad.items():
+        broken.add(file, number, "must be UTF-8", gone.decode("utf-8", "replace").rstrip("\r\n"))
+    raw = b"".join(lines)
+    return raw, raw.decode("utf-8")
+
+
+MANY_BAD = 10
+"""So many lines that are not UTF-8, or one in a hundred, may be left out."""
+
+
+def _blanked(raw: bytes) -> tuple[list[bytes], dict[int, bytes]]:
+    """The lines, blank where they are not UTF-8, and these by their number."""
+    lines, bad = raw.splitlines(keepends=True), {}
+    for number, line in enumerate(lines, 1):
+        try:
+            line.decode("utf-8")
+        except UnicodeDecodeError:
+            bad[number] = line
+            lines[number - 1] = b"\n"
+    return lines, bad
 
 
 def _plain(raw: bytes) -> bytes:
@@ -287,6 +317,11 @@ def bad_byte(file: Path, line: int, byte: int) -> DataError:
     """The error for a byte that is not UTF-8, with the command that makes UTF-8 of what the file
     seems to be.
     """
+    if _else_utf8(file, line):
+        return DataError(
+            f"{file}, line {line}, holds the byte 0x{byte:02x}, which is not UTF-8, as what stands "
+            "around it is: mend that line."
+        )
     kind, name = _encoding(file, line) or ("", "ENCODING")
     path, zipped = shlex.quote(str(file)), file.suffix.lower() == ".gz"
     command = f"iconv -f {name} -t utf-8" + ("" if zipped else f" {path}") + " > NEW"
@@ -304,6 +339,15 @@ BYTE_ORDER_MARK = "\ufeff"
 _READ_AHEAD = 1 << 20
 _HIGH_PAIR = re.compile(rb"([\x81-\xfe])([\x40-\x7e\x80-\xfe])")
 _LATIN = re.compile("(?<![^\x00-\x7f])[À-ÖØ-öø-ÿŒœŠšŽžŸ€£°§«»–—‘’“”…](?![^\x00-\x7f])")
+
+
+def _else_utf8(file: Path, line: int) -> bool:
+    """Whether most of what is not ASCII near a line of the file is UTF-8."""
+    with open_bytes(file) as handle:
+        raw = b"".join(itertools.islice(handle, max(line - 1000, 0), line + 999))
+    text = raw.decode("utf-8", "replace")
+    odd = text.count("\ufffd")
+    return sum(sign > "\x7f" for sign in text) >= 3 * odd
 
 
 def _encoding(file: Path, line: int) -> tuple[str, str] | None:
@@ -382,24 +426,53 @@ def _row_by_row(
     text: str, mark: str, width: int, file: Path, broken: Broken | None
 ) -> pl.DataFrame:
     """The same by Python's csv: slower, forgives blank lines and inch marks, names a bad line."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
     rows: list[list[str]] = []
-    line = 1
-    try:
-        for row in reader:
-            if len(row) == width:
-                rows.append(row)
-            elif any(cell.strip() for cell in row) or len(row) > 1:
-                rule = f"must have {width} cells as the header has"
-                if broken is None:
-                    raise BrokenLine(f"{file}, line {line}, {rule}. Got {len(row)} instead.")
-                broken.add(file, line, rule, mark.join(row))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise DataError(f"{file}, line {line}, cannot be read as CSV: {error}.") from None
+    lines = _lines(text)
+    for line, cells, wrong in _rows_of(lines, mark):
+        if wrong is None and len(cells) == width:
+            rows.append(cells)
+        elif wrong is not None or any(cell.strip() for cell in cells) or len(cells) > 1:
+            rule = f"must have {width} cells as the header has"
+            if broken is not None:
+                broken.add(file, line, rule if wrong is None else wrong, lines[line - 1].rstrip())
+            elif wrong is not None:
+                raise BrokenLine(f"{file}, line {line}, cannot be read as CSV: {wrong}.")
+            else:
+                raise BrokenLine(f"{file}, line {line}, {rule}. Got {len(cells)} instead.")
     table = zip(*rows[1:], strict=True) if len(rows) > 1 else [()] * width
     columns = [pl.Series(str(n), cells, dtype=pl.String) for n, cells in enumerate(table)]
     return pl.DataFrame(columns).with_columns(pl.all().replace("", None))
+
+
+def _lines(text: str) -> list[str]:
+    return io.StringIO(text, newline="").readlines()
+
+
+def _rows_of(
+    lines: list[str], mark: str, strict: bool = True
+) -> Iterator[tuple[int, list[str], str | None]]:
+    """The line that each row of a CSV begins in, its cells, and what is wrong with it. After a row
+    that cannot be read, such as one with a quote that is never closed, the next line begins anew.
+    """
+    before = csv.field_size_limit(LONGEST_CELL)
+    try:
+        line = 0
+        while line < len(lines):
+            reader = csv.reader(itertools.islice(lines, line, None), delimiter=mark, strict=strict)
+            begin = line
+            try:
+                for cells in reader:
+                    yield line + 1, cells, None
+                    line = begin + reader.line_num
+            except csv.Error as error:
+                yield line + 1, [], str(error)
+                line += 1
+    finally:
+        csv.field_size_limit(before)
+
+
+LONGEST_CELL = 1 << 24
+"""More characters are taken for a quote that is never closed."""
 
 
 # Roles

@@ -95,6 +95,47 @@ def test_events_and_items_with_another_number_of_cells(tmp_path):
     assert read_catalog(items, broken=Broken()).catalog.ids.ids == ("a", "c")
 
 
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (b'b,by,"acme', "unexpected end of data"),
+        (b'b,by,"acme" inc', "',' expected after"),
+        (b"b,by,caf\xe9", "must be UTF-8"),
+        (b"b,by", "must have 3 cells"),
+        (b"b,by,", "'tail' must not be empty"),
+    ],
+)
+def test_a_line_of_a_table_is_left_out_and_those_after_it_are_read(tmp_path, line, why):
+    file = tmp_path / "t.csv"
+    long = b"c,by," + b"y" * 300_000
+    file.write_bytes(
+        b"head,relation,tail\r\na,by,x\r\n" + line + b"\r\n\r\n" + long + b"\r\na,by,\r\n"
+    )
+    with pytest.raises(BrokenLine, match=r"t\.csv, line 3"):
+        read_triples(file, ITEMS)
+    broken = Broken()
+    found = read_triples(file, ITEMS, broken=broken)
+    assert sum(edges.shape[1] for edges in found.edges.values()) == 2
+    told = broken.frame()
+    assert told["line"].to_list() == [3, 6]
+    assert why in told["why"][0]
+    assert told["text"][0] == line.decode("utf-8", "replace")
+
+
+def test_a_file_of_another_encoding_is_not_cut_down(tmp_path):
+    """Leaving out each line with an accent would be no mending."""
+    rows = "".join(f"a,by,caf\xe9 {n}\na,by,bar {n}\n" for n in range(50))
+    (tmp_path / "t.csv").write_bytes(f"head,relation,tail\n{rows}".encode("latin-1"))
+    with pytest.raises(DataError, match="seems to be Windows-1252"):
+        read_triples(tmp_path / "t.csv", ITEMS, broken=Broken())
+
+
+def test_a_table_of_broken_lines_alone_says_so(tmp_path):
+    (tmp_path / "t.csv").write_text("head,relation,tail\na,by\nb\n")
+    with pytest.raises(DataError, match="no rows that can be read: 2 broken lines"):
+        read_triples(tmp_path / "t.csv", ITEMS, broken=Broken())
+
+
 @pytest.mark.parametrize("zipped", [False, True])
 def test_of_n_triples_each_line_stands_alone(tmp_path, zipped):
     file = tmp_path / ("g.nt.gz" if zipped else "g.nt")
