@@ -238,11 +238,8 @@ def _without_zeros(log: EventLog, code: np.ndarray, items: Vocab) -> str:
 def _strangers(log: EventLog, items: Vocab) -> str:
     """What the events call items, and what the table of items does."""
     theirs, ours = log.items.ids[0], items.ids[0] if len(items) else ""
-    told = f" The events name items such as {theirs!r}, the table of items such as {ours!r}"
-    plain = [key.removesuffix(".0") for key in log.items.ids]
-    if any(key in items for key in plain):
-        return f"{told}: whole numbers were written with a '.0', which makes other ids of them."
-    return f"{told}: they must be the same ids."
+    return (f" The events name items such as {theirs!r}, the table of items such as {ours!r}: they "
+            "must be the same ids.")  # fmt: skip
 
 
 def _renumbered(log: EventLog, code: np.ndarray, items: Vocab) -> EventLog:

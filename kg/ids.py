@@ -82,21 +82,30 @@ class Vocab:
 
 def but_for_zeros(strangers: Iterable[str], known: Iterable[str]) -> list[tuple[str, str]]:
     """Pairs (stranger, known id) of whole numbers that differ in the zeros in front alone, which
-    spreadsheets take away.
+    spreadsheets take away, or in a '.0' behind, which frames with empty cells add.
     """
-    bare = {key.lstrip("0"): key for key in strangers if key.isdigit()}
+    bare = {number: key for key in strangers if (number := _whole(key)) is not None}
     if not bare:
         return []
     found = {
         stranger: key for key in known
-        if key.isdigit() and (stranger := bare.get(key.lstrip("0"))) and stranger != key
+        if (number := _whole(key)) is not None and (stranger := bare.get(number)) not in (None, key)
     }  # fmt: skip
     return sorted(found.items())
+
+
+def _whole(key: str) -> str | None:
+    """The digits of a whole number without what may be added to it; None for other ids."""
+    digits = key.removesuffix(".0")
+    return digits.lstrip("0") if digits.isdigit() else None
 
 
 def zeros_told(pairs: Sequence[tuple[str, str]]) -> str:
     """Of `but_for_zeros`, at least one: how many, the first, and why that may be."""
     one, other = pairs[0]
     ids = "1 id is" if len(pairs) == 1 else f"{len(pairs):,} ids are"
+    if one.endswith(".0") or other.endswith(".0"):
+        return (f"{ids} known but for a '.0', such as {one!r} beside {other!r}: whole numbers were "
+                "written as decimals, read and write ids as text")  # fmt: skip
     return (f"{ids} known but for zeros in front, such as {one!r} beside {other!r}: spreadsheets "
             "take these zeros away, read and write ids as text")  # fmt: skip

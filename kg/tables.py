@@ -499,11 +499,12 @@ def pick_columns(
     *,
     needed: tuple[str, ...],
     where: str,
+    option: bool = True,
 ) -> dict[str, str]:
     """Which column of `frame` plays which role.
 
     `wanted` gives each role its usual spellings; `mapping` ({role: column}) overrides, and may
-    hold roles of other files, which are passed over.
+    hold roles of other files, which are passed over. `option`: whether --columns can name them.
     Raises `DataError` for a role in `needed` that no column can play.
     """
     plain = {name.lower().strip(): name for name in reversed(frame.columns)}
@@ -523,10 +524,11 @@ def pick_columns(
         if hit is not None and hit not in taken:
             found[role] = hit
     for role in needed:
+        hint = f", or say which with --columns {role}=NAME" if option else ": rename it"
         if role not in found:
             raise DataError(
                 f"{where} has no column for {role!r}: one of {', '.join(wanted[role][:5])} is "
-                f"looked for, or say which with --columns {role}=NAME. "
+                f"looked for{hint}. "
                 f"Its columns: {_listed(frame.columns)}."
             )
     return found

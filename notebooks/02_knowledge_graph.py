@@ -38,7 +38,8 @@ from IPython.display import HTML
 
 from kg.building.from_table import from_table
 from kg.checking.leakage import leaks
-from kg.checking.report import lines, page, report
+from kg.checking.page import page
+from kg.checking.report import lines, report
 from kg.clean import clean
 from kg.datasets import sample_files
 from kg.formats import read_any

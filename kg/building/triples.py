@@ -113,7 +113,7 @@ def read_triples(
     """
     frame, where = read_table(path, broken), table_name(path, "the triples")
     roles = pick_columns(
-        frame, TRIPLE_COLUMNS, {}, needed=("head", "relation", "tail"), where=where
+        frame, TRIPLE_COLUMNS, {}, needed=("head", "relation", "tail"), where=where, option=False
     )
     frame = frame.select(
         pl.int_range(1, pl.len() + 1).alias("row"),
@@ -190,7 +190,7 @@ def _declared(
     items: Vocab, source: Table, broken: Broken | None
 ) -> tuple[dict[str, str], dict[str, str], dict[str, str], set[str]]:
     table, file = read_table(source, broken), table_name(source, "the entities")
-    roles = pick_columns(table, ENTITY_COLUMNS, {}, needed=("entity_id",), where=file)
+    roles = pick_columns(table, ENTITY_COLUMNS, {}, needed=("entity_id",), where=file, option=False)
     columns = {
         role: table[name].str.strip_chars().fill_null("").to_list() for role, name in roles.items()
     }

@@ -2,7 +2,7 @@
 
 found = report(graph)                 # of the facts alone
 found = report(data.graph, data.catalog)
-found.as_dict(); page(found)          # JSON, and HTML that needs nothing else
+found.as_dict(); lines(found)         # JSON, and sentences; `kg.checking.page` makes HTML
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import asdict, dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -37,7 +36,8 @@ at least, is told: to know it tells little apart."""
 class RelationFacts:
     """Of one relation: edges, the sources and targets that have any, edges a source has in the
     mean, and the target with most of the edges: its share of them, how many sources it joins, and
-    which share of all nodes of their type that is.
+    which share of all nodes of their type that is; how many sources, and targets, have 1 edge, 2 or
+    3, 4 to 7, and so on doubling.
     """
 
     source: str
@@ -52,6 +52,8 @@ class RelationFacts:
     hub_share: float
     hub_joins: int
     hub_joined: float
+    source_degrees: tuple[int, ...] = ()
+    target_degrees: tuple[int, ...] = ()
 
     @property
     def has_hub(self) -> bool:
@@ -137,10 +139,16 @@ def report(
         reach_by_facts=facts,
         reach_by_events=events,
         reach_users=asked,
-        texts=None if catalog is None else float(np.mean([bool(t) for t in catalog.full_texts()])),
+        texts=None if catalog is None else _texts(catalog),
         circles=_circles(graph),
         no_items=_no_items(graph),
     )
+
+
+def _texts(catalog: Catalog) -> float:
+    """Values of columns, which are read as well, are no text of an item's own."""
+    pairs = zip(catalog.titles, catalog.texts, strict=True)
+    return float(np.mean([bool(title or text) for title, text in pairs]))
 
 
 def _relation(graph: KnowledgeGraph, relation: Relation) -> RelationFacts:
@@ -153,8 +161,14 @@ def _relation(graph: KnowledgeGraph, relation: Relation) -> RelationFacts:
         *relation, relation in graph.events, total, sources, int((counts > 0).sum()),
         total / max(sources, 1), graph.name(relation[2], top) if total else "",
         float(counts.max() / total) if total else 0.0,
-        joins, joins / max(nodes, 1),
+        joins, joins / max(nodes, 1), _degrees(heads), _degrees(tails),
     )  # fmt: skip
+
+
+def _degrees(ends: np.ndarray) -> tuple[int, ...]:
+    """How many nodes stand at one of the ends 1 time, 2 or 3 times, 4 to 7 times, …"""
+    count = np.unique(ends, return_counts=True)[1]
+    return tuple(np.bincount(np.log2(count).astype(int)).tolist()) if count.size else ()
 
 
 def _no_items(graph: KnowledgeGraph) -> tuple[NoItems, ...]:
@@ -293,78 +307,35 @@ def _incidence(edges: np.ndarray, shape: tuple[int, int]) -> sparse.csr_matrix:
     return sparse.csr_matrix((ones, (edges[0], edges[1])), shape=shape)
 
 
-_STYLE = """
-:root { color-scheme: light dark; }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: .2rem .8rem .2rem 0; overflow-wrap: anywhere; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; }
-.bar { display: inline-block; height: .8em; background: #0b61c4; }
-"""
+TOLD = 30
+"""Relations in a report for people."""
 
 
-def page(found: GraphReport, title: str = "Knowledge graph") -> str:
-    """A whole HTML page of a report; nothing is loaded from elsewhere, names are escaped."""
-    most = max((one.edges for one in found.relations), default=1) or 1
-    nodes = _table(
-        ["type", "nodes", "without an edge"],
-        [
-            [kind, f"{count:,}", f"{found.lonely.get(kind, 0):,}"]
-            for kind, count in found.nodes.items()
-        ],
-    )
-    relations = _table(
-        ["relation", "edges", "", "a source has", "largest target", "its share"],
-        [
-            [f"{one.source} – {one.name} – {one.target}" + (" (events)" if one.events else ""),
-             f"{one.edges:,}", _Bar(one.edges / most), f"{one.mean:.1f}", one.hub,
-             f"{one.hub_share:.0%}"]
-            for one in sorted(found.relations, key=lambda one: -one.edges)
-        ],
-    )  # fmt: skip
-    told = "".join(f"<li>{escape(line)}</li>\n" for line in lines(found))
-    doubles = _table(["type", "names"], [[d[0], " / ".join(d[1:])] for d in found.doubles[:50]])
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
-        f"<h1>{escape(title)}</h1>\n<ul>\n{told}</ul>\n<h2>Nodes</h2>\n{nodes}"
-        f"<h2>Relations</h2>\n{relations}"
-        + (f"<h2>Alike</h2>\n{doubles}" if found.doubles else "")
-        + "</main>\n</body>\n</html>\n"
-    )
+def short(name: str) -> str:
+    """In one line, of at most 60 characters."""
+    plain = " ".join(name.split())
+    return plain if len(plain) <= 60 else f"{plain[:60]}…"
 
 
-class _Bar(float):
-    """A share that is drawn."""
-
-
-def _table(heads: list[str], rows: list[list[Any]]) -> str:
-    top = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
-    body = ""
-    for row in rows:
-        cells = ""
-        for cell in row:
-            if isinstance(cell, _Bar):
-                cells += f'<td><span class="bar" style="width: {12 * cell:.2f}rem"></span></td>'
-            else:
-                kind = ' class="number"' if cell[:1].isdigit() else ""
-                cells += f"<td{kind}>{escape(cell)}</td>"
-        body += f"<tr>{cells}</tr>\n"
-    return f"<table>\n<thead><tr>{top}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n"
+def _several(kind: str) -> str:
+    return f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
 
 
 def relation_lines(found: GraphReport) -> list[str]:
     """A line for each relation, most edges first: edges, edges a node has, the largest target."""
     out = []
-    for one in sorted(found.relations, key=lambda one: -one.edges):
-        line = (f"{one.source} – {one.name} – {one.target}: {one.edges:,} edges, {one.mean:.1f} "
-                f"for each of {one.sources:,}, to {one.targets:,} nodes")  # fmt: skip
+    ordered = sorted(found.relations, key=lambda one: -one.edges)
+    for one in ordered[:TOLD]:
+        line = f"{one.source} – {short(one.name)} – {one.target}: {one.edges:,} edges, "
+        line += f"{one.mean:.1f} for each of {one.sources:,}, to {one.targets:,} nodes"
         if one.events:
             line += " (events)"
         elif one.edges:
-            line += f", {one.hub_share:.0%} of them to {one.hub!r}"
+            line += f", {one.hub_share:.0%} of them to {short(one.hub)!r}"
         out.append(line)
+    if rest := ordered[TOLD:]:
+        edges = sum(one.edges for one in rest)
+        out.append(f"and {len(rest):,} more relations of {edges:,} edges (--json has all)")
     return out
 
 
@@ -378,8 +349,8 @@ def lines(found: GraphReport) -> list[str]:
         if one.has_hub:
             what = "nothing" if one.hub_joined == 1 and one.targets == 1 else "little"
             out.append(
-                f"{one.name}: {one.hub_joins:,} of the {one.source}s "
-                f"({one.hub_joined:.0%}) lead to {one.hub!r}, which tells {what} apart"
+                f"{short(one.name)}: {one.hub_joins:,} of the {_several(one.source)} "
+                f"({one.hub_joined:.0%}) lead to {short(one.hub)!r}, which tells {what} apart"
             )
     for odd in found.no_items:
         some = ", ".join(odd.some) + (", …" if odd.count > len(odd.some) else "")
@@ -388,7 +359,7 @@ def lines(found: GraphReport) -> list[str]:
     if found.doubles:
         kind, *names = found.doubles[0]
         out.append(f"{len(found.doubles):,} groups of nodes are called alike, such as {kind}: "
-                   f"{' / '.join(names)}")  # fmt: skip
+                   f"{' / '.join(short(name) for name in names[:EXAMPLES])}")  # fmt: skip
     if found.circles:
         name, *names = found.circles[0]
         out.append(f"{len(found.circles):,} times {name} leads in a circle, such as through "

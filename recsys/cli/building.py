@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -9,7 +10,7 @@ import polars as pl
 from kg.broken import Broken
 from kg.building.build import build_graph
 from kg.building.joined import renumbered
-from kg.building.triples import read_triples
+from kg.building.triples import UNTYPED, read_triples
 from kg.catalog import ITEM_COLUMNS, USER_COLUMNS, Catalog, read_catalog
 from kg.clean import CleanConfig, clean
 from kg.errors import DataError, UsageError, suggest
@@ -67,6 +68,8 @@ def build_folder(
         lost = ", ".join(f"{n:,} {why}" for why, n in facts.dropped.items())
         say(f"{triples}: {sum(e.shape[1] for e in facts.edges.values()):,} facts"
             + (f"; left out: {lost}" if lost else ""))  # fmt: skip
+        if UNTYPED in facts.vocabs:
+            _say_alike(facts.vocabs[UNTYPED].ids, catalog.ids)
     if made is not None:
         made, told = _known(made, catalog.ids, log.users, f"{graph}", f"{items}")
         say(told)
@@ -116,6 +119,12 @@ def _of_items(graph: KnowledgeGraph) -> int:
     return sum(edges.shape[1] for r, edges in graph.edges.items() if "item" in (r[0], r[2]))
 
 
+def _say_alike(ids: Sequence[str], known: Vocab) -> None:
+    """Ids that are none of those that are known, but nearly."""
+    if pairs := but_for_zeros([key for key in ids if key not in known], known.ids):
+        say(f"  {zeros_told(pairs)}.")
+
+
 def _people(
     users: Path | None,
     options: list[str],
@@ -130,6 +139,7 @@ def _people(
         people = table.catalog
         there = int((log.users.encode(people.ids.ids, missing="negative") >= 0).sum())
         say_table(users, table, f"{len(people):,} users, {there:,} of them in the events")
+        _say_alike(people.ids.ids, log.users)
     if not options:
         return people, _NONE
     people = people or Catalog.of(log.users.ids, name="user")

@@ -19,7 +19,8 @@ from kg.building.matched import Misfit, UnknownRelation, fact_place
 from kg.building.triples import read_triples
 from kg.catalog import Catalog
 from kg.checking.diff import difference
-from kg.checking.report import lines, page, relation_lines, report
+from kg.checking.page import page
+from kg.checking.report import lines, relation_lines, report
 from kg.errors import DataError, UsageError
 from kg.folders import check_place, kind_of, manifest, write_text
 from kg.graph import KnowledgeGraph

@@ -78,3 +78,6 @@ def test_ids_that_lost_their_zeros_are_found() -> None:
     assert pairs == [("000", "0"), ("007", "7"), ("12", "00012")]
     assert zeros_told(pairs).startswith("3 ids are known but for zeros in front, such as '000'")
     assert but_for_zeros(["a", "12 "], known) == []
+    pairs = but_for_zeros(["102.0", "7", "x.0"], ["102", "7.0", "7", "x"])
+    assert ("102.0", "102") in pairs
+    assert "known but for a '.0', such as '102.0' beside '102'" in zeros_told(pairs[:1])

@@ -9,7 +9,8 @@ from kg.building.build import build_graph
 from kg.building.joined import merged, renumbered
 from kg.catalog import Catalog
 from kg.checking.diff import difference
-from kg.checking.report import lines, page, report
+from kg.checking.page import page
+from kg.checking.report import lines, report
 from kg.errors import DataError
 from kg.graph import KnowledgeGraph
 from kg.graph_store import load_graph, save_graph

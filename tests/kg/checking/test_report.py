@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from kg.checking.report import lines, page, relation_lines, report
+from kg.checking.page import page
+from kg.checking.report import lines, relation_lines, report
 from kg.graph import KnowledgeGraph
 from kg.ids import Vocab
 
@@ -111,3 +112,14 @@ def test_words_that_happen_to_be_ids_are_no_relation_of_items():
     }
     vocabs = {"item": Vocab.of("ab", "item"), "city": Vocab.of(["rome"], "city")}
     assert report(KnowledgeGraph(vocabs, typed)).no_items == ()
+
+
+def test_the_page_draws_how_many_nodes_have_how_many_edges():
+    graph = of_brands(9, 2, 1, 1)
+    (one,) = report(graph).relations
+    assert one.source_degrees == (13,)
+    assert one.target_degrees == (2, 1, 0, 1)  # 1 edge, 2 or 3, 4 to 7, 8 to 15
+    html = page(report(graph))
+    assert html.count("<svg") == 2
+    assert ">8–15</text>" in html
+    assert "http" not in html.replace("http-equiv", "")

@@ -97,11 +97,14 @@ def test_what_was_left_out_is_said(tmp_path):
 
 
 def test_links_between_users_travel_both_ways(tmp_path):
-    net = "a:token\tb:token\tw:float\n7\t196\t1\n196\t186\t1\n196\t7\t1\n196\t186\t2\n\t7\t1\n"
+    rows = ("7\t196", "196\t186", "196\t7", "196\t186", "\t7", "7\t7")
+    net = "a:token\tb:token\tw:float\n" + "".join(f"{row}\t1\n" for row in rows)
     found = FORMAT.read(folder(tmp_path, inter=INTER, user=USER, net=net))
     assert dict(found.users.select("user_id", "friends").iter_rows()) == {
         "196": "186|7", "186": None, "7": "196",
     }  # fmt: skip
+    assert "2 links of ml.net were left out: an end is empty" in "".join(found.notes)
+    assert "Columns of ml.net were left out: w." in found.notes
     (tmp_path / "out").mkdir()
     FORMAT.write(found, tmp_path / "out", "ml")
     assert (tmp_path / "out" / "ml.net").read_text().splitlines() == [
@@ -115,6 +118,13 @@ def test_links_between_users_travel_both_ways(tmp_path):
 def test_links_without_a_table_of_users_and_friends_who_are_none(tmp_path):
     found = FORMAT.read(folder(tmp_path, inter=INTER, net=NET))
     assert found.users.rows() == [("196", "186")]
+    one = replace(found, users=found.users.with_columns(friends=pl.lit("186|unknown")))
+    (tmp_path / "most").mkdir()
+    FORMAT.write(one, tmp_path / "most", "ml")  # one that is no user does not unmake the rest
+    assert "196\tunknown" in (tmp_path / "most" / "ml.net").read_text()
+    for text in ("", "source_id:token\ttarget_id:token\n"):
+        none = FORMAT.read(folder(tmp_path / f"none{len(text)}", inter=INTER, user=USER, net=text))
+        assert "ml.net holds no links between users." in none.notes
     strangers = replace(found, users=found.users.with_columns(friends=pl.lit("Ann|Ben")))
     (tmp_path / "out").mkdir()
     FORMAT.write(strangers, tmp_path / "out", "ml")
