@@ -155,7 +155,8 @@ def existing_file(path: str | Path) -> Path:
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror}.") from None
     if size == 0:
-        raise DataError(f"{file} is empty: a header and at least one row are needed.")
+        needed = "one line is" if file.suffix == ".txt" else "a header and at least one row are"
+        raise DataError(f"{file} is empty: {needed} needed.")
     return file
 
 

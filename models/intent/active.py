@@ -226,8 +226,13 @@ def _checked(probabilities: np.ndarray, k: int) -> tuple[np.ndarray, int]:
 
 def _needed(vectors: np.ndarray | None, count: int, where: str) -> np.ndarray:
     """float64 [n, D], or `UsageError` for None or another number of rows."""
-    found = None if vectors is None else list(np.shape(vectors))
-    if vectors is None or len(np.shape(vectors)) != 2 or len(vectors) != count:
+    if vectors is None:
+        raise UsageError(
+            f"The strategy {where} compares vectors, which a method with an encoder has. Take one, "
+            "such as frozen, or another strategy, such as margin."
+        )
+    found = list(np.shape(vectors))
+    if len(np.shape(vectors)) != 2 or len(vectors) != count:
         raise UsageError(f"The 'vectors' of {where} must be [{count}, D]. Got {found} instead.")
     if not np.isfinite(vectors).all():
         row = int((~np.isfinite(vectors)).any(1).argmax())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import torch
@@ -109,7 +110,9 @@ def _with_peft(encoder: Any, method: str, config: TextTraining, updates: int) ->
         made = peft.IA3Config(
             target_modules=["key", "value", "output.dense"], feedforward_modules=["output.dense"]
         )
-    return peft.get_peft_model(encoder, made)
+    with warnings.catch_warnings():  # of peft's about a name that transformers will change
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        return peft.get_peft_model(encoder, made)
 
 
 def _peft(method: str) -> Any:

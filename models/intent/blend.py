@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -35,12 +36,15 @@ class BlendedClassifier:
     def read(self, texts: Sequence[str]) -> Reading:
         readings = [part.read(texts) for part in self.parts.values()]
         vectors = next((told.vectors for told in readings if told.vectors is not None), None)
-        return self.weighed(Reading(_NOTHING, vectors, tuple(told.logits for told in readings)))
+        heard = [told.known for told in readings if told.known is not None]
+        known = np.any(heard, axis=0) if len(heard) == len(readings) else None
+        parts = tuple(told.logits for told in readings)
+        return self.weighed(Reading(_NOTHING, vectors, parts, known))
 
     def weighed(self, reading: Reading) -> Reading:
         """The same reading with the logits that these weights make of its parts."""
         logits = sum(a * z for a, z in zip(self.weights, reading.parts, strict=True))
-        return Reading(np.asarray(logits, np.float32), reading.vectors, reading.parts)
+        return replace(reading, logits=np.asarray(logits, np.float32))
 
     def fitted(self, reading: Reading, carries: np.ndarray) -> Self:
         """With the weights of the lowest log loss on texts that no part has learned: `reading` of

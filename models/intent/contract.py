@@ -16,22 +16,26 @@ from models.text.encoder import Vectors
 class Reading:
     """What a classifier says of n texts: logits float32 [n, L], and, where it has an embedding,
     vectors float32 [n, D] that tell how near a text is to those it learned from. Where several
-    methods read, `parts` holds the logits of each.
+    methods read, `parts` holds the logits of each. `known` bool [n]: whether a text holds anything
+    that was met in training; None where a method takes any text for something.
     """
 
     logits: Vectors
     vectors: Vectors | None = None
     parts: tuple[Vectors, ...] = ()
+    known: np.ndarray | None = None
 
     @classmethod
     def joined(cls, readings: Sequence[Reading]) -> Reading:
         """What was said of these texts and of those, by one method; at least one reading."""
         vectors = [reading.vectors for reading in readings if reading.vectors is not None]
         parts = zip(*(reading.parts for reading in readings), strict=True)
+        known = [reading.known for reading in readings if reading.known is not None]
         return cls(
             np.concatenate([reading.logits for reading in readings]),
             np.concatenate(vectors) if vectors else None,
             tuple(np.concatenate(part) for part in parts),
+            np.concatenate(known) if known else None,
         )
 
 

@@ -73,7 +73,9 @@ class GruClassifier:
 
     def read(self, texts: Sequence[str]) -> Reading:
         carries = np.zeros((len(texts), len(self.labels)), bool)
-        return Reading(*read_tokens(self.network, self.tokens(texts, carries)))
+        tokens = self.tokens(texts, carries)
+        known = np.array([any(word > 1 for word in words) for words in tokens.ids], bool)
+        return Reading(*read_tokens(self.network, tokens), known=known)
 
     def tokens(self, texts: Sequence[str], carries: np.ndarray) -> Tokens:
         """Texts as word ids, cut at 200."""

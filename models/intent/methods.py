@@ -23,6 +23,8 @@ from models.intent.rules import RulesClassifier, fit_rules
 from models.intent.settings import TUNED, Method, TextTraining
 from models.intent.svm import SvmClassifier, fit_svm
 from models.intent.tuned import TunedClassifier, fresh_tuned, train_tuned
+from models.intent.zeroshot import METHOD as ZERO_SHOT
+from models.intent.zeroshot import ZeroShotClassifier
 from models.text import TextEncoder
 
 OnEpoch = Callable[[TextEpoch], None]
@@ -101,7 +103,9 @@ def move(model: TextClassifier, device: str) -> None:
     for part in parts_of(model):
         if isinstance(part, GruClassifier | TunedClassifier):
             part.network.to(device)
-        elif isinstance(part, FrozenClassifier) and hasattr(part.encoder, "to"):
+        elif isinstance(part, FrozenClassifier | ZeroShotClassifier) and hasattr(
+            part.encoder, "to"
+        ):
             part.encoder.to(device)
 
 
@@ -118,6 +122,8 @@ def restore(
         return BlendedClassifier.load(folder, labels, many, parts)
     if method == "frozen":
         return FrozenClassifier.load(folder, labels, many, encoder)
+    if method == ZERO_SHOT:
+        return ZeroShotClassifier.load(folder, labels, many, encoder)
     if method in TUNED:
         return TunedClassifier.load(folder, labels, many, method, base, config)
     if method == "int8":

@@ -18,14 +18,12 @@ from kg.errors import UsageError, suggest
 from models.intent.augment import MOVES, Move, Translate, back_translated, synonyms
 from models.intent.blend import SIGN
 from models.intent.neighbours import Neighbours, whole_words
-from models.intent.settings import TUNED, TextTraining
+from models.intent.settings import EPOCHS, TextTraining
 from models.intent.translate import seq2seq
 from models.text.encoder import checked_texts
 from models.text.folder import load_model, load_tokenizer
 
 SYNONYMS, BACK = "synonyms", "back_translation"
-METHODS = (*TUNED, "gru")
-"""Those that read their texts in epochs."""
 
 
 class BackTranslation:
@@ -54,10 +52,10 @@ def made_moves(config: TextTraining, method: str) -> Mapping[str, Move]:
     """
     if not config.augment:
         return MOVES
-    if not set(method.split(SIGN)) & set(METHODS):
+    if not set(method.split(SIGN)) & set(EPOCHS):
         raise UsageError(
             f"'augment' changes texts anew each epoch and must meet a method that has epochs "
-            f"({', '.join(METHODS)}). Got {method!r}: take one of these or no 'augment'."
+            f"({', '.join(EPOCHS)}). Got {method!r}: take one of these or no 'augment'."
         )
     known = (*MOVES, SYNONYMS, BACK)
     for name in config.augment:

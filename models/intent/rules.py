@@ -41,7 +41,8 @@ class RulesClassifier:
 
     def read(self, texts: Sequence[str]) -> Reading:
         x = _counts([terms_of(text) for text in texts], self._column)
-        return Reading(np.asarray(x @ self.weight.T + self.bias, np.float32))
+        logits = np.asarray(x @ self.weight.T + self.bias, np.float32)
+        return Reading(logits, known=x.getnnz(axis=1) > 0)
 
     def table(self) -> list[tuple[str, str, float]]:
         """(label, term, weight) of the whole model, the strongest first within each label."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -73,6 +74,24 @@ class TextTraining(BaseModel):
     validation: float = Field(
         0.1, ge=0, lt=0.5, description="Held out for calibration where the file has no valid part."
     )
+
+
+EPOCHS = (*TUNED, "gru")
+"""The methods that go through their texts in epochs."""
+_HEARD: dict[str, tuple[str, ...]] = {
+    "hidden": TUNED, "head_rate": TUNED, "max_tokens": TUNED, "words": ("full",),
+    "rank": ("lora", "adalora"), "alpha": ("lora", "adalora"), "bottleneck": ("adapter",),
+} | dict.fromkeys(
+    ("epochs", "batch_size", "accumulate", "learning_rate", "warmup", "weight_decay", "clip",
+     "dropout", "smoothing", "consistency", "contrast", "mixup", "adversarial", "epsilon"), EPOCHS,
+)  # fmt: skip
+"""The methods that hear of a setting; of those that are not here all do, or another check tells."""
+
+
+def unheard(config: TextTraining, methods: Sequence[str]) -> list[str]:
+    """The settings that someone gave and none of the methods hears."""
+    given = config.model_dump(exclude_defaults=True).keys() & config.model_fields_set
+    return sorted(name for name in given & _HEARD.keys() if not {*methods} & {*_HEARD[name]})
 
 
 RATES = {"full": 1e-4, "lora": 2e-3, "adalora": 5e-3, "ia3": 1e-2, "adapter": 1e-3, "gru": 2e-3}

@@ -42,9 +42,10 @@ class SvmClassifier:
 
     def read(self, texts: Sequence[str]) -> Reading:
         if not len(texts):
-            return Reading(np.zeros((0, len(self.labels)), np.float32))
+            return Reading(np.zeros((0, len(self.labels)), np.float32), known=np.zeros(0, bool))
         x = self._vectorizer.transform(texts)
-        return Reading(np.asarray(x @ self.weight.T + self.bias, np.float32))
+        logits = np.asarray(x @ self.weight.T + self.bias, np.float32)
+        return Reading(logits, known=x.getnnz(axis=1) > 0)
 
     def save(self, folder: Path) -> None:
         save_words(folder / TERMS, self.terms)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
 import numpy as np
 
 from kg.errors import UsageError
-from models.text.encoder import unit_rows
+from models.intent.contract import Reading
+from models.tensors import load_tensors, save_tensors
+from models.text import TextEncoder
+from models.text.encoder import Vectors, unit_rows
 
 TEMPERATURE = 0.1
+METHOD, FILE = "zero-shot", "intents.safetensors"
 
 
 def zero_shot(
@@ -39,9 +47,42 @@ def zero_shot(
         raise UsageError(
             f"The 'temperature' of zero_shot must be above 0. Got {temperature} instead."
         )
-    middle = intent.mean(0)
-    told = text.any(1, keepdims=True)
-    asked = unit_rows((text - (middle if mean is None else mean)) * told)
-    cosine = asked @ unit_rows(intent - middle).T  # [n, L]
-    raised = np.exp((cosine - cosine.max(1, keepdims=True, initial=-1.0)) / temperature)
+    near = _nearness(text, intent, intent.mean(0) if mean is None else mean) / temperature
+    raised = np.exp(near - near.max(1, keepdims=True, initial=-1.0 / temperature))
     return (raised / raised.sum(1, keepdims=True)).astype(np.float32)
+
+
+def _nearness(text: np.ndarray, intent: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """[n, L], cos(t - m, i_l - mean(i)); 0 for a text without a vector."""
+    told = text.any(1, keepdims=True)
+    return np.asarray(unit_rows((text - mean) * told) @ unit_rows(intent - intent.mean(0)).T)
+
+
+class ZeroShotClassifier:
+    """z_l = cos(v - m, i_l - mean(i)) / `TEMPERATURE`, as `zero_shot` has it, for the encoder's
+    vector v of a text and those of what each intent is said to be.
+    """
+
+    many = False
+
+    def __init__(
+        self, labels: tuple[str, ...], encoder: TextEncoder, intents: Vectors, mean: Vectors
+    ) -> None:
+        """intents [L, D], mean [D]."""
+        self.labels, self.encoder, self.intents, self.mean = labels, encoder, intents, mean
+
+    def read(self, texts: Sequence[str]) -> Reading:
+        vectors = self.encoder.encode(texts)
+        logits = _nearness(vectors, self.intents, self.mean) / TEMPERATURE
+        return Reading(logits.astype(np.float32), vectors, known=np.asarray(vectors.any(1)))
+
+    def save(self, folder: Path) -> None:
+        save_tensors(folder / FILE, {"intents": self.intents, "mean": self.mean})
+
+    @classmethod
+    def load(
+        cls, folder: Path, labels: tuple[str, ...], many: bool, encoder: TextEncoder | None = None
+    ) -> Self:
+        assert encoder is not None, "it reads by an encoder"
+        shapes = {"intents": (len(labels), encoder.dim), "mean": (encoder.dim,)}
+        return cls(labels, encoder, **load_tensors(folder / FILE, shapes))

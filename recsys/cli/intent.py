@@ -13,6 +13,8 @@ from typing import Any
 from kg.errors import DataError, UsageError, suggest
 from kg.folders import check_target, files_below, kind_of, manifest, write_text
 from kg.intents.labelled import LabelledTexts, read_labelled
+from kg.intents.taxonomies import bundled_files
+from kg.intents.taxonomy import Taxonomy
 from kg.tables import existing_file, read_table
 from models.intent.epochs import TextEpoch
 from models.intent.moves import BACK
@@ -20,6 +22,7 @@ from models.intent.picture import shown, told
 from models.intent.rules import RulesClassifier
 from models.intent.settings import TextTraining
 from recsys.cli.encoding import lines_of
+from recsys.cli.options import METHOD
 from recsys.cli.output import lines_wanted, say, show
 from recsys.intent.classify import IntentClassifier
 from recsys.intent.store import KIND
@@ -35,8 +38,16 @@ def train_intents(
     encoder: str, out_of_scope: str | None, unlabelled: Path | None, config: Path | None,
     epochs: int | None, seed: int, precision: Any, device: str,
 ) -> None:  # fmt: skip
-    """Learn from all files together and publish."""
+    """Learn from all files together and publish; of a taxonomy there is nothing to learn."""
     claim(out)
+    if any(_is_taxonomy(file) for file in files):
+        if len(files) > 1 or method != METHOD or config is not None or epochs is not None:
+            raise UsageError(
+                "A taxonomy is read by itself and learns nothing: leave out other files, --method, "
+                "--config and --epochs. --unlabelled may name some texts of the kind that is asked."
+            )
+        _describe_intents(files[0], out, text, encoder, unlabelled)
+        return
     read = [_told(file, text, label, split) for file in files]
     parts = {name: reduce(LabelledTexts.and_, [part[name] for part in read if name in part])
              for name in dict.fromkeys(chain.from_iterable(read))}  # fmt: skip
@@ -47,6 +58,8 @@ def train_intents(
     if epochs is not None:
         settings = settings.model_copy(update={"epochs": epochs})
     _warn(data)
+    if unseen := sorted({*parts["valid"].labels} - {*data.labels} if "valid" in parts else ()):
+        say(f"  in valid rows alone, so never learned: {', '.join(unseen[:10])}")
     if BACK in settings.augment:
         say("  each text is translated there and back before the first epoch")
     made = IntentClassifier.fit(
@@ -63,6 +76,24 @@ def train_intents(
     say(f"{out}: {len(made.labels)} intents from {len(data):,} texts{more} by {method}, "
         f"{size:.1f} MB. Next: "
         f"kgintent intent predict {out} --text '{data.texts[0][:40]}'")  # fmt: skip
+
+
+def _is_taxonomy(file: Path) -> bool:
+    return file.suffix == ".toml" or (str(file) in bundled_files() and not file.exists())
+
+
+def _describe_intents(
+    file: Path, out: Path, text: str, encoder: str, unlabelled: Path | None
+) -> None:
+    taxonomy = Taxonomy.read(str(file))
+    asked = () if unlabelled is None else texts_of(unlabelled, text, "--text")
+    made = IntentClassifier.described(
+        taxonomy, asked, encoder=encoder, say=lambda line: say(f"  {line}")
+    )
+    made.save(out)
+    say(f"{out}: {len(made.labels)} intents by what {file} says of them; no label was learned, and "
+        f"the probabilities are not calibrated. Next: kgintent intent predict {out} --text TEXT, "
+        f"or kgintent intent label {out} POOL -o labels.csv")  # fmt: skip
 
 
 def claim(out: Path) -> None:
@@ -120,7 +151,7 @@ def evaluate_intents(
     out_of_scope: str | None, encoder: str | None, json: bool,
 ) -> None:  # fmt: skip
     """Accuracy, precision, recall, F1 and calibration on one part of a file."""
-    parts = labelled_of(file, text, label, split)
+    parts = _told(file, text, label, split)
     name = part if split is not None else "train"
     if name not in parts:
         raise UsageError(f"{file} has no {part} rows; it has {', '.join(sorted(parts))}.")
@@ -150,11 +181,13 @@ def merge_intents(folder: Path, out: Path, encoder: str | None) -> None:
 
 
 def _told(file: Path, text: str, label: str, split: str | None) -> dict[str, LabelledTexts]:
-    """The labelled rows of a file; how many have a text and no intent is said."""
+    """The labelled rows of a file; how many have no text, or no intent, is said."""
     parts = labelled_of(file, text, label, split, skip=True)
-    rows = sum(len(part) for part in parts.values())
-    if left := sum(bool(said.strip()) for said in texts_of(file, text)) - rows:
-        say(f"  {file}: {left:,} rows without an intent are left out.")
+    rows, every = sum(len(part) for part in parts.values()), texts_of(file, text)
+    said = sum(bool(one.strip()) for one in every)
+    for left, what in ((said - rows, "an intent"), (len(every) - said, "a text")):
+        if left:
+            say(f"  {file}: {left:,} rows without {what} are left out.")
     return parts
 
 

@@ -26,7 +26,11 @@ Base = Annotated[str | None, typer.Option("--encoder", help="Where its encoder l
 @intent_app.command("train")
 def intent_train(
     files: Annotated[
-        list[Path], typer.Argument(help="Tables with a text and its intent in each row.")
+        list[Path],
+        typer.Argument(
+            help="Tables with a text and its intent in each row; or a taxonomy (TOML, or "
+            "everyday): intents by their descriptions, without a label."
+        ),
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="The folder to make.")],
     text: TextColumn = "text",

@@ -12,6 +12,7 @@ import numpy as np
 from kg.errors import DataError, UsageError
 from kg.folders import fresh_folder
 from kg.intents.labelled import LabelledTexts
+from kg.intents.taxonomy import Taxonomy
 from models.device import checked_device
 from models.intent.attribute import attribute
 from models.intent.attribution import Attribution
@@ -118,6 +119,23 @@ class IntentClassifier:
             options or RunOptions(), cache, on_epoch, noticed(say),
         )  # fmt: skip
 
+    @classmethod
+    def described(
+        cls, taxonomy: Taxonomy, texts: Sequence[str] = (), *, encoder: str | Path = ENCODER,
+        language: str | None = None, say: Say | None = None,
+    ) -> IntentClassifier:  # fmt: skip
+        """Without a label: how near a text is to what each intent of a taxonomy is said to be, its
+        name, description and examples (`models.intent.zeroshot`). The probabilities are not
+        calibrated, and no text but an empty one is out of scope.
+
+        `texts`, some of the kind that will be asked, say what they share, which tells none of them
+        apart; `language` ("en", "zh") is that of the descriptions, else that of the texts. Raises
+        `UsageError` for fewer than two intents.
+        """
+        from recsys.intent.fit import described
+
+        return described(taxonomy, texts, encoder, language, noticed(say))
+
     def recalibrated(
         self, train: LabelledTexts, checked: LabelledTexts, strangers: Sequence[str],
         reading: Reading | None = None, fold: np.ndarray | None = None,
@@ -196,6 +214,8 @@ class IntentClassifier:
         sure = self.scope.confidence(reading, p)
         blank = np.array([not text.strip() for text in texts], bool)
         refused = blank | (sure < self.scope.threshold)
+        if reading.known is not None:
+            refused |= ~reading.known
         if self.many:
             refused |= (p < self.threshold).all(axis=1)
         return _Judged(p, sure, refused)
@@ -204,7 +224,8 @@ class IntentClassifier:
         """What each text wants: at most `k` intents, the most probable first.
 
         Where texts may have several intents only those of at least `threshold` are given, and a
-        text with none of them is out of scope. So is one without a letter or sign.
+        text with none of them is out of scope. So is one without a letter or sign, and for methods
+        that know words alone one without a word that they have learned.
         """
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
             raise UsageError(f"The 'k' of IntentClassifier.predict must be an int >= 1. Got {k!r}.")
@@ -244,8 +265,12 @@ class IntentClassifier:
         A label that was not learned counts as a mistake wherever it is carried, and is named in
         "unknown_labels". With `out_of_scope`, the texts of that label are left out of all this,
         and beside it stand the recall of finding them as `predict` does, the AUROC of the
-        confidence, and the accuracy when a text that is refused is said to have no intent.
+        confidence, and the accuracy when a text that is refused is said to have no intent. Unless
+        given it is the label that was out of scope in training, where the texts have it.
         """
+        taught = self.facts.get("out_of_scope")
+        if out_of_scope is None and taught in data.labels:
+            out_of_scope = taught
         inside, strangers = apart(data, out_of_scope)
         if not len(inside):
             raise DataError("There must be at least one text with an intent to evaluate. Got none.")

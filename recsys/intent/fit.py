@@ -10,6 +10,8 @@ import numpy as np
 
 from kg.errors import DataError, UsageError, suggest
 from kg.intents.labelled import LabelledTexts
+from kg.intents.taxonomy import Taxonomy, describe
+from kg.wording.templates import Templates
 from models.intent.augment import Move
 from models.intent.calibrate import Calibration
 from models.intent.contract import TextClassifier
@@ -18,8 +20,9 @@ from models.intent.methods import OnEpoch, checked_methods, learn
 from models.intent.moves import SYNONYMS, made_moves
 from models.intent.scope import Scope
 from models.intent.selftrain import shares, sure_labels
-from models.intent.settings import CHEAP, READERS, TUNED, TextTraining
+from models.intent.settings import CHEAP, READERS, TUNED, TextTraining, unheard
 from models.intent.tuned import base_hash
+from models.intent.zeroshot import METHOD, ZeroShotClassifier
 from models.text import TextCache
 from models.text.choose import READS_MORE, unknown_words
 from models.text.encoder import checked_texts
@@ -41,6 +44,9 @@ def fit_classifier(
 ) -> IntentClassifier:  # fmt: skip
     """See `IntentClassifier.fit`."""
     names = checked_methods(method)
+    if deaf := unheard(config, names):
+        settings = "setting changes" if len(deaf) == 1 else "settings change"
+        say(f"the {settings} nothing for the method {method}: {', '.join(deaf)}")
     _check(data, out_of_scope)
     moves = made_moves(config, method)
     rng = np.random.default_rng(options.seed)
@@ -90,9 +96,36 @@ def fit_classifier(
         if "frozen" in names:
             base["frozen"] = lazy.id
     kept_back = 0 if valid is not None or cheap else len(checked)  # cheap methods learn all of them
-    facts = {"texts": len(data), "labels": len(made.labels), "believed": len(believed or ()),
-             "kept_back": kept_back}  # fmt: skip
+    facts: dict[str, object] = {
+        "texts": len(data), "labels": len(made.labels), "believed": len(believed or ()),
+        "kept_back": kept_back,
+    }  # fmt: skip
+    if out_of_scope is not None:
+        facts["out_of_scope"] = out_of_scope
     return replace(made, base=base, facts=facts)
+
+
+def described(
+    taxonomy: Taxonomy, texts: Sequence[str], encoder: str | Path, language: str | None, say: Say
+) -> IntentClassifier:
+    """See `IntentClassifier.described`."""
+    if len(taxonomy) < 2:
+        raise UsageError(f"There must be at least two intents to tell apart. Got {len(taxonomy)}.")
+    asked = [text for text in checked_texts(texts, "texts") if text.strip()]
+    if language is None:
+        language = Templates.for_titles(asked or describe(taxonomy)).language
+    order = np.argsort(taxonomy.keys)
+    labels, told = (tuple(some[n] for n in order.tolist())
+                    for some in (taxonomy.keys, describe(taxonomy, language)))  # fmt: skip
+    with LazyEncoder(str(encoder)).remembering(TextCache(None)) as lazy:
+        _warn(lazy, (*told, *asked), say)
+        intents = lazy.encode(told)
+        mean = (lazy.encode(asked) if asked else intents).mean(axis=0)
+        model = ZeroShotClassifier(labels, lazy, intents, mean)
+        base = {METHOD: lazy.id}
+    facts = {"texts": 0, "labels": len(labels)}
+    return IntentClassifier(model, METHOD, TextTraining(), Calibration(False), Scope(),
+                            encoder=str(encoder), base=base, facts=facts)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,14 @@ from models.intent.methods import restore
 from models.intent.scope import Nearness, Scope
 from models.intent.settings import TUNED, TextTraining
 from models.intent.tuned import checked_base
+from models.intent.zeroshot import METHOD as ZERO_SHOT
 from models.tensors import load_tensors, save_tensors
 from recsys.encoders import LazyEncoder
 from recsys.intent.classify import ENCODER, IntentClassifier
 
 KIND = "intent"
 FILE, SCOPE = "intent.json", "scope.safetensors"
-KEPT = ("texts", "labels", "compressed", "kept_back", "columns")
+KEPT = ("texts", "labels", "compressed", "kept_back", "columns", "out_of_scope")
 """What a classifier tells about itself that is read back."""
 VERSIONS = ("kgintent", "torch", "transformers", "numpy", "scikit-learn")
 
@@ -80,7 +81,7 @@ def _restored(
     where = str(encoder) if encoder is not None and name is not None else name
     changed = [known[one] for one in known if one in TUNED and one != "full"]
     base = checked_base(where, changed[0]) if changed else None
-    lazy = LazyEncoder(where or ENCODER, known.get("frozen"))
+    lazy = LazyEncoder(where or ENCODER, known.get("frozen") or known.get(ZERO_SHOT))
     model = restore(folder, method, labels, many, config, lazy, base)
     near = None
     if by == "nearness":

@@ -51,9 +51,12 @@ def test_misuse_is_named(name: str) -> None:
 
 @pytest.mark.parametrize("name", NEED_VECTORS)
 def test_missing_or_short_vectors_are_named(name: str) -> None:
-    for vectors in (None, np.ones((2, 3))):
-        with pytest.raises(UsageError, match=rf"'vectors' of {name} must be \[4, D\]"):
-            STRATEGIES[name](P, vectors, 1, rng())
+    with pytest.raises(
+        UsageError, match=f"{name} compares vectors, which a method with an encoder"
+    ):
+        STRATEGIES[name](P, None, 1, rng())
+    with pytest.raises(UsageError, match=rf"'vectors' of {name} must be \[4, D\]"):
+        STRATEGIES[name](P, np.ones((2, 3)), 1, rng())
     broken = np.ones((4, 3))
     broken[1, 2] = np.nan
     with pytest.raises(DataError, match=rf"'vectors' of {name} must be finite\. Row 1"):

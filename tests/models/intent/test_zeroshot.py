@@ -6,6 +6,8 @@ import pytest
 from kg.errors import UsageError
 from kg.intents.taxonomy import Taxonomy, describe
 from models.intent import zero_shot
+from models.intent.zeroshot import ZeroShotClassifier
+from models.testing import check_text_classifier
 from models.text import NgramEncoder
 
 
@@ -51,3 +53,19 @@ def test_no_text_and_a_zero_temperature():
         zero_shot(intent, intent[:1])
     with pytest.raises(UsageError, match=r"one width. Got \[3, 3\] and \[3, 2\]"):
         zero_shot(intent, intent[:, :2])
+
+
+def test_the_classifier_says_what_the_function_says(tmp_path):
+    encoder = NgramEncoder()
+    labels, said = ("money", "parcel"), ["money back", "where is my parcel"]
+    intents = encoder.encode(said)
+    model = ZeroShotClassifier(labels, encoder, intents, intents.mean(0))
+    model.save(tmp_path)
+    back = ZeroShotClassifier.load(tmp_path, labels, False, encoder)
+    check_text_classifier(model, said, back)
+    texts = ["my money", "the parcel", ""]
+    reading = model.read(texts)
+    found = np.exp(reading.logits) / np.exp(reading.logits).sum(1, keepdims=True)
+    np.testing.assert_allclose(found, zero_shot(encoder.encode(texts), intents), atol=1e-5)
+    assert reading.known is not None
+    assert reading.known.tolist() == [True, True, False]

@@ -44,7 +44,8 @@ def strange(rows=20, seed=1):
 
 @pytest.mark.parametrize("method", ["svm", "frozen", "rules", "gru", "frozen+svm"])
 def test_what_was_learned_comes_back_from_disk(method, tmp_path):
-    made = IntentClassifier.fit(messages(), method, encoder="hash", config=FEW)
+    config = FEW if method == "gru" else None
+    made = IntentClassifier.fit(messages(), method, encoder="hash", config=config)
     made.save(tmp_path / "c")
     back = IntentClassifier.load(tmp_path / "c")
     texts = ["my parcel , where", "money back", ""]
@@ -307,7 +308,7 @@ def test_in_python_a_language_that_is_not_read_is_a_warning(make_bert):
     )  # fmt: skip
     said = [text for text in ("我要退款", "包裹在哪里") for _ in range(10)]
     with pytest.warns(Otherwise, match="100% of the words in 20 texts are unknown"):
-        IntentClassifier.fit(LabelledTexts.of(said, said), "frozen", encoder=encoder, config=FEW)
+        IntentClassifier.fit(LabelledTexts.of(said, said), "frozen", encoder=encoder)
 
 
 @pytest.mark.parametrize(
@@ -697,3 +698,93 @@ def test_fifths_lose_no_label():
     assert len(set(fold[12:17])) == 5
     both = np.array([[True, True], [True, False], [False, True], [False, False]])
     assert (fifths(both, np.random.default_rng(0)) >= 0).all()
+
+
+@pytest.mark.parametrize("method", ["svm", "rules", "gru"])
+def test_a_text_without_a_known_word_is_out_of_scope(method):
+    made = IntentClassifier.fit(messages(), method, config=FEW if method == "gru" else None)
+    known, *others = made.predict(["money back", "qqq zzz", "😀😀", "猫粮"])
+    assert not known.out_of_scope
+    assert all(one.out_of_scope for one in others)
+
+
+def test_settings_that_a_method_does_not_hear_are_told():
+    told: list[str] = []
+    config = TextTraining(epochs=2, adversarial="fgm", class_weights=True)
+    IntentClassifier.fit(messages(), "svm", config=config, say=told.append)
+    assert told == ["the settings change nothing for the method svm: adversarial, epochs"]
+    told.clear()
+    IntentClassifier.fit(messages(30), "gru", config=TextTraining(epochs=1), say=told.append)
+    assert told == []
+    with pytest.warns(Otherwise, match="the setting changes nothing for the method svm: epochs"):
+        IntentClassifier.fit(messages(), "svm", config=TextTraining(epochs=2))
+
+
+def test_what_was_out_of_scope_is_remembered(tmp_path):
+    made = IntentClassifier.fit(strange(), "svm", out_of_scope="none")
+    made.save(tmp_path / "c")
+    found = IntentClassifier.load(tmp_path / "c").evaluate(strange(seed=3))
+    assert found == made.evaluate(strange(seed=3), "none")
+    assert found["unknown_labels"] == []
+    assert found["out_of_scope_texts"] == 20
+    assert "out_of_scope_texts" not in made.evaluate(messages(seed=4))
+
+
+TAXONOMY = """
+[[intent]]
+key = "refund"
+name.en = "Refund"
+description.en = "money back please"
+
+[[intent]]
+key = "parcel"
+name.zh = "包裹"
+description.en = "where is my parcel"
+"""
+
+
+def test_intents_by_their_descriptions_without_a_label(call, tmp_path):
+    (tmp_path / "t.toml").write_text(TAXONOMY, encoding="utf-8")
+    (tmp_path / "pool.txt").write_text("my parcel is late\nthe money , please\n")
+    words = ["intent", "train", tmp_path / "t.toml", "-o", tmp_path / "c", "--encoder", "hash"]
+    code, _, err = call(*words, "--method", "svm")
+    assert code == 2
+    assert "learns nothing: leave out other files, --method" in err
+    code, _, err = call(*words, "--unlabelled", tmp_path / "pool.txt")
+    assert code == 0, err
+    assert "2 intents by what" in err
+    texts = ["--text", "money back", "--text", "where my parcel", "--text", ""]
+    code, out, _ = call("intent", "predict", tmp_path / "c", *texts, "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["intents"][0]["intent"] for row in rows[:2]] == ["refund", "parcel"]
+    assert [row["out_of_scope"] for row in rows] == [False, False, True]
+    code, _, err = call(
+        "intent", "label", tmp_path / "c", tmp_path / "pool.txt", "-o", tmp_path / "l.csv", "-k", 2
+    )
+    assert code == 0, err
+    made = IntentClassifier.load(tmp_path / "c")
+    assert made.evaluate(LabelledTexts.of(["money back"], ["refund"]))["accuracy"] == 1.0
+    (tmp_path / "one.toml").write_text('[[intent]]\nkey = "a"\nname = "A"\n')
+    code, _, err = call("intent", "train", tmp_path / "one.toml", "-o", tmp_path / "d")
+    assert code == 2
+    assert "at least two intents" in err
+
+
+def test_rows_that_teach_nothing_are_counted_aloud(call, tmp_path):
+    rows = [
+        f"{text},{label},train"
+        for text, label in zip(
+            messages(30).texts, [messages(30).labels[c] for c in messages(30).code], strict=True
+        )
+    ]
+    rows += [",refund,train", "no intent,,train", "a new one,other,valid", "money,refund,valid"]
+    (tmp_path / "t.csv").write_text("text,intent,split\n" + "".join(f"{row}\n" for row in rows))
+    words = [tmp_path / "t.csv", "--split", "split"]
+    code, _, err = call("intent", "train", *words, "--method", "svm", "-o", tmp_path / "c")
+    assert code == 0, err
+    assert "1 rows without an intent are left out" in err
+    assert "1 rows without a text are left out" in err
+    assert "in valid rows alone, so never learned: other" in err
+    code, _, err = call("intent", "evaluate", tmp_path / "c", *words, "--part", "valid")
+    assert code == 0, err
+    assert "1 rows without a text are left out" in err
