@@ -282,7 +282,8 @@ def _decoded(raw: bytes, file: Path, broken: Broken | None) -> tuple[bytes, str]
     except UnicodeDecodeError as error:
         first, byte = raw.count(b"\n", 0, error.start) + 1, raw[error.start]
     lines, bad = _blanked(raw)
-    if first == 1 or len(bad) > max(MANY_BAD, 0.01 * len(lines)):  # the file is no UTF-8
+    few = max(min(MANY_BAD, len(lines) / 4), 0.01 * len(lines))
+    if first == 1 or len(bad) > few:  # the file is no UTF-8
         raise bad_byte(file, first, byte)
     if broken is None:
         raise BrokenLine(f"{bad_byte(file, first, byte)}")
@@ -293,7 +294,8 @@ def _decoded(raw: bytes, file: Path, broken: Broken | None) -> tuple[bytes, str]
 
 
 MANY_BAD = 10
-"""So many lines that are not UTF-8, or one in a hundred, may be left out."""
+"""So many lines that are not UTF-8 (of a quarter of all, at most), or one in a hundred, may be left
+out."""
 
 
 def _blanked(raw: bytes) -> tuple[list[bytes], dict[int, bytes]]:

@@ -60,6 +60,10 @@ def read_graphml(path: str | Path) -> Tables:
         notes.append(f"{several:,} nodes have several labels: the first was taken.")
     if graph.twice:
         notes.append(f"{graph.twice:,} nodes have the id of one before them: they are one entity.")
+    if odd := sorted(graph.nodes.keys() - graph.declared):
+        some = ", ".join(odd[:3]) + (", …" if len(odd) > 3 else "")
+        notes.append(f"{len(odd):,} ends of edges are no <node> of the file ({some}): they are "
+                     "entities of no type.")  # fmt: skip
     if graph.hyperedges:
         notes.append(f"Left out {graph.hyperedges:,} edges between more than two nodes.")
     _note_left_out("nodes", graph.nodes.values(), {*_TYPES, *_NAMES, "labels", "item_id"}, notes)

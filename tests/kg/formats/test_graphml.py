@@ -253,3 +253,14 @@ def test_any_ids_and_names_come_back(
     assert again.triples.rows() == sorted(links)
     assert again.entities is not None
     assert (links[0][0], "entity", name) in again.entities.rows()
+
+
+def test_an_end_that_is_no_node_of_the_file_is_told(tmp_path):
+    (tmp_path / "g.graphml").write_text(
+        '<graphml><graph edgedefault="directed"><node id="a"/><node id="b"/>'
+        '<edge source="a" target="b"/><edge source="a" target="typo"/></graph></graphml>'
+    )
+    notes = read_graphml(tmp_path / "g.graphml").notes
+    assert (
+        "1 ends of edges are no <node> of the file (typo): they are entities of no type." in notes
+    )
