@@ -15,7 +15,7 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
@@ -326,14 +326,18 @@ def verified(path: str | Path, kind: str) -> dict[str, Any]:
     return _steadily(folder, lambda: _verified(folder, kind))
 
 
-def read_folder(path: str | Path, kind: str, read: Callable[[dict[str, Any]], T]) -> T:
+def read_folder(
+    path: str | Path, kind: str, read: Callable[[dict[str, Any]], T], *,
+    besides: Collection[str] = (),
+) -> T:  # fmt: skip
     """What `read` makes of the files of a folder that is `verified`, given its manifest: all of it
-    of one state, for where another was swapped in meanwhile it is read again.
+    of one state, for where another was swapped in meanwhile it is read again. Files `besides` may
+    be damaged or missing: `read` must not look at them.
 
     Raises as `verified` and `read` do, and `DataError` if it is another one again and again.
     """
     folder = Path(path)
-    return _steadily(folder, lambda: read(_verified(folder, kind)))
+    return _steadily(folder, lambda: read(_verified(folder, kind, besides)))
 
 
 def _steadily(folder: Path, read: Callable[[], T]) -> T:
@@ -396,9 +400,11 @@ def _manifest(folder: Path, kind: str) -> dict[str, Any]:
     return dict(body)
 
 
-def _verified(folder: Path, kind: str) -> dict[str, Any]:
+def _verified(folder: Path, kind: str, besides: Collection[str] = ()) -> dict[str, Any]:
     body = _manifest(folder, kind)
     for name, known in body["files"].items():
+        if name in besides:
+            continue
         file = folder / name
         if not file.is_file():
             raise DataError(f"{file} is missing from the {kind} folder.")

@@ -249,7 +249,7 @@ class VectorIndex:
         except ImportError:
             return out
         try:
-            with _no_longer_than(faiss, path.stat().st_size + 1024):
+            with _no_longer_than(faiss, path.stat().st_size + _spare(kind, out.vectors)):
                 index = faiss.read_index(str(path))
         except (RuntimeError, OSError, MemoryError) as error:
             raise DataError(f"{path} cannot be read: {str(error)[:120]}.") from None
@@ -382,7 +382,7 @@ def _approximate(vectors: np.ndarray, kind: Kind, seed: int) -> Any:
     if kind == "pq":
         vectors = _padded(vectors)
     width = vectors.shape[1]
-    lists = max(1, min(int(4 * np.sqrt(len(vectors))), len(vectors) // PER_LIST))
+    lists = _lists(len(vectors))
     codes = "SQ8" if kind == "ivf" else f"PQ{width // 2}x4fs"
     index = faiss.index_factory(width, f"IVF{lists},{codes}", faiss.METRIC_INNER_PRODUCT)
     index.cp.seed, index.cp.niter, index.cp.max_points_per_centroid = seed, 10, PER_LIST
@@ -391,6 +391,20 @@ def _approximate(vectors: np.ndarray, kind: Kind, seed: int) -> Any:
     index.train(vectors)
     index.add(vectors)
     return index
+
+
+def _lists(size: int) -> int:
+    """How many lists so many vectors are put in."""
+    return max(1, min(int(4 * np.sqrt(size)), size // PER_LIST))
+
+
+def _spare(kind: Kind, vectors: np.ndarray) -> int:
+    """Bytes beside those of the file that reading it may take: of short codes FAISS makes a table,
+    for each list 16 numbers of each code of 4 bits, and counts it too.
+    """
+    if kind != "pq":
+        return 1024
+    return 1024 + 2 * _lists(len(vectors)) * vectors.shape[1] * 16 * 4
 
 
 def _graph(vectors: np.ndarray) -> Any:

@@ -55,7 +55,7 @@ from recsys.serving.answers import NotHeard
 from recsys.serving.items import ItemStore
 from recsys.serving.live import heard
 
-KIND = "run"
+KIND, INDEX = "run", "index.faiss"
 COLUMNS = ("user", "item", "behaviour", "time", "value")
 LINKS = ("data", "indices", "indptr")
 
@@ -71,7 +71,7 @@ def save_run(rec: Recommender, path: str | Path, facts: Mapping[str, Any]) -> No
         text = json.dumps(_plain(rec), ensure_ascii=False)
         (folder / "run.json").write_text(text, encoding="utf-8")
         if rec.index.backend == "faiss":
-            rec.index.save(folder / "index.faiss")
+            rec.index.save(folder / INDEX)
 
     publish(path, write, {"kind": KIND, **_facts(rec), **facts})
 
@@ -225,12 +225,28 @@ def load_run(path: str | Path, encoder: TextEncoder | None = None) -> Recommende
     return open_run(path, encoder)[0]
 
 
+def load_unindexed(path: str | Path) -> Recommender:
+    """The same with an exact index of its vectors, whatever became of the one that was saved."""
+    folder = Path(path)
+
+    def read(told: dict[str, Any]) -> Recommender:
+        kept = {name: file for name, file in told["files"].items() if name != INDEX}
+        return _read_run(folder, {**told, "files": kept}, None)
+
+    return read_folder(folder, KIND, read, besides=(INDEX,))
+
+
 def open_run(
     path: str | Path, encoder: TextEncoder | None = None
 ) -> tuple[Recommender, dict[str, Any]]:
     """The same, with what the manifest of this very state says."""
     folder = Path(path)
-    return read_folder(folder, KIND, lambda told: (_read_run(folder, told, encoder), told))
+    try:
+        return read_folder(folder, KIND, lambda told: (_read_run(folder, told, encoder), told))
+    except DataError as error:
+        if INDEX not in str(error):
+            raise
+        raise DataError(f"{error} `kgintent index {folder}` makes it anew.") from None
 
 
 def _read_run(
@@ -285,10 +301,10 @@ def _index(
     """The one that was saved, or, if none was, an exact one of these vectors. Runs of before do not
     say what was hidden when it was made.
     """
-    if "index.faiss" not in manifest["files"]:
+    if INDEX not in manifest["files"]:
         return VectorIndex(vectors)
     made = plain.get("index", {"kind": "exact", "probe": {}})
-    return VectorIndex.load(folder / "index.faiss", vectors, made["kind"], Probe(**made["probe"]),
+    return VectorIndex.load(folder / INDEX, vectors, made["kind"], Probe(**made["probe"]),
                             tensors.get("index/moved"), tensors.get("index/hidden"))  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from recsys.index_audit import IndexAudit, audit_index, check_plot, save_curve
 from recsys.index_plan import Choice, IndexConfig
 from recsys.recommender import Recommender
 from recsys.reindex import reindexed
+from recsys.store import load_unindexed
 
 
 def build_index(
@@ -23,7 +24,7 @@ def build_index(
 ) -> None:
     """The choice is told with its reason, and kept with the run."""
     config = _config(kind=kind, recall=recall, k=k, changing=changing)
-    rec, choice = reindexed(Recommender.load(run), config, seed)
+    rec, choice = reindexed(load_unindexed(run), config, seed)
     publish(rec, run, indexed=config.model_dump(), indexed_items=len(rec.items))
     if json:
         show([_row(choice)], True)

@@ -213,6 +213,25 @@ def test_many_new_items_make_the_index_anew_as_it_was_asked_for(call, run):
     assert (index.kind, index.built) == ("ivf", 200)
 
 
+@pytest.mark.parametrize("kind", ["exact", "ivf", "pq", "hnsw"])
+def test_a_run_answers_after_each_kind_and_a_damaged_index_is_made_anew(call, run, kind):
+    sentence(call, 0, "index", "build", run, "--kind", kind)
+    before, _ = rows(call, "recommend", run, "--user", "u00003", "-k", 5)
+    assert len(before) == 5
+    (run / "index.faiss").write_bytes((run / "index.faiss").read_bytes() + b"x")
+    told = sentence(call, 1, "recommend", run, "--user", "u00003")
+    assert "index.faiss is damaged" in told
+    assert f"`kgintent index {run}` makes it anew" in told
+    sentence(call, 0, "index", "build", run, "--kind", kind)
+    after, _ = rows(call, "recommend", run, "--user", "u00003", "-k", 5)
+    assert [row["item"] for row in after] == [row["item"] for row in before]
+    (run / "index.faiss").unlink()
+    assert "index.faiss is missing" in sentence(call, 1, "recommend", run, "--user", "u00003")
+    sentence(call, 0, "index", run)
+    (run / "data.npz").write_bytes(b"")
+    assert "data.npz is damaged" in sentence(call, 1, "index", run)
+
+
 def test_the_audit_of_an_index_that_compares_all_draws_nothing_and_says_so(call, run):
     plot = run.parent / "c.svg"
     (audit,), err = rows(call, "index", "audit", run, "--plot", plot, "--recall", "0.99")

@@ -1,6 +1,8 @@
 """FAISS and exact search give the same answers; a damaged file is refused."""
 
 import copy
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -278,6 +280,16 @@ class Life(RuleBasedStateMachine):
     def rebuild(self):
         self.index = VectorIndex(self.vectors, kind=self.kind, probe=self.index.probe)
 
+    @rule()
+    def save_and_load(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file, old = Path(folder) / "f", self.index
+            old.save(file)
+            self.index = VectorIndex.load(
+                file, self.vectors, self.kind, old.probe, old.moved, old.hidden
+            )
+        assert self.index.built == old.built
+
     @rule(k=st.integers(1, 30))
     def search(self, k):
         hits = self.index.search(self.queries[:5], k, self.shown)
@@ -297,6 +309,18 @@ def test_a_life_of_changes(kind, monkeypatch):
     run_state_machine_as_test(
         machine, settings=settings(max_examples=12, stateful_step_count=12, deadline=None)
     )
+
+
+@pytest.mark.parametrize("width", [4, 64, 128])
+@pytest.mark.parametrize("rows", [64, 400, 3000, 20_000])
+def test_short_codes_of_any_size_are_read_back(rows, width, tmp_path):
+    """FAISS makes a table of them that is larger than the file, and bounds that as well."""
+    vectors = np.random.default_rng(0).normal(size=(rows, width)).astype(np.float32)
+    index = VectorIndex(vectors, kind="pq")
+    index.save(tmp_path / "f")
+    back = VectorIndex.load(tmp_path / "f", vectors, "pq")
+    a, b = index.search(vectors[:5], 3), back.search(vectors[:5], 3)
+    np.testing.assert_array_equal(a.index, b.index)
 
 
 def test_a_score_near_zero_that_was_summed_in_another_order_is_found():
