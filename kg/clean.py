@@ -176,7 +176,7 @@ def _split_off(
         told = _told(reasons, examples)
         raise DataError(
             f"No valid event is left of {len(log)}: {told or 'the log is empty'}."
-            + (_strangers(log, items) if "unknown item" in reasons else "")
+            + (_strangers(log, items) if 2 * reasons.get("unknown item", 0) >= len(log) else "")
             + (_NO_LIKING if {TAKEN_BACK, ONLY_SHOWN} & {*reasons} else "")
         )
     aside = log.take(~keep).to_frame()
@@ -215,9 +215,14 @@ def _rows(log: EventLog) -> np.ndarray:
 
 def _examples(log: EventLog, reason: np.ndarray, written: pl.Series | None) -> dict[str, str]:
     """Of each way in which a time cannot be used: the first row of the file with a cell of it."""
-    if written is None or log.time is None:
+    if log.time is None:
         return {}
     out, rows = {}, _rows(log)
+    if written is None:  # no cells: times as they were read
+        at = np.flatnonzero(reason == "impossible time")
+        return {} if not at.size else {
+            "impossible time": f"such as {spelled(log.time[at[0]])} in row {rows[at[0]]}"
+        }  # fmt: skip
     for name in ("no time", "impossible time"):
         at = np.flatnonzero(reason == name)
         filled = at[written.gather(rows[at] - 1).fill_null("").to_numpy() != ""]

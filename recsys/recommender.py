@@ -454,7 +454,8 @@ class Recommender:
                 found = frame_of(self, rows, self.found_for(rows, k, filter_seen, allowed))
             full += int((found["rank"] == k).sum())
             yield found
-        if allowed is not None or at_most or avoid is not None or filter_seen:
+        none = not self.items.living.any()
+        if allowed is not None or at_most or avoid is not None or filter_seen or none:
             tell_short(len(every) - full, len(every), k)
 
     # ---- similarity ----------------------------------------------------------------------
@@ -564,8 +565,11 @@ class Recommender:
         self, user: object | None = None, *, item: object, history: Sequence[object] | None = None
     ) -> Explanation:
         """Why this item for this user: a sentence, the paths, the nearest text, the parts."""
+        code = self.items.code(item)
+        if not self.items.living[code]:
+            raise UsageError(f"The item {item!r} was removed: it is in no answer to be explained.")
         query, one = query_of(self, user, one_by_one(history))
-        return explain_item(self, query, one, self.items.code(item))
+        return explain_item(self, query, one, code)
 
     # ---- changes -------------------------------------------------------------------------
 

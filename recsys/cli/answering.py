@@ -12,7 +12,7 @@ from kg.amounts import read_amounts
 from kg.errors import UsageError
 from kg.searches import Search
 from recsys.cli.bulk import write_all
-from recsys.cli.output import columns_of, say, show
+from recsys.cli.output import columns_of, ids_of, say, show
 from recsys.recommender import Recommender
 from recsys.serving.answers import Recommendation, intent_mix
 
@@ -50,7 +50,7 @@ class Filters(NamedTuple):
         where = None if not self.where else dict(_condition(text) for text in self.where)
         if where is not None and len(where) < len(self.where or ()):
             raise UsageError("Each name of --where must stand once: join its values by |.")
-        return {"where": where, "only": _keys(self.only), "without": _keys(self.without)}
+        return {"where": where, "only": ids_of(self.only), "without": ids_of(self.without)}
 
 
 def _condition(text: str) -> tuple[str, Any]:
@@ -70,19 +70,6 @@ def _amount(text: str) -> float:
     """A number as people write it in their tables; NaN for what is none."""
     values = read_amounts(pl.Series([text])).values
     return float("nan") if values is None else float(values[0])
-
-
-def _keys(told: str | None) -> list[str] | None:
-    """Ids joined by commas, or those of a file, one a line."""
-    if told is None:
-        return None
-    if not told.startswith("@"):
-        return [key.strip() for key in told.split(",") if key.strip()]
-    try:
-        lines = Path(told[1:]).read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError:
-        raise UsageError(f"{told[1:]} must be a text in UTF-8, one id a line.") from None
-    return [line.strip() for line in lines if line.strip()]
 
 
 def recommend_all(

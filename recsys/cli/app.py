@@ -36,7 +36,7 @@ from recsys.cli.options import (
     Where,
     Without,
 )
-from recsys.cli.output import skippable
+from recsys.cli.output import ids_of, skippable
 
 app = typer.Typer(
     name="kgintent",
@@ -69,10 +69,6 @@ def about(
     ] = False,
 ) -> None:
     """Nothing to do before a verb."""
-
-
-def _ids(text: str | None) -> list[str] | None:
-    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _load(run: Path) -> Any:
@@ -268,7 +264,7 @@ def recommend(
         who = (user, history, profile, search)
         return recommend_all(run, who, wishes, out, k, filter_seen, json)
     return recommend_one(
-        run, user, _ids(history), profile, search, steering, wishes, out, k, filter_seen, json
+        run, user, ids_of(history), profile, search, steering, wishes, out, k, filter_seen, json
     )
 
 
@@ -321,7 +317,7 @@ def intents(
         raise UsageError("Say one of --all and who it is (--user, --history).")
     if out is not None and not all_:
         raise UsageError("-o needs --all.")
-    rec, past = _load(run), _ids(history)
+    rec, past = _load(run), ids_of(history)
     if all_:
         frames = rec.intents_all(k, language=language, by=by)
         return write_frames(frames, out, json, len(rec.log.users))
@@ -347,7 +343,7 @@ def explain(
     """Why this item for this user."""
     from recsys.cli.output import lines_wanted, show
 
-    e = _load(run).explain(user, item=item, history=_ids(history))
+    e = _load(run).explain(user, item=item, history=ids_of(history))
     near = f"{e.nearest_text[0]} ({e.nearest_text[1]:.2f})" if e.nearest_text else ""
     row = {"item": e.item, "title": e.title, "reason": e.reason, "more": " | ".join(e.paths[1:]),
            "nearest_text": near, "score": e.score, **e.parts}  # fmt: skip

@@ -12,7 +12,10 @@ Json = Annotated[bool, typer.Option("--json", help="JSON lines.")]
 K = Annotated[int, typer.Option("-k", help="How many.")]
 User = Annotated[str | None, typer.Option("--user", help="A user id.")]
 History = Annotated[
-    str | None, typer.Option("--history", help="Item ids joined by commas, oldest first.")
+    str | None,
+    typer.Option(
+        "--history", help="Item ids joined by commas, oldest first, or @FILE, one a line."
+    ),
 ]
 ItemVectors = Annotated[
     list[str] | None,

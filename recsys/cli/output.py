@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
-from kg.errors import BrokenLine, DataError
+from kg.errors import BrokenLine, DataError, UsageError
 
 
 class Stopped(Exception):
@@ -115,10 +117,25 @@ def _plain(name: str) -> Callable[[int, int], None]:
     return step
 
 
+def ids_of(text: str | None) -> list[str] | None:
+    """Ids joined by commas, one that holds a comma in double quotes; or those of @FILE, one a line.
+    None for None.
+    """
+    if text is None:
+        return None
+    if not text.startswith("@"):
+        return [
+            key.strip() for key in next(csv.reader([text], skipinitialspace=True)) if key.strip()
+        ]
+    try:
+        lines = Path(text[1:]).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise UsageError(f"{text[1:]} must be a text in UTF-8, one id a line.") from None
+    return [line.strip() for line in lines if line.strip()]
+
+
 def columns_of(text: str | None, option: str = "--columns") -> dict[str, str]:
     """'user=who,item=what' as {role: column}, for the option of this name."""
-    from kg.errors import UsageError
-
     out: dict[str, str] = {}
     for part in (text or "").split(","):
         if not part.strip():

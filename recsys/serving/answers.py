@@ -109,7 +109,7 @@ def tell_fewer(
         why = f"no more fit with at most {caps}"
     elif allowed is not None and allowed.sum() > found:
         why = (f"the filter leaves {int(allowed.sum())} of {len(allowed)}, some of them met "
-               "before, turned down or out of stock")  # fmt: skip
+               "before, turned down, out of stock or such of which nothing is known")  # fmt: skip
     elif allowed is not None:
         why = "the filter leaves no more"
     elif avoiding:

@@ -150,6 +150,9 @@ def fit(
     made, model, begun = recipe.begun(split, intents)
     if begun is not None:
         talk(str(begun))
+    if not (np.bincount(split.train.user[split.train.has_item], minlength=1) > 1).any():
+        tell("Nobody has two events with items in the training part, so that no epoch learns what "
+             "follows what: texts, facts and what is popular answer.")  # fmt: skip
     reports, best = recipe.learned(made, model, begun, on_epoch, checkpoint, resume)
     partners = _partners(model, made.split, config, made.intents)
     again: list[EpochReport] = []

@@ -89,8 +89,12 @@ def behaviour_weights(behaviours: Sequence[Behaviour], config: TrainConfig) -> T
         [config.behaviour_weights.get(b.name, b.weight**config.behaviour_power)
          for b in behaviours], np.float32,
     )  # fmt: skip
-    if not (found > 0).any():
-        raise UsageError("At least one of the 'behaviour_weights' of TrainConfig must be above 0.")
+    of_items = np.array([b.name != "search" for b in behaviours], bool)  # no target is a search
+    if of_items.any() and not (found[of_items] > 0).any():
+        raise UsageError(
+            "At least one of the 'behaviour_weights' of TrainConfig must be above 0, and not that "
+            "of searches."
+        )
     return None if (found == 1).all() else torch.from_numpy(found)
 
 

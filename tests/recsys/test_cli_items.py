@@ -15,6 +15,7 @@ from kg.folders import changing
 from kg.storage import Dataset
 from kg.testing import planted
 from recsys import Recommender
+from recsys.cli import indexing
 from recsys.training.config import RunConfig
 from recsys.training.fit import fit
 from recsys.training.settings import TrainConfig
@@ -531,6 +532,8 @@ def test_nobody_else_changes_a_run_from_reading_it_to_its_new_state(
         return real(path)
 
     monkeypatch.setattr(Recommender, "load", load)
+    real = indexing.load_unindexed
+    monkeypatch.setattr(indexing, "load_unindexed", lambda path: load(path, real))
     place = 1 if words == ("index",) else 2
     code, _, err = call(*words[:place], "a", *words[place:])
     assert code == 0, err
@@ -628,3 +631,41 @@ def test_facts_that_are_numbers_in_one_feed_stay_facts(call, run):
         assert "cannot be read" not in sentence(call, 0, "items", "add", run, file)
     (found,), _ = rows(call, "recommend", run, *HISTORY, "--where", "category=S", "-k", 1)
     assert found["item"] == "n1"
+
+
+def test_ids_with_commas_are_quoted_or_stand_in_a_file(call, run):
+    file = run.parent / "new.csv"
+    file.write_text('sku,title\n"a,b",New lamp\n', encoding="utf-8")
+    sentence(call, 0, "items", "add", run, file)
+    (run.parent / "ids.txt").write_text("i0001\na,b\n", encoding="utf-8")
+    told = []
+    for history in ('i0001,"a,b"', f"@{run.parent / 'ids.txt'}"):
+        code, out, err = call("recommend", run, "--history", history, "-k", 3)
+        assert code == 0, err
+        told.append(out)
+    assert told[0] == told[1]
+    assert "'a' is not known" in sentence(call, 2, "recommend", run, "--history", "i0001,a,b")
+
+
+def test_a_removed_item_is_not_explained(call, run):
+    sentence(call, 0, "items", "remove", run, "--item", "i0001")
+    said = sentence(call, 2, "explain", run, "--user", "u00003", "--item", "i0001")
+    assert "The item 'i0001' was removed" in said
+
+
+def test_lists_of_everybody_without_an_item_are_told(call, run):
+    ids = ",".join(Recommender.load(run).items.ids)
+    words = [word for key in ids.split(",") for word in ("--item", key)]
+    sentence(call, 0, "items", "remove", run, *words)
+    code, _, err = call("recommend", run, "--all", "-k", 3)
+    assert code == 0
+    assert "lists hold fewer than the 3 items asked for" in err
+
+
+def test_events_of_tomorrow_are_told_by_their_time(call, run):
+    file = run.parent / "e.csv"
+    lines = "".join(f"u00003,i000{n},view,4000000000\n" for n in range(5))
+    file.write_text(f"user,item,event,time\n{lines}u00003,nope,view,4000000000\n", encoding="utf-8")
+    told = sentence(call, 1, "events", "add", run, file)
+    assert "5 impossible time (such as 2096-10-02" in told
+    assert "must be the same ids" not in told

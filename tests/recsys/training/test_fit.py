@@ -259,3 +259,18 @@ def test_settings_that_are_none_or_no_settings():
         fit(data.log, "hash")
     single = Dataset(data.log.take(np.array([0])), data.catalog, data.graph.facts())
     assert not fit(single, "hash").reports  # the defaults; nobody has two events
+
+
+def test_a_log_in_which_nothing_follows_is_told():
+    catalog = Catalog.of([f"i{n}" for n in range(6)], [f"Thing {n}" for n in range(6)])
+    log = EventLog.of([f"u{n}" for n in range(6)], catalog.ids.ids)
+    data = Dataset(log, catalog, build_graph(log, catalog))
+    told: list[str] = []
+    made = fit(data, HashEncoder(16), RunConfig(train={"max_epochs": 2}), say=told.append)
+    assert [line for line in told if "Nobody has two events with items" in line]
+    assert not made.reports
+    items = ["i0", "i1", "i2", "i3", "i1", "i2", "i4", "i5"]
+    log = EventLog.of(["u0"] * 4 + ["u1"] * 4, items)
+    data, told = Dataset(log, catalog, build_graph(log, catalog)), []
+    fit(data, HashEncoder(16), RunConfig(train={"max_epochs": 1}), say=told.append)
+    assert not [line for line in told if "Nobody has two events" in line]

@@ -60,6 +60,10 @@ def test_weights_by_strength_and_by_name():
     assert some.tolist() == [6.25, 9, 0]
     with pytest.raises(UsageError, match="Got 'buy' instead"):
         behaviour_weights(KINDS, TrainConfig(behaviour_weights={"buy": 2}))
+    search = (*KINDS, behaviour_named("search"))
+    none = dict.fromkeys([kind.name for kind in KINDS], 0)
+    with pytest.raises(UsageError, match="must be above 0, and not that of searches"):
+        behaviour_weights(search, TrainConfig(behaviour_weights=none))
     with pytest.raises(UsageError, match="above 0"):
         behaviour_weights(KINDS[:1], TrainConfig(behaviour_weights={"cart": 0}))
 
