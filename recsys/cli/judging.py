@@ -12,7 +12,16 @@ from kg.events import EventLog
 from kg.split import HoldOut, Part, Split, make_split
 from models.text import TextCache
 from recsys.cli.output import Stopped, bars, columns_of, lines_wanted, say, show
-from recsys.judging.ablate import PARTS, RELATION, VECTORS, lacking, mask_parts, relations_of
+from recsys.judging.ablate import (
+    PARTS,
+    PROFILE,
+    RELATION,
+    USER_VECTORS,
+    VECTORS,
+    lacking,
+    mask_parts,
+    relations_of,
+)
 from recsys.judging.compare import SHOWN, compare
 from recsys.judging.effects import Effect, bucket_table, effect_table
 from recsys.judging.evaluate import SCORE
@@ -152,9 +161,10 @@ def _parts(words: str | None) -> list[str]:
     """In the order given, each once; all without a word."""
     names = list(PARTS) if words is None else [word.strip() for word in words.split(",")]
     for name in names:
-        if name not in PARTS and not name.startswith(VECTORS):
+        if name not in (*PARTS, PROFILE) and not name.startswith((VECTORS, USER_VECTORS)):
             raise UsageError(
-                f"--ablate takes {', '.join(PARTS)} and {VECTORS}NAME, joined by commas. "
+                f"--ablate takes {', '.join((*PARTS, PROFILE))}, {VECTORS}NAME and "
+                f"{USER_VECTORS}NAME, joined by commas. "
                 f"Got {name!r} instead.{suggest(name, list(PARTS))}"
             )
     return list(dict.fromkeys(names))

@@ -12,6 +12,8 @@
     trend       what is taken lately adds nothing (masked only)
     relation X  no fact of relation X, in either direction: which relation pays?
     vectors X   no named vectors X of items, for the graph that reads them too (masked only)
+    profile     nothing of what the table of people says of them (masked only)
+    user vectors X   no named vectors X of people (masked only)
 
 Masked: the trained model without the part when it answers, which says how far it leans on it.
 What was guessed from the part is guessed from what is left: the ids of items without an event, and
@@ -26,6 +28,7 @@ are about the users alone.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -49,6 +52,8 @@ RELATION = "relation "
 """Before the name of a relation, as a part."""
 VECTORS = "vectors "
 """Before the name of vectors of items, as a part."""
+PROFILE, USER_VECTORS = "profile", "user vectors "
+"""What is told of people; before the name of vectors of theirs."""
 
 
 def masked(
@@ -62,6 +67,8 @@ def masked(
         return replace(rec, intent=None), split
     if name in BESIDE:
         return rec.beside(rec.partners.without(name)), split
+    if name == PROFILE or name.startswith(USER_VECTORS):
+        return _without_told(rec, name), split
     store = rec.items
     none = np.zeros_like(store.text_part)
     if name == "id":
@@ -87,6 +94,24 @@ def masked(
     return replace(rec, items=store, partners=partners, index=index), split
 
 
+def _without_told(rec: Recommender, name: str) -> Recommender:
+    """Without the profiles of people, or vectors of theirs; the weights are the same."""
+    people = rec.model.people
+    if people is None or name not in parts_of(rec):
+        raise unknown_part(name, parts_of(rec))
+    told = people.profiles
+    if name == PROFILE:
+        none = np.full(len(told), -1)
+        told = told.take(none)
+    else:
+        own = name.removeprefix(USER_VECTORS)
+        told = replace(told, vectors={**told.vectors, own: np.zeros_like(told.vectors[own])})
+    other, model = copy.copy(people), copy.copy(rec.model)
+    other.profiles = told
+    model._modules = {**rec.model._modules, "people": other}
+    return replace(rec, model=model)
+
+
 def _with_expected_ids(rec: Recommender, store: ItemStore) -> ItemStore:
     """The items, those without an event in training with the ids that go with these parts."""
     part, new = store.id_part.copy(), store.events_in_training(rec.model) == 0
@@ -97,7 +122,9 @@ def _with_expected_ids(rec: Recommender, store: ItemStore) -> ItemStore:
 def parts_of(rec: Recommender) -> list[str]:
     """All that can be masked in this run."""
     relations = [RELATION + name for name in relations_of(rec)]
-    return [*PARTS, *relations, *(VECTORS + name for name in rec.items.extras)]
+    people = rec.model.people
+    told = [] if people is None else [PROFILE, *(USER_VECTORS + own for own in people.tower.names)]
+    return [*PARTS, *relations, *(VECTORS + name for name in rec.items.extras), *told]
 
 
 def relations_of(rec: Recommender) -> list[str]:

@@ -21,7 +21,9 @@ from recsys.encoders import LazyEncoder
 from recsys.judging.ablate import (
     BESIDE,
     PARTS,
+    PROFILE,
     RELATION,
+    USER_VECTORS,
     VECTORS,
     relations_of,
     unknown_part,
@@ -170,7 +172,10 @@ def retrain_parts(
 def _with_controls(rec: Recommender, names: Sequence[str]) -> list[str]:
     facts = any(rec.model.graph.edges[r].size for r in rec.model.graph.fact_relations)
     controls = [CONTROLS[name] for name in names if name in CONTROLS]
-    trained = [name for name in names if name not in BESIDE and not name.startswith(VECTORS)]
+    only = (*BESIDE, PROFILE)
+    trained = [
+        one for one in names if one not in only and not one.startswith((VECTORS, USER_VECTORS))
+    ]
     return [*trained, *(c for c in controls if facts or c != PERMUTED), RESEEDED]
 
 

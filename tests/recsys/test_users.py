@@ -21,6 +21,7 @@ from models.features import Features
 from models.recommender import IntentRecommender, ModelConfig
 from recsys import Recommender
 from recsys.export import user_vectors
+from recsys.judging.ablate import mask_parts, masked, parts_of
 from recsys.serving.answers import NotHeard
 from recsys.serving.queries import query_of
 from recsys.training.config import RunConfig
@@ -241,3 +242,25 @@ def test_a_second_training_believes_profiles_as_far_as_validation_did():
     found = fit(data, "hash", CONFIG.model_copy(update={"train": train}))
     assert found.again
     assert found.recommender.model.gates()["user alone"] == 0
+
+
+@pytest.mark.parametrize("vectors", [False, True])
+def test_what_people_tell_can_be_masked(vectors):
+    made = fit(world(vectors), "hash", CONFIG, hold_out="last")
+    own, rng = made.recommender, np.random.default_rng(0)
+    names = ["profile", *["user vectors profile"] * vectors]
+    assert parts_of(own)[-len(names) :] == names
+    for name in names:
+        other, split = masked(own, made.split, name, "test", rng)
+        assert split is made.split
+        assert other.model.people is not None
+        assert not other.model.people.profiles.known.any()
+        assert own.model.people.profiles.known.any()
+        for user in NEW:  # nothing is known of them then
+            assert [r.item for r in other.recommend(user, k=5)] == [
+                r.item for r in own.recommend(history=[], k=5)
+            ]
+        effects = mask_parts(own, made.split, "test", [name])
+        assert {effect.part for effect in effects} == {name}
+    with pytest.raises(UsageError, match="Did you mean 'profile'"):
+        masked(own, made.split, "profil", "test", rng)
