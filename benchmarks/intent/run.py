@@ -26,8 +26,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+sys.path.append(str(Path(__file__).parents[1] / "accuracy"))
+
 from texts import SOURCES, Task, load
 from threadpoolctl import threadpool_limits
+from units import commit
 
 from kg.folders import files_below, write_text
 from models.device import device_name
@@ -96,7 +99,7 @@ def unit(task: Task, args: argparse.Namespace, config: TextTraining) -> dict[str
 
 def versions() -> dict[str, str]:
     """Of what a unit was made with."""
-    return {package: version(package) for package in PACKAGES}
+    return {package: version(package) for package in PACKAGES} | commit()
 
 
 def shown(words: list[str] | None) -> list[str]:

@@ -130,6 +130,7 @@ def test_unit_says_what_it_cost_and_no_folder_of_this_machine(world):
     assert result["training_seconds"] > 0
     assert result["peak_memory_mb"] > 20
     assert "torch" in result["versions"]
+    assert len(result["versions"].get("commit", "0" * 12).rstrip("+")) == 12
     assert result["users"] == 39  # without customer 1
     with np.load(file.with_suffix(".npz")) as arrays:
         mean = arrays["new/all/ndcg@10"].mean()
