@@ -178,13 +178,14 @@ def lines_of(path: str | Path, rows: Sequence[int]) -> list[int] | None:
     file = Path(path)
     if not file.is_file() or _is_parquet(raw := _bytes(file), file):
         return None
-    raw = b"".join(_blanked(_plain(raw))[0])  # as it is read where such lines are left out
+    sound, bad = _blanked(_plain(raw))  # as it is read where such lines are left out
+    raw = b"".join(sound)
     text, mark = raw.decode("utf-8"), _separator(raw.partition(b"\n")[0])
     width = len(_header(text, mark, file))
     strict = _quickly(raw, mark, width) is None
     seen, line = -1, 1  # -1: the header
     found: list[int] = []
-    for line, cells, wrong in _rows_of(_lines(text), mark, strict):
+    for line, cells, wrong in _rows_of(_lines(text), mark, width, strict, bad):
         seen += wrong is None and len(cells) == width  # others are blank or broken lines
         if len(found) < len(rows) and seen == rows[len(found)]:
             found.append(line)
@@ -197,9 +198,14 @@ def put_aside(
     broken: Broken, where: str, bad: pl.DataFrame, rows: Sequence[int], rule: str
 ) -> None:
     """Tell `broken` of these rows (ascending) of the table `where`, which break the rule."""
-    cells = ([cell or "" for cell in row] for row in bad.iter_rows())
-    for line, row in zip(lines_of(where, rows) or rows, cells, strict=True):
-        broken.add(where, line, rule, ",".join(row))
+    if not rows:
+        return
+    lines = lines_of(where, rows)
+    told = where if lines is not None else f"{where} (by rows)"
+    for line, row in zip(lines or rows, bad.iter_rows(), strict=True):
+        text = io.StringIO()
+        csv.writer(text, lineterminator="").writerow([cell or "" for cell in row])
+        broken.add(told, line, rule, text.getvalue())
 
 
 def without_empty(
@@ -263,22 +269,24 @@ def _read_csv(raw: bytes, file: Path, broken: Broken | None) -> pl.DataFrame:
     raw = _plain(raw)
     if not raw.strip():
         raise DataError(f"{file} is empty: a header and at least one row are needed.")
-    raw, text = _decoded(raw, file, broken)
+    raw, text, bad = _decoded(raw, file, broken)
     mark = _separator(raw[:65536].partition(b"\n")[0])
     names = _header(text, mark, file)
     frame = _quickly(raw, mark, len(names))
     if frame is None:
-        frame = _row_by_row(text, mark, len(names), file, broken)
+        frame = _row_by_row(text, mark, len(names), file, broken, bad)
     frame.columns = [name or f"\x00{number}" for number, name in enumerate(names)]
     return frame.select(
         name for name in frame.columns if not (name.startswith("\x00") or _unnamed(name))
     )
 
 
-def _decoded(raw: bytes, file: Path, broken: Broken | None) -> tuple[bytes, str]:
-    """The bytes and the text of them; lines that are not UTF-8 go to `broken` and are blank."""
+def _decoded(raw: bytes, file: Path, broken: Broken | None) -> tuple[bytes, str, Collection[int]]:
+    """The bytes and the text of them; lines that are not UTF-8 go to `broken`, are blank, and last
+    their numbers.
+    """
     try:
-        return raw, raw.decode("utf-8")
+        return raw, raw.decode("utf-8"), ()
     except UnicodeDecodeError as error:
         first, byte = raw.count(b"\n", 0, error.start) + 1, raw[error.start]
     lines, bad = _blanked(raw)
@@ -290,7 +298,7 @@ def _decoded(raw: bytes, file: Path, broken: Broken | None) -> tuple[bytes, str]
     for number, gone in bad.items():
         broken.add(file, number, "must be UTF-8", gone.decode("utf-8", "replace").rstrip("\r\n"))
     raw = b"".join(lines)
-    return raw, raw.decode("utf-8")
+    return raw, raw.decode("utf-8"), bad.keys()
 
 
 MANY_BAD = 10
@@ -419,6 +427,8 @@ def _quickly(raw: bytes, mark: str, width: int) -> pl.DataFrame | None:
         return None
     if frame.width != width:
         return None
+    if b'"' in raw and frame.select(pl.any_horizontal(pl.all().str.contains("\n")).any()).item():
+        return None  # a mark of inches may have taken in the next rows
     if frame[:, -1].null_count() == 0:  # a short row would end in a null
         return frame
     full = raw.count(mark.encode()) == (width - 1) * (frame.height + 1)  # no row has more
@@ -426,16 +436,18 @@ def _quickly(raw: bytes, mark: str, width: int) -> pl.DataFrame | None:
 
 
 def _row_by_row(
-    text: str, mark: str, width: int, file: Path, broken: Broken | None
+    text: str, mark: str, width: int, file: Path, broken: Broken | None, bad: Collection[int]
 ) -> pl.DataFrame:
     """The same by Python's csv: slower, forgives blank lines and inch marks, names a bad line."""
     rows: list[list[str]] = []
     lines = _lines(text)
-    for line, cells, wrong in _rows_of(lines, mark):
+    for line, cells, wrong in _rows_of(lines, mark, width, bad=bad):
         if wrong is None and len(cells) == width:
             rows.append(cells)
         elif wrong is not None or any(cell.strip() for cell in cells) or len(cells) > 1:
             rule = f"must have {width} cells as the header has"
+            if line == 1:
+                raise DataError(f"{file}, line 1, cannot be read as a header: {wrong or rule}.")
             if broken is not None:
                 broken.add(file, line, rule if wrong is None else wrong, lines[line - 1].rstrip())
             elif wrong is not None:
@@ -452,28 +464,42 @@ def _lines(text: str) -> list[str]:
 
 
 def _rows_of(
-    lines: list[str], mark: str, strict: bool = True
+    lines: list[str], mark: str, width: int, strict: bool = True, bad: Collection[int] = ()
 ) -> Iterator[tuple[int, list[str], str | None]]:
     """The line that each row of a CSV begins in, its cells, and what is wrong with it. After a row
-    that cannot be read, such as one with a quote that is never closed, the next line begins anew.
+    that cannot be read, such as one with a quote that is never closed, or that takes in lines and
+    has another width, or one of the `bad` lines, the next line begins anew.
     """
+    line, most = 0, MOST_LINES
     before = csv.field_size_limit(LONGEST_CELL)
+
+    def fed(begin: int) -> Iterator[str]:
+        for number in range(begin, len(lines)):
+            if number - line > most:
+                raise csv.Error("a quote is opened and not closed")
+            yield lines[number]
+
     try:
-        line = 0
         while line < len(lines):
-            reader = csv.reader(itertools.islice(lines, line, None), delimiter=mark, strict=strict)
-            begin = line
+            begin, reader = line, csv.reader(fed(line), delimiter=mark, strict=strict)
             try:
                 for cells in reader:
+                    end = begin + reader.line_num
+                    if end - line > 1 and len(cells) != width:
+                        raise csv.Error(f"must have {width} cells as the header has")
+                    if end - line > 1 and any(n + 1 in bad for n in range(line, end)):
+                        raise csv.Error("holds a line that is not UTF-8")
                     yield line + 1, cells, None
-                    line = begin + reader.line_num
+                    line = end
             except csv.Error as error:
                 yield line + 1, [], str(error)
-                line += 1
+                line, most = line + 1, max(FEW_LINES, most // 10)
     finally:
         csv.field_size_limit(before)
 
 
+MOST_LINES, FEW_LINES = 10_000, 100
+"""So many lines may a cell hold, and no more so many where quotes were left open before."""
 LONGEST_CELL = 1 << 24
 """More characters are taken for a quote that is never closed."""
 

@@ -22,7 +22,15 @@ from kg.dates import DATE, UNDATED, distinct, read_dates
 from kg.errors import BrokenLine, DataError, UsageError
 from kg.graph import Relation
 from kg.ids import Vocab
-from kg.tables import Table, pick_columns, place, put_aside, read_table, table_name
+from kg.tables import (
+    Table,
+    pick_columns,
+    place,
+    put_aside,
+    read_table,
+    table_name,
+    without_empty,
+)
 
 TRIPLE_COLUMNS: dict[str, tuple[str, ...]] = {
     "head": ("head", "head_id", "subject", "source_id", "h"),
@@ -191,11 +199,14 @@ def _declared(
 ) -> tuple[dict[str, str], dict[str, str], dict[str, str], set[str]]:
     table, file = read_table(source, broken), table_name(source, "the entities")
     roles = pick_columns(table, ENTITY_COLUMNS, {}, needed=("entity_id",), where=file, option=False)
+    lines = np.arange(1, table.height + 1)
+    if broken is not None:
+        table, lines = without_empty(table, [roles["entity_id"]], file, broken)
     columns = {
         role: table[name].str.strip_chars().fill_null("").to_list() for role, name in roles.items()
     }
     ids = columns["entity_id"]
-    _check_declarations(ids, file)
+    _check_declarations(ids, file, lines)
     blank = [""] * len(ids)
     kind: dict[str, str] = {}
     key: dict[str, str] = {}
@@ -225,11 +236,11 @@ def _own_item(entity: str, linked: set[str]) -> str:
     return "" if entity in linked or (linked and entity.isdigit()) else entity
 
 
-def _check_declarations(ids: list[str], where: str) -> None:
+def _check_declarations(ids: list[str], where: str, rows: np.ndarray) -> None:
     seen: set[str] = set()
-    for row, entity in enumerate(ids, 1):
+    for row, entity in zip(rows.tolist(), ids, strict=True):
         if not entity:
-            raise DataError(f"{place(where, row)}: the entity id must not be empty.")
+            raise BrokenLine(f"{place(where, row)}: the entity id must not be empty.")
         if entity in seen:
             raise DataError(
                 f"{place(where, row)}: each entity must stand once. Got {entity!r} again."

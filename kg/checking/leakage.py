@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 from scipy.stats import rankdata
 
-from kg.amounts import read_known
+from kg.amounts import read_amounts
 from kg.building.hierarchy import folded
 from kg.catalog import Catalog
 from kg.checking.counted import counted, parts_of
@@ -33,6 +33,8 @@ from kg.split import Split
 SURE, SUSPECT, LEAST = 0.98, 0.5, 30
 """Rank correlations with what happened later from which a statistic is refused or told, and the
 items that are needed for that."""
+FAR = 4.0
+"""Of few items, so many times what comes by chance: there may be many columns."""
 LETTERS = 8
 """Shorter titles, and ids, stand in texts by chance."""
 MET, TIMES, SHARE = 5, 10.0, 0.5
@@ -81,13 +83,14 @@ def leaks(
     told = _told(users) if users is not None else {}
     for user, text in (texts or {}).items():
         told[user] = f"{told.get(user, '')} {folded(text)}"
+    columns = _columns(graph, catalog)
     found = [
         *_edges(graph, split, later),
         *_dates(graph, split),
         *_people(graph, split, known, later),
         *_by_name(graph),
-        *_statistics(graph, catalog, split),
-        *_counts_of_groups(graph, catalog, split),
+        *_statistics(columns, split),
+        *_counts_of_groups(columns, graph, catalog, split),
         *_titles(told, catalog, split, known, later),
     ]
     return sorted(found, key=lambda leak: not leak.refused)
@@ -263,7 +266,7 @@ def _by_name(graph: KnowledgeGraph) -> list[Leak]:
     return out
 
 
-def _statistics(graph: KnowledgeGraph, catalog: Catalog, split: Split) -> list[Leak]:
+def _statistics(columns: Columns, split: Split) -> list[Leak]:
     """Numbers of items that tell how often an item is met after the cut, beyond what the training
     part tells: Spearman's ρ within items that training met equally often.
     """
@@ -271,9 +274,10 @@ def _statistics(graph: KnowledgeGraph, catalog: Catalog, split: Split) -> list[L
     after = split.valid.item_counts() + split.test.item_counts()
     found: dict[str, Leak] = {}
     strongest: dict[str, float] = {}
-    for name, value in _columns(graph, catalog):
+    for name, value in columns:
         rho, items = _within(value, after, before)
-        if items < LEAST or abs(rho) < max(SUSPECT, strongest.get(name, 0.0)):
+        least = max(SUSPECT, FAR / np.sqrt(max(items, 1)), strongest.get(name, 0.0))
+        if items < LEAST or abs(rho) < least:
             continue
         what = (f"{name!r} goes with how often items are met after the cut "
                 f"(ρ = {rho:.2f} among {items:,} items met equally often before)")  # fmt: skip
@@ -282,7 +286,9 @@ def _statistics(graph: KnowledgeGraph, catalog: Catalog, split: Split) -> list[L
     return list(found.values())
 
 
-def _counts_of_groups(graph: KnowledgeGraph, catalog: Catalog, split: Split) -> list[Leak]:
+def _counts_of_groups(
+    columns: Columns, graph: KnowledgeGraph, catalog: Catalog, split: Split
+) -> list[Leak]:
     """Numbers that are one within each category, or other group, and count its events of later."""
     groups = {
         attribute.name: np.stack([attribute.row, attribute.value])
@@ -293,7 +299,7 @@ def _counts_of_groups(graph: KnowledgeGraph, catalog: Catalog, split: Split) -> 
     }  # fmt: skip
     found: dict[str, Leak] = {}
     parts = parts_of(split)
-    for column, value in _columns(graph, catalog):
+    for column, value in columns:
         for name, pairs in groups.items():
             told = None if name == column else counted(value, pairs, parts)
             if told is None or (column in found and found[column].refused >= told.sure):
@@ -306,7 +312,10 @@ def _counts_of_groups(graph: KnowledgeGraph, catalog: Catalog, split: Split) -> 
     return list(found.values())
 
 
-def _columns(graph: KnowledgeGraph, catalog: Catalog) -> list[tuple[str, np.ndarray]]:
+Columns = Sequence[tuple[str, np.ndarray]]
+
+
+def _columns(graph: KnowledgeGraph, catalog: Catalog) -> Columns:
     """What numbers are called and, float64 [N], NaN without one, the numbers of items: of the
     table; of facts that have no dates, where most ends are numbers; and of facts about a group,
     such as the category, which its items have too. Bands count as their lower end.
@@ -316,12 +325,15 @@ def _columns(graph: KnowledgeGraph, catalog: Catalog) -> list[tuple[str, np.ndar
                                                                rows)))
              for one in catalog.attributes]  # fmt: skip
     undated = [one for one in graph.fact_relations if not _dated(graph, one)]
+    uses = _uses(graph)
     for source, name, target in undated:
         ends = graph.edges[source, name, target]
         for (own, at), (other, value) in (((source, ends[0]), (target, ends[1])),
                                           ((target, ends[1]), (source, ends[0]))):  # fmt: skip
             if other in ("item", "user") or own == "user":
                 continue
+            if own != "item" and (uses[other][value] > 1).any():
+                continue  # nodes that more is said of are numbered things, no numbers
             names = graph.names.get(other, graph.vocabs[other].ids)
             numbers = _numbers(names, at, value, len(graph.vocabs[own]))
             if numbers is not None and own != "item":
@@ -330,6 +342,15 @@ def _columns(graph: KnowledgeGraph, catalog: Catalog) -> list[tuple[str, np.ndar
             else:
                 found.append((name, numbers))
     return [(name, value) for name, value in found if value is not None]
+
+
+def _uses(graph: KnowledgeGraph) -> dict[str, np.ndarray]:
+    """Of each node, int64 [nodes], at how many ends of relations of facts it stands."""
+    uses = {kind: np.zeros(len(vocab), np.int64) for kind, vocab in graph.vocabs.items()}
+    for relation in graph.fact_relations:
+        for kind, ends in zip((relation[0], relation[2]), graph.edges[relation], strict=True):
+            uses[kind][np.unique(ends)] += 1
+    return uses
 
 
 def _of_items(
@@ -355,10 +376,27 @@ def _means(row: np.ndarray, value: np.ndarray, rows: int) -> np.ndarray:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-_ONE_NUMBER = r"^(?:[A-Z]{2,3}(?:\$|\s+)|[^\w+-]{0,4})([+-]?\d[\d.,' ]*)[^\d]{0,8}$"
+_ONE_NUMBER = re.compile(
+    r"(?:[A-Z]{2,3}(?:\$\s*|\s+)|[^\w+.-]{0,4})([+-]?(?:\d[\d,' \u00a0\u202f]*)?\.?\d+)\s*"
+    r"([kKmMbB万萬亿億]?)\b[^\d]{0,8}"
+)
 """A currency, a unit or a sign may stand beside it."""
-_MARK = re.compile("(?<=\\d)[,'\u2019 \u00a0\u202f](?=\\d{3}(?!\\d))")
-"""Between thousands. (A comma before three decimals is taken for one: the order is the same.)"""
+_TIMES = {"k": 1e3, "m": 1e6, "b": 1e9, "万": 1e4, "萬": 1e4, "亿": 1e8, "億": 1e8}
+_MARKS = re.compile("[,' \u00a0\u202f]")
+
+
+def _number(name: str) -> float | None:
+    """What a value is called, as a number: written as one, or with a currency or unit, marks
+    between thousands, or K, M, 万 behind it. Bands are their lower end.
+    """
+    text = name.partition("–")[0].strip()
+    try:
+        return float(text)
+    except ValueError:
+        found = _ONE_NUMBER.fullmatch(text)
+    if found is None:
+        return None
+    return float(_MARKS.sub("", found[1])) * _TIMES.get(found[2].lower(), 1.0)
 
 
 def _numbers(
@@ -368,14 +406,13 @@ def _numbers(
     values are numbers.
     """
     used, at = np.unique(value, return_inverse=True)
-    cells = [_MARK.sub("", names[code].partition("–")[0]) for code in used.tolist()]
-    plain = pl.Series(cells, dtype=pl.String).str.extract(_ONE_NUMBER).str.strip_chars(" ',.")
-    if len(used) == 0 or 2 * plain.null_count() > len(used):
+    names = [names[code] for code in used.tolist()]
+    amounts = read_amounts(pl.Series([name.strip() for name in names], dtype=pl.String)).values
+    parsed = [_number(name) for name in names] if amounts is None else amounts.to_list()
+    numbers = np.array([np.nan if one is None else one for one in parsed], float)
+    if len(used) == 0 or 2 * np.isfinite(numbers).sum() < len(used):
         return None
-    parsed = read_known(plain).values
-    if parsed is None:
-        return None
-    numbers = parsed.to_numpy()[at.ravel()]
+    numbers = numbers[at.ravel()]
     known = np.isfinite(numbers)
     return _means(row[known], numbers[known], rows)
 

@@ -318,7 +318,7 @@ def short(name: str) -> str:
 
 
 def _several(kind: str) -> str:
-    return f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
+    return f"{kind[:-1]}ies" if re.search("[^aeiou]y$", kind) else f"{kind}s"
 
 
 def relation_lines(found: GraphReport) -> list[str]:

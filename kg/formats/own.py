@@ -13,7 +13,7 @@ from kg.events import EventLog
 from kg.folders import kind_of
 from kg.formats.facts import facts, text_frame
 from kg.formats.tables import Format, Named, Tables
-from kg.graph import KnowledgeGraph
+from kg.graph import KnowledgeGraph, Relation
 from kg.graph_store import KIND, load_graph
 from kg.storage import load_dataset
 
@@ -62,13 +62,25 @@ def _without_columns(
     columns state it otherwise: as bands, years or paths that `kg from-table` made.
     """
     columns = {attribute.name: attribute for attribute in table.attributes}
-    own = [r for r in graph.edges if r[0] == kind and r[1] in columns]
-    made = {r[2] for r in own}
-    above = [r for r in graph.edges if r[0] == r[2] and r[0] in made]
-    stated = {name for _, name, type_ in own if graph.vocabs[type_] == columns[name].values}
-    kept = {r: edges for r, edges in graph.edges.items() if r not in (*own, *above)}
+    own: dict[str, list[Relation]] = {}
+    for relation in graph.edges:
+        name, type_ = relation[1:]
+        while type_.startswith(f"{kind}_") and type_ != name:  # as `build_graph` calls it then
+            type_ = type_.removeprefix(f"{kind}_")
+        if relation[0] == kind and name in columns and type_ == name:
+            own.setdefault(name, []).append(relation)
+    gone, others = set[Relation](), list[str]()
+    for name, relations in own.items():
+        stated = [r for r in relations if graph.vocabs[r[2]].ids == columns[name].values.ids]
+        if stated:  # another one of this name came with the triples
+            gone.update(stated)
+            continue
+        made = {r[2] for r in relations}
+        gone.update(relations, (r for r in graph.edges if r[0] == r[2] and r[0] in made))
+        others.append(name)
+    kept = {r: edges for r, edges in graph.edges.items() if r not in gone}
     dates = {r: time for r, time in graph.edge_time.items() if r in kept}
-    return replace(graph, edges=kept, edge_time=dates), sorted({r[1] for r in own} - stated)
+    return replace(graph, edges=kept, edge_time=dates), sorted(others)
 
 
 def _events(log: EventLog) -> pl.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from kg.broken import Broken
@@ -68,8 +69,10 @@ def build_folder(
         lost = ", ".join(f"{n:,} {why}" for why, n in facts.dropped.items())
         say(f"{triples}: {sum(e.shape[1] for e in facts.edges.values()):,} facts"
             + (f"; left out: {lost}" if lost else ""))  # fmt: skip
-        if UNTYPED in facts.vocabs:
-            _say_alike(facts.vocabs[UNTYPED].ids, catalog.ids)
+        heads = [edges[0] for r, edges in facts.edges.items() if r[0] == UNTYPED]
+        if heads:  # tails may be any number
+            said = facts.vocabs[UNTYPED].decode(np.unique(np.concatenate(heads)))
+            _say_alike(said, catalog.ids)
     if made is not None:
         made, told = _known(made, catalog.ids, log.users, f"{graph}", f"{items}")
         say(told)

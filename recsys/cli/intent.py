@@ -41,10 +41,12 @@ def train_intents(
     """Learn from all files together and publish; of a taxonomy there is nothing to learn."""
     claim(out)
     if any(_is_taxonomy(file) for file in files):
-        if len(files) > 1 or method != METHOD or config is not None or epochs is not None:
+        told = (config, epochs, split, out_of_scope)
+        if len(files) > 1 or method != METHOD or any(one is not None for one in told):
             raise UsageError(
                 "A taxonomy is read by itself and learns nothing: leave out other files, --method, "
-                "--config and --epochs. --unlabelled may name some texts of the kind that is asked."
+                "--config, --epochs, --split and --out-of-scope. --unlabelled may name some texts "
+                "of the kind that is asked."
             )
         _describe_intents(files[0], out, text, encoder, unlabelled)
         return

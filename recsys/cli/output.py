@@ -124,9 +124,11 @@ def ids_of(text: str | None) -> list[str] | None:
     if text is None:
         return None
     if not text.startswith("@"):
-        return [
-            key.strip() for key in next(csv.reader([text], skipinitialspace=True)) if key.strip()
-        ]
+        try:
+            rows = list(csv.reader(text.splitlines(), skipinitialspace=True))
+        except csv.Error as error:
+            raise UsageError(f"Ids must be joined by commas: {error}. Got {text!r}.") from None
+        return [key.strip() for row in rows for key in row if key.strip()]
     try:
         lines = Path(text[1:]).read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError:

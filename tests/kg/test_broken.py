@@ -206,3 +206,65 @@ def test_where_a_line_says_something_of_the_next_it_is_refused(tmp_path):
     with pytest.raises(DataError, match="must have 4 cells") as caught:
         read_any(tmp_path / "r.csv", "ms-recommenders")
     assert not isinstance(caught.value, BrokenLine)
+
+
+def test_a_row_of_several_lines_gives_up_its_first_alone(tmp_path):
+    file = tmp_path / "t.csv"
+    file.write_text('head,relation,tail\na,"by,x\nb,by,y\nc,by,"19"" wide"\na,by,z\n')
+    broken = Broken()
+    found = read_triples(file, ITEMS, broken=broken)
+    assert sum(edges.shape[1] for edges in found.edges.values()) == 3
+    assert broken.frame()["line"].to_list() == [2]
+    file.write_text('"head"x,relation,tail\na,by,x\nb,by,"c" d\n')
+    with pytest.raises(DataError, match="line 1, cannot be read as a header") as caught:
+        read_triples(file, ITEMS, broken=Broken())
+    assert not isinstance(caught.value, BrokenLine)
+
+
+def test_marks_of_inches_take_in_no_rows(tmp_path):
+    file = tmp_path / "i.csv"
+    rows = ["1,a,z", '2,"19" monitor",z', "3,t,z", "4,t,z", '5,"20" tv",z', "6,u,z"]
+    file.write_text("\n".join(["item_id,title,x", *rows, ""]))
+    with pytest.raises(BrokenLine, match=r"i\.csv, line 3"):
+        read_catalog(file)
+    broken = Broken()
+    assert read_catalog(file, broken=broken).catalog.ids.ids == ("1", "3", "4", "6")
+    assert broken.frame()["text"].to_list() == [rows[1], rows[4]]
+
+
+def test_a_cell_around_a_line_that_is_no_utf8_goes_as_a_whole(tmp_path):
+    file = tmp_path / "i.csv"
+    good = "".join(f"{n},t{n}\n" for n in range(40))
+    file.write_bytes(f"item_id,title\n{good}".encode() + b'x,"one\ntw\xffo\nthree"\ny,last\n')
+    broken = Broken()
+    ids = read_catalog(file, broken=broken).catalog.ids.ids
+    assert "x" not in ids
+    assert "y" in ids
+    assert {42, 43} <= set(broken.frame()["line"].to_list())
+
+
+def test_many_broken_lines_take_no_time_squared(tmp_path):
+    file = tmp_path / "t.csv"
+    lines = [f'i{n}","Title {n}' if n % 3 else f"a,by,t{n}" for n in range(9_000)]
+    file.write_text("head,relation,tail\n" + "\n".join(lines) + "\n")
+    broken = Broken()
+    found = read_triples(file, ITEMS, broken=broken)
+    assert sum(edges.shape[1] for edges in found.edges.values()) == 3_000
+    assert len(broken) == 6_000
+
+
+def test_lines_that_end_in_a_carriage_return_alone(tmp_path):
+    sound = "<http://e/{}> <http://e/by> <http://e/x> ."
+    text = "\r".join([sound.format(1), "<http://e/2", sound.format(3), ""])
+    (tmp_path / "g.nt").write_text(text, newline="")
+    broken = Broken()
+    tables = read_any(tmp_path / "g.nt", broken=broken)
+    assert tables.triples is not None
+    assert tables.triples["head"].to_list() == ["http://e/1", "http://e/3"]
+    assert broken.frame()["line"].to_list() == [2]
+    many = "\r".join(sound.format(n) for n in range(400_000)) + "\r"
+    (tmp_path / "g.nt").write_text(many, newline="")
+    assert len(many) > 1 << 24
+    tables = read_any(tmp_path / "g.nt")
+    assert tables.triples is not None
+    assert tables.triples.height == 400_000

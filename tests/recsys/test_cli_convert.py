@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from kg.formats import FORMATS
@@ -223,3 +224,16 @@ def test_facts_of_a_graph_that_was_given_are_told(call, tmp_path):
     assert code == 0, err
     assert "The facts kind of items were made by `kg from-table`" in err
     assert not (tmp_path / "plain" / "triples.csv").exists()
+
+
+def test_facts_of_triples_that_are_called_like_a_column_stay(call, tmp_path):
+    (tmp_path / "e.csv").write_text("user,item,time\nu,i0,10\nu,i1,20\nv,i0,30\nv,i1,40\n")
+    (tmp_path / "i.csv").write_text("item_id,title,brand\ni0,A,x\ni1,B,y\ni2,C,x\n")
+    (tmp_path / "t.csv").write_text("head,relation,tail\ni0,brand,B1\nB1,part_of,B2\ni1,near,i2\n")
+    assert call("build", tmp_path / "e.csv", tmp_path / "i.csv", "--triples", tmp_path / "t.csv",
+                "-o", tmp_path / "d")[0] == 0  # fmt: skip
+    code, _, err = call("convert", tmp_path / "d", tmp_path / "plain")
+    assert code == 0, err
+    assert "kg from-table" not in err
+    facts = pl.read_csv(tmp_path / "plain" / "triples.csv")
+    assert facts["relation"].sort().to_list() == ["brand", "near", "part_of"]

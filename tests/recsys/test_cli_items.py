@@ -644,6 +644,7 @@ def test_ids_with_commas_are_quoted_or_stand_in_a_file(call, run):
         assert code == 0, err
         told.append(out)
     assert told[0] == told[1]
+    assert call("recommend", run, "--history", 'i0001\n"a,b"', "-k", 3)[1] == told[0]
     assert "'a' is not known" in sentence(call, 2, "recommend", run, "--history", "i0001,a,b")
 
 

@@ -166,16 +166,23 @@ class _Reader:
         its end has taken in the next line, which is not for the lenient to forgive.
         """
         found = list(self.ox.parse(text, self.form, base_iri=self.base, lenient=True))
-        if _OPEN.search(text) and any(
-            type(term) is self.ox.NamedNode and "\n" in term.value
-            for quad in found
-            for term in (quad.subject, quad.predicate, quad.object, quad.graph_name)
-        ):
+        if _OPEN.search(text) and any(_torn(iri) for quad in found for iri in self._iris(quad)):
             raise SyntaxError("an IRI must end in its line")
         return found
 
+    def _iris(self, quad: Any) -> Iterator[str]:
+        for term in (quad.subject, quad.predicate, quad.object, quad.graph_name):
+            if type(term) is self.ox.NamedNode:
+                yield term.value
+            elif type(term) is self.ox.Literal:
+                yield term.datatype.value
 
-_OPEN = re.compile(rb"<[^>\n]*\n")
+
+def _torn(iri: str) -> bool:
+    return "\n" in iri or "\r" in iri
+
+
+_OPEN = re.compile(rb"<[^>\r\n]*[\r\n]")
 
 
 def _by_lines(handle: Any, file: Path, reader: _Reader, broken: Broken | None) -> Iterator[Any]:
@@ -183,14 +190,7 @@ def _by_lines(handle: Any, file: Path, reader: _Reader, broken: Broken | None) -
     read each line is read by itself: one that cannot goes to `broken`, or is a `BrokenLine`.
     """
     before = 0
-    while chunk := handle.read(_WINDOW):
-        end = handle.readline(LONGEST_LINE)
-        lines = (chunk + end).splitlines(keepends=True)
-        if len(end) == LONGEST_LINE and not end.endswith(b"\n"):
-            _left_out(file, before + len(lines), _TOO_LONG, lines.pop(), broken)
-            while len(end) == LONGEST_LINE and not end.endswith(b"\n"):
-                end = handle.readline(LONGEST_LINE)
-            before += 1
+    for lines in _parts(handle):
         try:
             yield from reader.read(b"".join(lines))
         except (SyntaxError, MemoryError):
@@ -202,6 +202,23 @@ def _by_lines(handle: Any, file: Path, reader: _Reader, broken: Broken | None) -
                 except MemoryError:
                     _left_out(file, number, _TOO_LONG, line, broken)
         before += len(lines)
+
+
+def _parts(handle: Any) -> Iterator[list[bytes]]:
+    """The lines, a part at a time; of one that is too long more than the parser can take."""
+    rest, more = b"", True
+    while more:
+        chunk = handle.read(_WINDOW)
+        more = bool(chunk)
+        if more and len(rest) > LONGEST_LINE and b"\n" not in chunk and b"\r" not in chunk:
+            continue  # more of a line that is left out anyway
+        text = rest + chunk
+        cut = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1 if more else len(text)
+        if more and cut == len(text) and text.endswith(b"\r"):  # its \n may be next
+            cut = max(text.rfind(b"\n", 0, cut - 1), text.rfind(b"\r", 0, cut - 1)) + 1
+        rest = text[cut:]
+        if lines := text[:cut].splitlines(keepends=True):
+            yield lines
 
 
 LONGEST_LINE = 1 << 24

@@ -44,6 +44,8 @@ def with_friends(file: Path, users: pl.DataFrame | None, notes: list[str]) -> pl
                      "is the user's own.")  # fmt: skip
     if rest := [name for name in atomic.types if name not in ends]:
         notes.append(f"Columns of {file.name} were left out: {', '.join(rest)}.")
+    if links.is_empty():
+        return users
     joined = links.group_by("user_id", maintain_order=True).agg(pl.col("other").str.join("|"))
     joined = joined.rename({"other": FRIENDS}).sort("user_id")
     said = f"{links.height:,} links between users ({file.name}) became their column {FRIENDS}"
