@@ -1,6 +1,7 @@
 """The command line on items and the index: filters, stock, building, auditing, damage."""
 
 import json
+import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
@@ -670,3 +671,29 @@ def test_events_of_tomorrow_are_told_by_their_time(call, run):
     told = sentence(call, 1, "events", "add", run, file)
     assert "5 impossible time (such as 2096-10-02" in told
     assert "must be the same ids" not in told
+
+
+def test_two_hundred_corruptions_are_two_hundred_refusals(call, run):
+    """Of all files of a run, its approximate index among them: by name, before FAISS reads it."""
+    sentence(call, 0, "index", "build", run, "--kind", "ivf")
+    rng, files = np.random.default_rng(0), sorted(p for p in run.iterdir() if p.is_file())
+    assert {"index.faiss", "model.safetensors", "run.json"} <= {file.name for file in files}
+    for trial in range(200):
+        file = files[trial % len(files)]
+        whole = file.read_bytes()
+        broken = bytearray(whole)
+        at = int(rng.integers(len(whole)))
+        match trial % 4:
+            case 0:
+                broken[at] ^= 1 << int(rng.integers(8))
+            case 1:
+                broken = broken[:at]
+            case 2:
+                broken += rng.bytes(17)
+            case _:
+                broken[at : at + 64] = bytes(64) if any(broken[at : at + 64]) else b"\\xff" * 64
+        file.write_bytes(broken)
+        with pytest.raises(DataError, match=re.escape(file.name)):
+            Recommender.load(run)
+        file.write_bytes(whole)
+    Recommender.load(run)
