@@ -119,7 +119,7 @@ def test_facts_of_later_are_not_learned_from(world, call, tmp_path):
     assert rec.items.graph_part[0].any()
     file.write_text(file.read_text("utf-8").replace(str(early), "soon", 1), encoding="utf-8")
     code, _, err = call(*words)
-    assert (code, "t.csv, line 2: 'time' must be a date" in err) == (1, True), err
+    assert (code, "t.csv, line 2: 'known_since' must be a date" in err) == (1, True), err
 
 
 def test_facts_are_added_to_a_run_on_disk(world, call, tmp_path):
