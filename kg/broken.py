@@ -13,6 +13,8 @@ from pathlib import Path
 
 import polars as pl
 
+FILE = "set_aside_lines.csv"
+"""What the lines are kept in, in the folder that is made of the rest."""
 _SHOWN = 100
 
 
@@ -36,6 +38,15 @@ class Broken:
         got = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
         many = "1 broken line was" if len(self) == 1 else f"{len(self):,} broken lines were"
         return f"{many} left out, first {file}, line {line:,}: {why}. Got {got!r}"
+
+    def told(self, folder: Path) -> str:
+        """A sentence, with where all of them are kept."""
+        return f"{self}." + (f" All are in {folder}/{FILE}." if self else "")
+
+    def save(self, folder: Path) -> None:
+        """Into a file of this folder, if there are any."""
+        if self:
+            self.frame().write_csv(folder / FILE)
 
     def frame(self) -> pl.DataFrame:
         """file, line, why, text; by file and line."""

@@ -94,8 +94,8 @@ def save_dataset(
             report.aside.write_csv(folder / "set_aside.csv")
         if vectors_aside is not None and len(vectors_aside):
             vectors_aside.write_csv(folder / "set_aside_vectors.csv")
-        if broken:
-            broken.frame().write_csv(folder / "set_aside_lines.csv")
+        if broken is not None:
+            broken.save(folder)
 
     publish(path, write, {"kind": "data", **(facts or {})})
 

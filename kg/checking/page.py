@@ -40,7 +40,7 @@ def page(found: GraphReport, title: str = "Knowledge graph") -> str:
             [f"{one.source} – {one.name} – {one.target}" + (" (events)" if one.events else ""),
              f"{one.edges:,}", _Bar(one.edges / most), f"{one.mean:.1f}", one.hub,
              f"{one.hub_share:.0%}"]
-            for one in sorted(found.relations, key=lambda one: -one.edges)
+            for one in found.by_size
         ],
     )  # fmt: skip
     told = "".join(f"<li>{escape(line)}</li>\n" for line in lines(found))
@@ -61,7 +61,7 @@ def page(found: GraphReport, title: str = "Knowledge graph") -> str:
 def _figures(found: GraphReport) -> str:
     """Of the largest relations, how many nodes at either end have how many edges."""
     out = ""
-    for one in sorted(found.relations, key=lambda one: -one.edges)[:TOLD]:
+    for one in found.by_size[:TOLD]:
         for kind, counts in ((one.source, one.source_degrees), (one.target, one.target_degrees)):
             if counts:
                 told = f"{one.source} – {short(one.name)} – {one.target}: edges of a {kind}"

@@ -108,6 +108,11 @@ class GraphReport:
         return asdict(self)
 
     @property
+    def by_size(self) -> list[RelationFacts]:
+        """The relations, most edges first."""
+        return sorted(self.relations, key=lambda one: -one.edges)
+
+    @property
     def most_hub(self) -> float:
         """The largest share of a relation's edges that one node holds; 0 without facts."""
         return max((one.hub_share for one in self.relations if not one.events), default=0.0)
@@ -324,7 +329,7 @@ def _several(kind: str) -> str:
 def relation_lines(found: GraphReport) -> list[str]:
     """A line for each relation, most edges first: edges, edges a node has, the largest target."""
     out = []
-    ordered = sorted(found.relations, key=lambda one: -one.edges)
+    ordered = found.by_size
     for one in ordered[:TOLD]:
         line = f"{one.source} – {short(one.name)} – {one.target}: {one.edges:,} edges, "
         line += f"{one.mean:.1f} for each of {one.sources:,}, to {one.targets:,} nodes"

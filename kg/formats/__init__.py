@@ -153,6 +153,6 @@ def convert(
     called = [place_of(out).name] if target.named else []  # `folder` has a name for the time
     with fresh_folder(out) as folder:
         target.write(tables, folder, *called)
-        if broken:
-            broken.frame().write_csv(folder / "set_aside_lines.csv")
+        if broken is not None:
+            broken.save(folder)
     return tables

@@ -80,7 +80,7 @@ def build_folder(
     sources = {"events": events.name, "items": items.name}
     data = Dataset(log, catalog, whole, people, report.declined)
     if broken is not None:
-        say(f"{broken}." + (f" All are in {out}/set_aside_lines.csv." if broken else ""))
+        say(broken.told(out))
     save_dataset(out, data, {"sources": sources}, report, pl.concat([aside, more]), broken)
     kinds = ", ".join(f"{n:,} {kind}" for kind, n in whole.num_nodes.items())
     say(f"{out}: {kinds}; {whole.num_edges:,} edges of {len(whole.edges)} relations.")

@@ -229,7 +229,7 @@ def convert_files(source: Path, out: Path, form: str | None, to: str, skip_broke
     for note in (*tables.notes, *FORMATS[to].left_out(tables)):
         say(f"  {note}")
     if broken is not None:
-        say(f"  {broken}." + (f" All are in {out}/set_aside_lines.csv." if broken else ""))
+        say(f"  {broken.told(out)}")
     if to != "plain":
         say(f"{out}: in the format {to}")
         return
