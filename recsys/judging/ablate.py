@@ -94,6 +94,11 @@ def masked(
     return replace(rec, items=store, partners=partners, index=index), split
 
 
+def masked_only(name: str) -> bool:
+    """Whether a part is one that a training without it says nothing of."""
+    return name in (*BESIDE, PROFILE) or name.startswith((VECTORS, USER_VECTORS))
+
+
 def _without_told(rec: Recommender, name: str) -> Recommender:
     """Without the profiles of people, or vectors of theirs; the weights are the same."""
     people = rec.model.people

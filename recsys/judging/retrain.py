@@ -19,12 +19,9 @@ from kg.storage import Dataset
 from models.text import TextCache
 from recsys.encoders import LazyEncoder
 from recsys.judging.ablate import (
-    BESIDE,
     PARTS,
-    PROFILE,
     RELATION,
-    USER_VECTORS,
-    VECTORS,
+    masked_only,
     relations_of,
     unknown_part,
     unordered_before,
@@ -172,10 +169,7 @@ def retrain_parts(
 def _with_controls(rec: Recommender, names: Sequence[str]) -> list[str]:
     facts = any(rec.model.graph.edges[r].size for r in rec.model.graph.fact_relations)
     controls = [CONTROLS[name] for name in names if name in CONTROLS]
-    only = (*BESIDE, PROFILE)
-    trained = [
-        one for one in names if one not in only and not one.startswith((VECTORS, USER_VECTORS))
-    ]
+    trained = [name for name in names if not masked_only(name)]
     return [*trained, *(c for c in controls if facts or c != PERMUTED), RESEEDED]
 
 
